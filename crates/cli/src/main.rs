@@ -1,0 +1,2 @@
+//! twoport.
+fn main() {}

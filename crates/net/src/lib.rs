@@ -1,0 +1,1 @@
+//! Sockets: control connections, data connections, listeners, dialling.

@@ -1,0 +1,1 @@
+//! Moves bytes between files and sockets, fast, and says which side failed.

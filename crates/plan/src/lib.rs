@@ -1,0 +1,1 @@
+//! Where the second connection goes, whom to believe, which ports, and why it failed.

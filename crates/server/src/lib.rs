@@ -1,0 +1,1 @@
+//! An FTP server as a library: accept, drive, serve.

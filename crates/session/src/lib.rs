@@ -1,0 +1,1 @@
+//! What must happen next in an FTP session: the machines and the law. No socket, no clock.

@@ -1,0 +1,1 @@
+//! Worlds, scripts and peers for the tests of twoport.

@@ -1,0 +1,1 @@
+//! All tests across the crates, one binary.

@@ -23,6 +23,7 @@ pub mod line;
 pub mod listing;
 pub mod modes;
 pub mod path;
+pub mod placement;
 pub mod reply;
 pub mod reply_reader;
 pub mod secret;

@@ -1,1 +1,11 @@
-//! Sockets: control connections, data connections, listeners, dialling.
+//! The edge: the only crate that opens sockets. It carries lines and bytes, and knows no rule of the session.
+
+pub mod control;
+pub mod data;
+pub mod dial;
+pub mod listen;
+
+pub use control::ControlStream;
+pub use data::DataStream;
+pub use dial::{Source, dial};
+pub use listen::{DataListener, PassivePorts, bind_control};

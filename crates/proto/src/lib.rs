@@ -30,12 +30,12 @@ pub mod secret;
 pub mod time;
 pub mod verb;
 
-
+pub use command::Command;
 pub use entry::{Entry, Kind};
 pub use error::Malformed;
 pub use failure::Failure;
 pub use path::FtpPath;
-
+pub use reply::{Code, Reply};
 pub use secret::Secret;
 pub use time::Moment;
-
+pub use verb::Verb;

@@ -1,1 +1,21 @@
-//! What must happen next in an FTP session: the machines and the law. No socket, no clock.
+//! What must happen next in an FTP session: a machine over one law. No socket, no clock, no await: time comes in as a
+//! value, what happened comes in as an [`server::Input`], what to do goes out as an [`server::Output`].
+//!
+//! | question | where |
+//! | --- | --- |
+//! | what is legal when, and which codes may answer | [`law`] |
+//! | what an account may do | [`rights`] |
+//! | every cap and every deadline | [`limits`] |
+//! | what an onlooker may learn | [`event`] |
+//! | the server's side of a session | [`server`] |
+
+pub mod event;
+pub mod law;
+pub mod limits;
+pub mod rights;
+pub mod server;
+
+pub use event::Event;
+pub use limits::Limits;
+pub use rights::{Grant, Right, Rights};
+pub use server::ServerSession;

@@ -1,0 +1,164 @@
+//! `ControlStream`: lines in, replies out, over TCP.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use twoport_proto::Reply;
+use twoport_proto::line::{LineBuf, LineFault};
+
+/// Bytes that are read at once: a client that sends more than this in one go sends a pipeline.
+const READ: usize = 4096;
+
+/// How long a dead peer stays unnoticed on an idle control connection, and under what time NATs forget one (RFC 5382
+/// allows them two hours, many take minutes).
+const KEEPALIVE: Duration = Duration::from_secs(45);
+
+/// The control connection of a session.
+#[derive(Debug)]
+pub struct ControlStream {
+    stream: TcpStream,
+    lines: LineBuf,
+    out: Vec<u8>,
+}
+
+impl ControlStream {
+    /// Takes over an accepted connection. `line_cap` is the longest line in bytes.
+    ///
+    /// # Errors
+    /// When the socket refuses its options.
+    pub fn new(stream: TcpStream, line_cap: usize) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        let socket = SockRef::from(&stream);
+        // ABOR may come with urgent data (RFC 959 §4.1.3): in line, the Telnet marks stay where they belong.
+        socket.set_out_of_band_inline(true)?;
+        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 3))?;
+        Ok(ControlStream { stream, lines: LineBuf::new(line_cap), out: Vec::new() })
+    }
+
+    /// The peer's address, never an IPv4 one in IPv6's clothes.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub fn peer(&self) -> io::Result<SocketAddr> {
+        self.stream.peer_addr().map(canonical)
+    }
+
+    /// The address of ours that the peer reached.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub fn local(&self) -> io::Result<SocketAddr> {
+        self.stream.local_addr().map(canonical)
+    }
+
+    /// The next line that has arrived already.
+    pub fn next_line(&mut self) -> Option<Result<Vec<u8>, LineFault>> {
+        self.lines.next_line()
+    }
+
+    /// Waits for more bytes; `false` at the end of the stream. Nothing is lost when the future is dropped.
+    ///
+    /// # Errors
+    /// When the connection broke.
+    pub async fn read(&mut self) -> io::Result<bool> {
+        loop {
+            self.stream.readable().await?;
+            match self.read_now()? {
+                Arrived::Nothing => {}
+                Arrived::Bytes => return Ok(true),
+                Arrived::End => return Ok(false),
+            }
+        }
+    }
+
+    /// Takes what has arrived, without waiting.
+    ///
+    /// # Errors
+    /// When the connection broke.
+    pub fn read_now(&mut self) -> io::Result<Arrived> {
+        let mut buffer = [0; READ];
+        match self.stream.try_read(&mut buffer) {
+            Ok(0) => Ok(Arrived::End),
+            Ok(n) => {
+                self.lines.feed(&buffer[..n]);
+                Ok(Arrived::Bytes)
+            }
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(Arrived::Nothing),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Puts a reply into the buffer that [`ControlStream::flush`] sends.
+    pub fn say(&mut self, reply: &Reply) {
+        reply.write(&mut self.out);
+    }
+
+    /// Bytes that wait to be sent.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Sends what was said.
+    ///
+    /// # Errors
+    /// When the peer takes nothing within `patience`, or is gone.
+    pub async fn flush(&mut self, patience: Duration) -> io::Result<()> {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        // Nearly always the socket takes it all at once; no timer is needed then.
+        let sent = match self.stream.try_write(&self.out) {
+            Ok(n) => n,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(e) => return Err(e),
+        };
+        if sent < self.out.len() {
+            tokio::time::timeout(patience, self.stream.write_all(&self.out[sent..])).await??;
+        }
+        self.out.clear();
+        Ok(())
+    }
+
+    /// Closes in order: what was said goes out, then the end. Bytes of the peer that nobody will read are taken for a
+    /// moment, so that they do not make the system throw our last reply away.
+    pub async fn close(mut self, patience: Duration) {
+        if self.flush(patience).await.is_ok() && self.stream.shutdown().await.is_ok() {
+            let drained = async {
+                while self.stream.readable().await.is_ok() {
+                    match self.read_now() {
+                        Ok(Arrived::Bytes) => while self.lines.next_line().is_some() {},
+                        Ok(Arrived::Nothing) => {}
+                        Ok(Arrived::End) | Err(_) => break,
+                    }
+                }
+            };
+            let _ = tokio::time::timeout(Duration::from_secs(2).min(patience), drained).await;
+        }
+    }
+}
+
+/// What a look at the socket found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrived {
+    /// Nothing yet.
+    Nothing,
+    /// Bytes; there may be lines now.
+    Bytes,
+    /// The end of the stream.
+    End,
+}
+
+/// An IPv4 address stays one even where the listener takes both families.
+pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(canonical_ip(address.ip()), address.port())
+}
+
+/// See [`canonical`].
+pub(crate) fn canonical_ip(ip: IpAddr) -> IpAddr {
+    ip.to_canonical()
+}

@@ -1,0 +1,173 @@
+//! Listeners: the control ports, and passive data ports out of one pool. A data listener takes one peer; strangers are
+//! dropped and it keeps waiting.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use twoport_plan::LinkFault;
+use twoport_plan::address::link_peer_allowed;
+use twoport_plan::ports::{PortPool, PortRange};
+
+use crate::control::canonical_ip;
+
+/// Connections that may wait to be accepted on a control port.
+const BACKLOG: i32 = 1024;
+
+/// Binds a control port. `[::]` takes both families where the system has both.
+///
+/// # Errors
+/// When the system refuses the address or the port.
+pub fn bind_control(address: SocketAddr) -> io::Result<TcpListener> {
+    bind(address, BACKLOG)
+}
+
+fn bind(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(!address.ip().is_unspecified())?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(backlog)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// The passive ports of a server, shared by its sessions.
+#[derive(Debug, Clone)]
+pub struct PassivePorts {
+    pool: Arc<Mutex<PortPool>>,
+    range: PortRange,
+}
+
+/// One port out of the pool; it goes back when this is dropped.
+#[derive(Debug)]
+struct Lease {
+    pool: Arc<Mutex<PortPool>>,
+    port: u16,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        lock(&self.pool).give_back(self.port);
+    }
+}
+
+/// The pool is a set of numbers: a panic elsewhere leaves it whole.
+fn lock(pool: &Mutex<PortPool>) -> MutexGuard<'_, PortPool> {
+    pool.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl PassivePorts {
+    /// A pool over `range`.
+    #[must_use]
+    pub fn new(range: PortRange) -> Self {
+        PassivePorts { pool: Arc::new(Mutex::new(PortPool::new(range))), range }
+    }
+
+    /// The range.
+    #[must_use]
+    pub fn range(&self) -> PortRange {
+        self.range
+    }
+
+    /// Ports in use now.
+    #[must_use]
+    pub fn in_use(&self) -> usize {
+        lock(&self.pool).in_use()
+    }
+
+    /// Listens on a free port of the range at `local`, the address that the client reached. Every port of the range is
+    /// tried once, from a random one on; a port that another program holds is passed over; a port outside the range is
+    /// never taken.
+    ///
+    /// # Errors
+    /// When no port of the range is left.
+    pub fn listen(&self, local: IpAddr) -> Result<DataListener, LinkFault> {
+        let start = random();
+        let mut pool = lock(&self.pool);
+        let candidates: Vec<u16> = pool.free_from(start).collect();
+        for port in candidates {
+            match bind(SocketAddr::new(local, port), 8) {
+                Ok(listener) => {
+                    pool.take(port);
+                    let lease = Lease { pool: Arc::clone(&self.pool), port };
+                    return Ok(DataListener { listener, lease, range: self.range });
+                }
+                // In use by somebody else: the next one may be free.
+                Err(e) if matches!(e.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied) => {}
+                Err(e) => return Err(LinkFault::Other { to: None, text: format!("cannot listen on port {port}: {e}") }),
+            }
+        }
+        Err(LinkFault::PortsSpent { size: self.range.len() })
+    }
+}
+
+/// Ports must not be guessed by somebody who wants to come first.
+fn random() -> usize {
+    let mut bytes = [0; 8];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => usize::from_ne_bytes(bytes),
+        Err(_) => 0,
+    }
+}
+
+/// A passive data port that waits for one peer.
+#[derive(Debug)]
+pub struct DataListener {
+    listener: TcpListener,
+    lease: Lease,
+    range: PortRange,
+}
+
+impl DataListener {
+    /// The port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.lease.port
+    }
+
+    /// Waits for a connection from `peer`. Others are dropped, and `stranger` hears of each. The port goes back as soon
+    /// as the peer is there, since an open connection needs no listener.
+    ///
+    /// # Errors
+    /// When the peer does not come within `patience`.
+    pub async fn accept(
+        self,
+        peer: IpAddr,
+        patience: Duration,
+        mut stranger: impl FnMut(IpAddr),
+    ) -> Result<TcpStream, LinkFault> {
+        let port = self.port();
+        let mut seen = None;
+        let began = Instant::now();
+        let right_one = async {
+            loop {
+                match self.listener.accept().await {
+                    Ok((stream, from)) if link_peer_allowed(peer, from.ip()) => return Ok(stream),
+                    Ok((_, from)) => {
+                        let from = canonical_ip(from.ip());
+                        seen = Some(from);
+                        stranger(from);
+                    }
+                    // A connection that was reset while it waited is nobody.
+                    Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
+                    Err(e) => {
+                        return Err(LinkFault::Other { to: None, text: format!("cannot accept on port {port}: {e}") });
+                    }
+                }
+            }
+        };
+        match tokio::time::timeout(patience, right_one).await {
+            Ok(answer) => answer,
+            Err(_) => Err(match seen {
+                Some(from) => LinkFault::StrangerCame { port, from, expected: peer },
+                None => LinkFault::NobodyCame { port, waited: began.elapsed(), range: Some(self.range) },
+            }),
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Which address we tell a peer, and which address of a peer we believe: bounce (RFC 2577), strangers, NAT. Pure, so that
+//! its cases are a table of tests. What EPSV ALL forbids is in `data`.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// Why a server does not connect to where PORT or EPRT points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetRefused {
+    /// It is not the address that the control connection comes from: a bounce (RFC 2577 §3), or a client behind NAT.
+    Foreign {
+        /// The address that was asked for.
+        asked: IpAddr,
+        /// The address that the control connection comes from.
+        peer: IpAddr,
+    },
+    /// A port below 1024, where services live (RFC 2577 §3).
+    LowPort(u16),
+}
+
+impl fmt::Display for TargetRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TargetRefused::Foreign { asked, peer } => {
+                write!(f, "Will not connect to {asked}: you come from {peer}. Behind a NAT use PASV or EPSV")
+            }
+            TargetRefused::LowPort(port) => {
+                write!(f, "Will not connect to port {port}: data ports begin at {LOWEST}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for TargetRefused {}
+
+/// Where an active data connection may go: to the control peer itself, ports 1024 and up (RFC 2577 §3). IPv4-mapped
+/// addresses count as IPv4 on both sides, and the answer is so; it carries no zone: a driver on a link-local control
+/// connection adds that connection's own.
+///
+/// # Errors
+/// When the target is another address, or its port is below 1024.
+pub fn active_target(control_peer: IpAddr, target: SocketAddr) -> Result<SocketAddr, TargetRefused> {
+    let (peer, asked) = (control_peer.to_canonical(), target.ip().to_canonical());
+    if asked != peer {
+        return Err(TargetRefused::Foreign { asked, peer });
+    }
+    if target.port() < LOWEST {
+        return Err(TargetRefused::LowPort(target.port()));
+    }
+    Ok(SocketAddr::new(asked, target.port()))
+}
+
+/// Whether a data connection that came in may be used: it comes from the control peer's own address (else anyone who
+/// guesses the port steals the file). IPv4-mapped addresses count as IPv4.
+#[must_use]
+pub fn link_peer_allowed(control_peer: IpAddr, data_peer: IpAddr) -> bool {
+    control_peer.to_canonical() == data_peer.to_canonical()
+}
+
+/// Which address 227 tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Advertise {
+    /// The address at which the client reached us.
+    #[default]
+    ControlAddress,
+    /// This one: the public address of the NAT in front of us.
+    Fixed(Ipv4Addr),
+}
+
+/// The address for 227. `local` is the address that the client reached, `peer` where it comes from.
+///
+/// On an IPv6 control connection it is 0.0.0.0, "the control address", as vsftpd says: no IPv4 address is reached by
+/// the same road. A client on this host is told what it reached, whatever is fixed for the world.
+#[must_use]
+pub fn told_in_227(advertise: &Advertise, local: IpAddr, peer: IpAddr) -> Ipv4Addr {
+    let IpAddr::V4(reached) = local.to_canonical() else { return Ipv4Addr::UNSPECIFIED };
+    match advertise {
+        Advertise::Fixed(public) if !reached.is_loopback() && !peer.to_canonical().is_loopback() => *public,
+        Advertise::Fixed(_) | Advertise::ControlAddress => reached,
+    }
+}
+
+/// The lowest port of a data connection.
+const LOWEST: u16 = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn to(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn only_the_control_peer_is_connected_to() {
+        for (peer, target, goes_to) in [
+            ("203.0.113.9", "203.0.113.9:1024", "203.0.113.9:1024"),
+            ("::ffff:203.0.113.9", "203.0.113.9:4001", "203.0.113.9:4001"),
+            ("203.0.113.9", "[::ffff:203.0.113.9]:4001", "203.0.113.9:4001"),
+            ("2001:db8::1", "[2001:db8::1]:65535", "[2001:db8::1]:65535"),
+            ("fe80::1", "[fe80::1%7]:4001", "[fe80::1]:4001"),
+        ] {
+            assert_eq!(active_target(ip(peer), to(target)), Ok(to(goes_to)), "{peer} {target}");
+        }
+        for (peer, target) in [
+            ("203.0.113.9", "203.0.113.8:4001"),
+            ("203.0.113.9", "0.0.0.0:4001"),
+            ("203.0.113.9", "127.0.0.1:4001"),
+            ("203.0.113.9", "[2001:db8::1]:4001"),
+            ("2001:db8::1", "203.0.113.9:4001"),
+            // IPv4-compatible is not IPv4-mapped.
+            ("203.0.113.9", "[::203.0.113.9]:4001"),
+        ] {
+            let refused = active_target(ip(peer), to(target));
+            assert!(matches!(refused, Err(TargetRefused::Foreign { .. })), "{peer} {target}");
+        }
+    }
+
+    #[test]
+    fn ports_of_services_are_refused() {
+        for port in [0, 21, 25, 1023] {
+            let target = SocketAddr::new(ip("203.0.113.9"), port);
+            assert_eq!(active_target(ip("203.0.113.9"), target), Err(TargetRefused::LowPort(port)));
+        }
+    }
+
+    #[test]
+    fn refusals_say_what_to_do() {
+        let foreign = active_target(ip("203.0.113.9"), to("10.0.0.5:4001")).unwrap_err();
+        assert_eq!(
+            foreign.to_string(),
+            "Will not connect to 10.0.0.5: you come from 203.0.113.9. Behind a NAT use PASV or EPSV"
+        );
+        let low = TargetRefused::LowPort(25).to_string();
+        assert_eq!(low, "Will not connect to port 25: data ports begin at 1024");
+    }
+
+    #[test]
+    fn strangers_are_told_from_the_peer() {
+        assert!(link_peer_allowed(ip("203.0.113.9"), ip("::ffff:203.0.113.9")));
+        assert!(!link_peer_allowed(ip("203.0.113.9"), ip("203.0.113.10")));
+        assert!(!link_peer_allowed(ip("::1"), ip("127.0.0.1")));
+    }
+
+    #[test]
+    fn a_227_tells_what_leads_back_to_us() {
+        let fixed = Advertise::Fixed(Ipv4Addr::new(198, 51, 100, 2));
+        for (advertise, local, peer, told) in [
+            (Advertise::ControlAddress, "192.168.50.2", "203.0.113.9", "192.168.50.2"),
+            (Advertise::ControlAddress, "::ffff:192.168.50.2", "::ffff:203.0.113.9", "192.168.50.2"),
+            (Advertise::ControlAddress, "2001:db8::2", "2001:db8::9", "0.0.0.0"),
+            (fixed, "192.168.50.2", "203.0.113.9", "198.51.100.2"),
+            (fixed, "::ffff:192.168.50.2", "::ffff:203.0.113.9", "198.51.100.2"),
+            (fixed, "127.0.0.1", "127.0.0.1", "127.0.0.1"),
+            (fixed, "192.168.50.2", "127.0.0.1", "192.168.50.2"),
+            (fixed, "2001:db8::2", "2001:db8::9", "0.0.0.0"),
+            (fixed, "::1", "::1", "0.0.0.0"),
+        ] {
+            assert_eq!(IpAddr::V4(told_in_227(&advertise, ip(local), ip(peer))), ip(told), "{local} {peer}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! PORT, EPRT, PASV, EPSV: the data plan is made here, and forgotten here.
+
+use std::net::{SocketAddr, SocketAddrV4};
+
+use twoport_plan::LinkFault;
+use twoport_plan::address::{active_target, told_in_227};
+use twoport_plan::data::{DataPlan, Way};
+use twoport_proto::command::{Epsv, Extended};
+use twoport_proto::hostport::Protocol;
+
+use super::io::{Listening, LinkId, Output};
+use super::{Doing, Life, ServerSession, replies};
+
+impl ServerSession {
+    /// PORT and EPRT: the target is checked here, before anybody connects to it (RFC 2577 §3).
+    pub(super) fn active(&mut self, way: Way, target: SocketAddr) {
+        if !self.plan.allows(way) {
+            return self.say(replies::epsv_only());
+        }
+        if !self.settings.active {
+            return self.say(replies::mode_off(&LinkFault::ActiveOff));
+        }
+        match active_target(self.ends.peer, target) {
+            Ok(target) => {
+                self.make_plan(DataPlan::Active(target));
+                self.say(replies::port_taken(way));
+            }
+            Err(refused) => self.say(replies::port_refused(way, &refused.to_string())),
+        }
+    }
+
+    pub(super) fn passive(&mut self, way: Way) {
+        if !self.plan.allows(way) {
+            return self.say(replies::epsv_only());
+        }
+        if !self.settings.passive {
+            return self.say(replies::mode_off(&LinkFault::PassiveOff));
+        }
+        self.drop_plan();
+        self.doing = Doing::Asking(way);
+        self.out.push_back(Output::Listen);
+    }
+
+    pub(super) fn epsv(&mut self, argument: Epsv) {
+        let ours = Protocol::of(self.ends.local);
+        match argument {
+            Epsv::All => {
+                self.plan.only_epsv();
+                self.say(replies::epsv_all());
+            }
+            Epsv::Of(Extended::Known(other)) if other != ours => self.say(replies::other_protocol(ours)),
+            Epsv::Of(Extended::Unknown) => self.say(replies::other_protocol(ours)),
+            Epsv::Same | Epsv::Of(Extended::Known(_)) => self.passive(Way::Epsv),
+        }
+    }
+
+    pub(super) fn eprt(&mut self, target: Extended<SocketAddr>) {
+        match target {
+            Extended::Known(target) => self.active(Way::Eprt, target),
+            Extended::Unknown => {
+                let ours = Protocol::of(self.ends.local);
+                self.say(replies::other_protocol(ours));
+            }
+        }
+    }
+
+    pub(super) fn listening(&mut self, answer: Result<Listening, LinkFault>) {
+        let Doing::Asking(way) = self.doing else {
+            debug_assert!(false, "the driver made a listener that nobody asked for");
+            if let Ok(listening) = answer {
+                self.out.push_back(Output::Forget(listening.id));
+            }
+            return;
+        };
+        self.doing = Doing::Nothing;
+        match answer {
+            Ok(listening) if self.life == Life::Closed => self.out.push_back(Output::Forget(listening.id)),
+            Ok(listening) => {
+                self.make_plan(DataPlan::Passive(listening.id));
+                let reply = if way == Way::Epsv {
+                    replies::extended_passive(listening.port)
+                } else {
+                    let told = told_in_227(&self.settings.advertise, self.ends.local, self.ends.peer);
+                    replies::passive(SocketAddrV4::new(told, listening.port))
+                };
+                self.say(reply);
+            }
+            Err(fault) => self.say(replies::no_link(&fault)),
+        }
+    }
+
+    /// Puts a plan in place of the one before, whose listener goes back.
+    fn make_plan(&mut self, plan: DataPlan<LinkId>) {
+        if let Some(id) = self.plan.set(plan) {
+            self.out.push_back(Output::Forget(id));
+        }
+    }
+
+    /// Forgets the plan.
+    pub(super) fn drop_plan(&mut self) {
+        self.make_plan(DataPlan::None);
+    }
+}

@@ -103,7 +103,7 @@ impl ControlStream {
         self.out.len()
     }
 
-    /// Sends what was said.
+    /// Sends what was said. What cannot be sent is forgotten: the connection is of no use then.
     ///
     /// # Errors
     /// When the peer takes nothing within `patience`, or is gone.
@@ -111,6 +111,12 @@ impl ControlStream {
         if self.out.is_empty() {
             return Ok(());
         }
+        let sent = self.send(patience).await;
+        self.out.clear();
+        sent
+    }
+
+    async fn send(&mut self, patience: Duration) -> io::Result<()> {
         // Nearly always the socket takes it all at once; no timer is needed then.
         let sent = match self.stream.try_write(&self.out) {
             Ok(n) => n,
@@ -120,7 +126,6 @@ impl ControlStream {
         if sent < self.out.len() {
             tokio::time::timeout(patience, self.stream.write_all(&self.out[sent..])).await??;
         }
-        self.out.clear();
         Ok(())
     }
 

@@ -12,13 +12,15 @@ pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'a>>
 
 /// What is to be sent.
 pub enum Body {
-    /// A range of a file: from byte `from` on, `length` bytes or to the end. The file's own position is not used.
+    /// A range of a file: from byte `from` on, `length` bytes or to the end. The file's own position is not used, but
+    /// the file must have positions: a FIFO cannot be sent.
     File {
         /// The open file.
         file: Arc<File>,
         /// First byte.
         from: u64,
-        /// How many bytes at most; `None` to the end of the file, wherever that is by then.
+        /// How many bytes, and a file that ends before is at fault; `None` to the end of the file as it stands when the
+        /// transfer begins, or to an earlier one if the file shrinks meanwhile.
         length: Option<u64>,
     },
     /// Bytes that are there already.

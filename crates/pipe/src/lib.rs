@@ -1,8 +1,38 @@
 //! The byte mover: from a body to a wire and from a wire to a sink, by the fastest road that fits, and when it does not
 //! get there it says which side failed. It knows no command and no reply.
+//!
+//! ```text
+//!   Body ── file ──────────────────── sendfile ─────────────────────> Wire, bare
+//!        └─ anything ── one buffer ── ascii, record or neither ─────> Wire
+//!   Sink <─ file ──────────────────── splice ──────────────────────── Wire, bare
+//!        <─ anything ── one buffer ── ascii, record or neither ────── Wire
+//! ```
 
 pub mod body;
+pub mod copy;
+pub mod cut;
+pub mod digest;
 pub mod progress;
+pub mod recode;
+pub mod wire;
+
+mod ascii;
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
+mod fallback;
+#[cfg(target_os = "linux")]
+mod linux;
+mod pace;
+mod range;
+mod record;
 
 pub use body::{Body, Boxed, Sink, Source, Taker};
+pub use copy::{receive, send};
+pub use cut::{Cut, Side};
+pub use digest::digest;
 pub use progress::Progress;
+pub use recode::Recode;
+pub use wire::Wire;
+
+#[cfg(test)]
+mod tests;

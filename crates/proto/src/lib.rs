@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | verbs and their one table, commands with typed arguments | [`verb`], [`command`] |
 //! | replies, written and read | [`reply`], [`reply_reader`] |
-//! | bytes to lines: CRLF, Telnet, the length cap | [`line`] |
+//! | bytes to lines: CRLF, Telnet, the length cap | [`line`](mod@line) |
 //! | host-port texts of PORT, EPRT, 227 and 229 | [`hostport`] |
 //! | paths and names | [`path`], [`glob`] |
 //! | TYPE, STRU, MODE, hash algorithms | [`modes`] |

@@ -1,1 +1,31 @@
-//! An FTP server as a library: accept, drive, serve.
+//! An FTP server as a library: `Server::bind(settings)`, then `run(shutdown)`.
+//!
+//! | what | where |
+//! | --- | --- |
+//! | its configuration, as values and as a file | [`settings`], [`config`] |
+//! | accept, count, refuse, drain | [`server`] |
+//! | one task per session: the `select!` that feeds the machine and obeys it | `session` |
+//! | one transfer: body, link, bytes, end | `transfer` |
+//! | one file operation; one listing; its patterns | `files`, `listing`, `pattern` |
+//! | what goes to the log | `journal` |
+
+pub mod config;
+pub mod server;
+pub mod settings;
+
+mod files;
+mod journal;
+mod listing;
+mod pattern;
+mod session;
+mod shared;
+mod transfer;
+
+pub use server::{Server, StartError, Warden};
+pub use settings::{Active, Settings};
+/// What settings are made of, so that a caller needs no other crate.
+pub use twoport_plan::{address::Advertise, ports::PortRange};
+pub use twoport_proto::Secret;
+pub use twoport_session::{Limits, Rights};
+pub use twoport_store::CutUploads;
+pub use twoport_users::{Account, Accounts, Password};

@@ -1,1 +1,5 @@
-//! Who may come in: accounts, passwords, rights.
+//! Who may come in: accounts and the check of a login. "No such user" and "wrong password" are one answer in one time.
+
+pub mod account;
+
+pub use account::{Account, Accounts, Password};

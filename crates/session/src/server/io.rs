@@ -197,8 +197,6 @@ pub enum Link {
     Passive(LinkId),
     /// We go there.
     Active(SocketAddr),
-    /// There is none: the plan was missing, and the transfer needs one.
-    Missing,
     /// None is needed.
     None,
 }

@@ -1,0 +1,142 @@
+//! The kernel moves the bytes: sendfile to the wire, splice from it. When the kernel refuses (an odd file system, a
+//! file opened for appending, a container's filter) both say so and leave everything ready for the plain loop.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{Advice, fadvise, sendfile};
+use rustix::net::SendFlags;
+use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+
+use crate::cut::Cut;
+use crate::pace::Pace;
+use crate::range::{Range, write_all_at};
+
+/// Sends the range; `false` when the kernel refuses, and then the range is what is still to be sent.
+pub(crate) async fn send(range: &mut Range, wire: &TcpStream, pace: &mut Pace<'_>) -> Result<bool, Cut> {
+    if range.is_at_least(LARGE) {
+        // Doubles the kernel's own read-ahead. Asking for windows with WILLNEED on top was measured, and slower, cold
+        // cache or warm. Advice: nothing is lost when it is not taken.
+        let _ = fadvise(&range.file, range.at, None, Advice::Sequential);
+    }
+    let mut first = true;
+    loop {
+        let want = range.next(CHUNK);
+        if want == 0 {
+            return Ok(true);
+        }
+        let mut at = range.at;
+        let mut step = || sendfile(wire, &range.file, Some(&mut at), want).map_err(io::Error::from);
+        // A new socket can be written to, but the runtime learns that only by asking the kernel: for a small file the
+        // one call that matters is made without asking.
+        let at_once = if std::mem::take(&mut first) { step() } else { Err(io::ErrorKind::WouldBlock.into()) };
+        let sent = match at_once {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                pace.hold(wire.async_io(Interest::WRITABLE, step)).await
+            }
+            done => done,
+        };
+        match sent {
+            Ok(0) => {
+                range.end().map_err(|error| pace.file(error))?;
+                return Ok(true);
+            }
+            Ok(sent) => {
+                range.advance(sent);
+                pace.count(sent);
+                pace.rest().await;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if is_of_the_wire(&error) => return Err(pace.wire(error)),
+            // A refusal, or a fault of the file: the plain loop meets the latter again and then knows the side.
+            Err(_) => return Ok(false),
+        }
+    }
+}
+
+/// Sends the front of `bytes`, as much as a new socket takes without the runtime asking the kernel whether it is
+/// writable; 0 if it takes nothing or fails, and then the next write meets the fault too.
+pub(crate) fn at_once(wire: &TcpStream, bytes: &[u8]) -> usize {
+    rustix::net::send(wire, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL).unwrap_or(0)
+}
+
+/// Receives into the file until the wire ends; `false` when the kernel refuses, and then nothing is under way.
+pub(crate) async fn receive(
+    wire: &TcpStream,
+    file: &File,
+    at: &mut u64,
+    pace: &mut Pace<'_>,
+) -> Result<bool, Cut> {
+    let Ok((from, into)) = pipe_with(PipeFlags::CLOEXEC) else { return Ok(false) };
+    // A user with many pipes is held to small ones; those are slower, not wrong.
+    let size = fcntl_setpipe_size(&into, CHUNK).unwrap_or(SMALL_PIPE);
+    loop {
+        let step = || splice(wire, None, &into, None, size, SpliceFlags::NONBLOCK).map_err(io::Error::from);
+        let taken = match pace.hold(wire.async_io(Interest::READABLE, step)).await {
+            Ok(0) => return Ok(true),
+            Ok(taken) => taken,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) if is_refusal(&error) => return Ok(false),
+            Err(error) => return Err(pace.wire(error)),
+        };
+        pace.count(taken);
+        // No await until the pipe is empty: whoever drops this future finds in the file all that was counted.
+        if !empty(&from, taken, file, at).map_err(|error| pace.file(error))? {
+            return Ok(false);
+        }
+        pace.rest().await;
+    }
+}
+
+/// Moves `left` bytes from the pipe to the file; `false` when it had to be done by hand.
+fn empty(from: &OwnedFd, mut left: usize, file: &File, at: &mut u64) -> io::Result<bool> {
+    while left > 0 {
+        match splice(from, None, file, Some(at), left, SpliceFlags::empty()) {
+            Ok(moved) if moved > 0 => left -= moved,
+            Err(rustix::io::Errno::INTR) => {}
+            // By hand either it goes, or it fails with the word of a plain write.
+            _ => {
+                let mut buffer = vec![0; left];
+                while left > 0 {
+                    let read = rustix::io::retry_on_intr(|| rustix::io::read(from, &mut *buffer))?;
+                    write_all_at(file, &buffer[..read], at)?;
+                    left -= read;
+                }
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+fn is_refusal(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let refusals = [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP, Errno::PERM, Errno::ACCESS];
+    Errno::from_io_error(error).is_some_and(|errno| refusals.contains(&errno))
+}
+
+/// Whether sendfile speaks of the socket; a socket says each of these only once, so no other road would hear it.
+fn is_of_the_wire(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::BrokenPipe
+            | Kind::ConnectionAborted
+            | Kind::ConnectionReset
+            | Kind::HostUnreachable
+            | Kind::NetworkDown
+            | Kind::NetworkUnreachable
+            | Kind::NotConnected
+            | Kind::TimedOut
+    )
+}
+
+/// Bytes of one call at most: a stop is late by as much.
+const CHUNK: usize = 1 << 20;
+/// Bytes from which read-ahead is worth a call.
+const LARGE: u64 = 1 << 20;
+/// Bytes of a pipe as the kernel makes it.
+const SMALL_PIPE: usize = 64 << 10;

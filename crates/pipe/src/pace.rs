@@ -1,0 +1,109 @@
+//! `Pace`: how far one transfer is, how long its wire has stood still, and when it should let others run. Every road
+//! keeps the same `Pace`, so that one can take over from another.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Poll, ready};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::cut::{Cut, Side};
+use crate::progress::Progress;
+
+/// The count and the clock of one transfer.
+pub(crate) struct Pace<'a> {
+    stall: Duration,
+    /// Set by the first wait, and left to run through the later ones: it is put off only when it rings, not per chunk.
+    alarm: Option<Pin<Box<Sleep>>>,
+    moved: u64,
+    /// Bytes moved since this task last gave way.
+    unrested: u64,
+    progress: &'a Progress,
+}
+
+impl<'a> Pace<'a> {
+    pub(crate) fn new(stall: Duration, progress: &'a Progress) -> Self {
+        Pace { stall, alarm: None, moved: 0, unrested: 0, progress }
+    }
+
+    /// Bytes over the wire so far.
+    pub(crate) fn moved(&self) -> u64 {
+        self.moved
+    }
+
+    /// Counts `bytes` over the wire.
+    pub(crate) fn count(&mut self, bytes: usize) {
+        self.moved += bytes as u64;
+        self.unrested += bytes as u64;
+        self.progress.add(bytes as u64);
+    }
+
+    /// Lets other tasks run if this one has had its share without ever waiting.
+    pub(crate) async fn rest(&mut self) {
+        if self.unrested >= SHARE {
+            self.unrested = 0;
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Awaits `work` on the wire, `stall` at most.
+    pub(crate) async fn hold<T>(&mut self, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+        let mut work = pin!(work);
+        let mut since = None;
+        poll_fn(|cx| {
+            if let Poll::Ready(done) = work.as_mut().poll(cx) {
+                return Poll::Ready(done);
+            }
+            self.unrested = 0;
+            let since = *since.get_or_insert_with(Instant::now);
+            let Some(deadline) = since.checked_add(self.stall) else { return Poll::Pending };
+            let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+            loop {
+                ready!(alarm.as_mut().poll(cx));
+                if alarm.deadline() >= deadline {
+                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                }
+                alarm.as_mut().reset(deadline);
+            }
+        })
+        .await
+    }
+
+    /// A fault of the file's side, at this point.
+    pub(crate) fn file(&self, source: impl Into<io::Error>) -> Cut {
+        Cut { side: Side::File, moved: self.moved, source: source.into() }
+    }
+
+    /// A fault of the wire's side, at this point.
+    pub(crate) fn wire(&self, source: impl Into<io::Error>) -> Cut {
+        Cut { side: Side::Wire, moved: self.moved, source: source.into() }
+    }
+}
+
+/// Bytes after which a transfer that never waits gives way: about a millisecond's worth from the page cache.
+const SHARE: u64 = 4 << 20;
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_transfer_gives_way_once_for_every_share_without_a_wait() {
+        let progress = Progress::default();
+        let mut pace = Pace::new(Duration::from_secs(60), &progress);
+        let mut gives_way = |bytes: usize| {
+            pace.count(bytes);
+            pin!(pace.rest()).poll(&mut Context::from_waker(Waker::noop())).is_pending()
+        };
+        let share = usize::try_from(SHARE).unwrap();
+        assert!(!gives_way(share - 1));
+        assert!(gives_way(1));
+        assert!(!gives_way(share - 1));
+        assert!(gives_way(share));
+        assert_eq!(progress.moved(), 3 * SHARE - 1);
+    }
+}

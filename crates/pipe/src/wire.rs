@@ -1,0 +1,17 @@
+//! `Wire`: an async stream that may own up to being a bare TCP socket. What is wrapped (TLS) says nothing of the kind,
+//! and its bytes go through a buffer.
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+/// A data connection, usable as `&mut dyn Wire`.
+pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin {
+    /// The socket, if what is written to it reaches the peer as it is; `None` sends every byte through a buffer.
+    fn bare(&self) -> Option<&TcpStream>;
+}
+
+impl Wire for TcpStream {
+    fn bare(&self) -> Option<&TcpStream> {
+        Some(self)
+    }
+}

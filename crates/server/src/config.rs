@@ -1,0 +1,382 @@
+//! The configuration as it is written: TOML with the names of the flags. Unknown keys and values that cannot be right
+//! are errors with line and column; what was read becomes [`Settings`] in [`Config::settle`].
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use twoport_plan::address::Advertise;
+use twoport_plan::ports::PortRange;
+use twoport_proto::Secret;
+use twoport_session::Rights;
+use twoport_store::CutUploads;
+use twoport_users::{Account, Accounts, Password};
+
+use crate::settings::{Active, Settings};
+
+/// What a file or the flags said; what they did not say is `None`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Config {
+    /// Where to listen: `["[::]:2121"]`.
+    pub listen: Option<Vec<SocketAddr>>,
+    /// The folder that is shared.
+    pub root: Option<PathBuf>,
+    /// The name in the greeting; the machine's own by default.
+    pub host_name: Option<String>,
+    /// The names that HOST may ask for; any by default.
+    pub hosts: Option<Vec<String>>,
+    /// Accounts: `[[user]]` with `name`, `password`, `rights` and perhaps `root`.
+    pub user: Vec<User>,
+    /// Whether anybody may come in as anonymous, and what they may do then.
+    pub anonymous: Option<Anonymous>,
+    /// `"61000-61255"`.
+    #[serde(deserialize_with = "ports")]
+    pub passive_ports: Option<PortRange>,
+    /// What 227 tells: an IPv4 address, or a name that has one.
+    pub passive_address: Option<String>,
+    /// Active mode.
+    pub active: Option<ActiveMode>,
+    /// Passive mode.
+    pub passive: Option<OnOff>,
+    /// TLS; only `off` until it is built.
+    pub tls: Option<Tls>,
+    /// Whether an upload is on the disk before 226.
+    pub durable: Option<bool>,
+    /// What becomes of an upload under a new name that was cut: `keep`, so that it can be resumed, or `discard`.
+    pub cut_uploads: Option<Cut>,
+    /// Sessions at once.
+    pub max_sessions: Option<usize>,
+    /// How long transfers may go on after the order to stop, in seconds.
+    pub drain_seconds: Option<u64>,
+    /// How long a session may do nothing, in seconds.
+    pub idle_seconds: Option<u64>,
+    /// How long a transfer waits for its data connection, in seconds.
+    pub link_seconds: Option<u64>,
+    /// How long a data connection may move nothing, in seconds.
+    pub stall_seconds: Option<u64>,
+}
+
+/// An account as it is written.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct User {
+    /// The name.
+    pub name: String,
+    /// The password.
+    pub password: String,
+    /// `rw` by default.
+    #[serde(default)]
+    pub rights: RightsWord,
+    /// A folder of its own; the shared one by default.
+    pub root: Option<PathBuf>,
+}
+
+/// The password is not for anybody's eyes.
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User").field("name", &self.name).field("rights", &self.rights).finish_non_exhaustive()
+    }
+}
+
+/// `ro`, `rw` or `drop`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RightsWord {
+    /// Look and read.
+    Ro,
+    /// Everything.
+    #[default]
+    Rw,
+    /// Store what is new; neither list nor read.
+    Drop,
+}
+
+/// Whether anonymous is let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Anonymous {
+    /// No.
+    Off,
+    /// To look and read.
+    Ro,
+    /// To do everything.
+    Rw,
+    /// To store what is new.
+    Drop,
+}
+
+/// Active mode as it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ActiveMode {
+    /// Yes, from any port.
+    On,
+    /// No.
+    Off,
+    /// Yes, from port 20.
+    Port20,
+}
+
+/// Yes or no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnOff {
+    /// Yes.
+    On,
+    /// No.
+    Off,
+}
+
+/// TLS as it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tls {
+    /// No.
+    Off,
+    /// Where the client wants it.
+    On,
+    /// Always.
+    Required,
+}
+
+/// What becomes of an upload that was cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cut {
+    /// It is kept under its name.
+    Keep,
+    /// It is thrown away.
+    Discard,
+}
+
+impl From<RightsWord> for Rights {
+    fn from(word: RightsWord) -> Rights {
+        match word {
+            RightsWord::Ro => Rights::READ_ONLY,
+            RightsWord::Rw => Rights::READ_WRITE,
+            RightsWord::Drop => Rights::DROP,
+        }
+    }
+}
+
+fn ports<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PortRange>, D::Error> {
+    PortRange::read(&String::deserialize(from)?).map(Some).map_err(D::Error::custom)
+}
+
+impl Config {
+    /// Reads a file's text.
+    ///
+    /// # Errors
+    /// A text with line, column and the line itself.
+    pub fn read(text: &str) -> Result<Config, String> {
+        toml::from_str(text).map_err(|e| e.to_string())
+    }
+
+    /// What is said here, and from `below` what is not.
+    #[must_use]
+    pub fn over(self, below: Config) -> Config {
+        Config {
+            listen: self.listen.or(below.listen),
+            root: self.root.or(below.root),
+            host_name: self.host_name.or(below.host_name),
+            hosts: self.hosts.or(below.hosts),
+            user: if self.user.is_empty() { below.user } else { self.user },
+            anonymous: self.anonymous.or(below.anonymous),
+            passive_ports: self.passive_ports.or(below.passive_ports),
+            passive_address: self.passive_address.or(below.passive_address),
+            active: self.active.or(below.active),
+            passive: self.passive.or(below.passive),
+            tls: self.tls.or(below.tls),
+            durable: self.durable.or(below.durable),
+            cut_uploads: self.cut_uploads.or(below.cut_uploads),
+            max_sessions: self.max_sessions.or(below.max_sessions),
+            drain_seconds: self.drain_seconds.or(below.drain_seconds),
+            idle_seconds: self.idle_seconds.or(below.idle_seconds),
+            link_seconds: self.link_seconds.or(below.link_seconds),
+            stall_seconds: self.stall_seconds.or(below.stall_seconds),
+        }
+    }
+
+    /// What it means; the defaults stand where nothing was said.
+    ///
+    /// # Errors
+    /// A sentence with the name of the setting.
+    pub fn settle(self) -> Result<Settings, String> {
+        if matches!(self.tls, Some(Tls::On | Tls::Required)) {
+            return Err("tls: this version has no TLS yet; say tls = \"off\"".to_owned());
+        }
+        let mut settings = Settings::new();
+        let root = self.root.unwrap_or_else(|| PathBuf::from("."));
+        settings.accounts = accounts(self.user, self.anonymous, &root)?;
+        if let Some(listen) = self.listen {
+            if listen.is_empty() {
+                return Err("listen: at least one address is needed, like \"[::]:2121\"".to_owned());
+            }
+            settings.listen = listen;
+        }
+        settings.host = self.host_name.unwrap_or(settings.host);
+        if settings.host.is_empty() || settings.host.contains(|c: char| c.is_control()) {
+            return Err("host-name: expected a name without control characters".to_owned());
+        }
+        settings.hosts = self.hosts.unwrap_or_default();
+        settings.passive_ports = self.passive_ports.unwrap_or(settings.passive_ports);
+        if let Some(address) = settings.listen.iter().find(|a| settings.passive_ports.contains(a.port())) {
+            return Err(format!(
+                "passive-ports: {} holds port {}, which is listened on for sessions; choose another range",
+                settings.passive_ports,
+                address.port()
+            ));
+        }
+        if let Some(told) = &self.passive_address {
+            settings.passive_address = Advertise::Fixed(public_address(told)?);
+        }
+        settings.active = match self.active {
+            Some(ActiveMode::Off) => Active::Off,
+            Some(ActiveMode::Port20) => Active::Port20,
+            Some(ActiveMode::On) | None => Active::On,
+        };
+        settings.passive = self.passive != Some(OnOff::Off);
+        if settings.active == Active::Off && !settings.passive {
+            return Err("active and passive are both off: no file could ever be moved".to_owned());
+        }
+        settings.durable = self.durable.unwrap_or(false);
+        if self.cut_uploads == Some(Cut::Discard) {
+            settings.cut_uploads = CutUploads::Discard;
+        }
+        settings.max_sessions = self.max_sessions.unwrap_or(settings.max_sessions).max(1);
+        let seconds = |said: Option<u64>, default: Duration| said.map_or(default, Duration::from_secs);
+        settings.drain = seconds(self.drain_seconds, settings.drain);
+        settings.limits.idle = seconds(self.idle_seconds, settings.limits.idle);
+        settings.limits.link = seconds(self.link_seconds, settings.limits.link);
+        settings.limits.stall = seconds(self.stall_seconds, settings.limits.stall);
+        Ok(settings)
+    }
+}
+
+fn accounts(users: Vec<User>, anonymous: Option<Anonymous>, root: &PathBuf) -> Result<Vec<Account>, String> {
+    let mut accounts: Vec<Account> = Vec::new();
+    for user in users {
+        if user.name.is_empty() || user.name.contains(|c: char| c.is_control()) {
+            return Err("user: a name must have at least one character, and no control characters".to_owned());
+        }
+        if accounts.iter().any(|account| account.name == user.name) {
+            return Err(format!("user: {:?} stands there twice", user.name));
+        }
+        accounts.push(Account {
+            name: user.name,
+            password: Password::Plain(Secret::new(user.password)),
+            rights: user.rights.into(),
+            root: user.root.unwrap_or_else(|| root.clone()),
+        });
+    }
+    let rights = match anonymous {
+        None | Some(Anonymous::Off) => return Ok(accounts),
+        Some(Anonymous::Ro) => Rights::READ_ONLY,
+        Some(Anonymous::Rw) => Rights::READ_WRITE,
+        Some(Anonymous::Drop) => Rights::DROP,
+    };
+    accounts.push(Accounts::anonymous(rights, root.clone()));
+    Ok(accounts)
+}
+
+/// The address for 227; a name is looked up now.
+fn public_address(told: &str) -> Result<Ipv4Addr, String> {
+    if told == "auto" {
+        return Err("passive-address: auto is not there yet; give an IPv4 address or a name".to_owned());
+    }
+    if let Ok(ip) = told.parse::<IpAddr>() {
+        return v4(ip).ok_or_else(|| format!("passive-address: 227 can tell an IPv4 address only, and {told} is none"));
+    }
+    match (told, 0).to_socket_addrs() {
+        Ok(mut found) => found
+            .find_map(|address| v4(address.ip()))
+            .ok_or_else(|| format!("passive-address: {told} has no IPv4 address")),
+        Err(e) => Err(format!("passive-address: {told} cannot be looked up: {e}")),
+    }
+}
+
+fn v4(ip: IpAddr) -> Option<Ipv4Addr> {
+    match ip {
+        IpAddr::V4(v4) => Some(v4),
+        IpAddr::V6(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settle(text: &str) -> Result<Settings, String> {
+        Config::read(text)?.settle()
+    }
+
+    #[test]
+    fn a_whole_file_is_understood() {
+        let settings = settle(
+            r#"
+            listen = ["127.0.0.1:2121", "[::1]:2121"]
+            root = "/srv"
+            anonymous = "drop"
+            passive-ports = "50000-50009"
+            passive-address = "203.0.113.9"
+            active = "port20"
+            cut-uploads = "discard"
+            durable = true
+            drain-seconds = 5
+            [[user]]
+            name = "anna"
+            password = "secret"
+            rights = "ro"
+            "#,
+        )
+        .unwrap();
+        assert_eq!(settings.listen.len(), 2);
+        assert_eq!(settings.passive_ports.len(), 10);
+        assert_eq!(settings.passive_address, Advertise::Fixed(Ipv4Addr::new(203, 0, 113, 9)));
+        assert_eq!(settings.active, Active::Port20);
+        assert_eq!(settings.accounts.len(), 2);
+        assert!(settings.durable);
+    }
+
+    #[test]
+    fn an_unknown_key_names_the_known_ones_and_its_place() {
+        let error = settle("listen = [\"127.0.0.1:2121\"]\npasive-ports = \"1-2\"").unwrap_err();
+        assert!(error.contains("line 2") && error.contains("passive-ports"), "{error}");
+    }
+
+    #[test]
+    fn values_that_cannot_be_right_are_sentences() {
+        for (text, said) in [
+            ("passive-ports = \"9-8\"", "line 1"),
+            ("passive-ports = \"2000-3000\"", "2121"),
+            ("active = \"off\"\npassive = \"off\"", "no file could ever be moved"),
+            ("tls = \"on\"", "no TLS yet"),
+            ("passive-address = \"::1\"", "IPv4"),
+            ("listen = []", "at least one address"),
+            ("[[user]]\nname = \"a\"\npassword = \"b\"\n[[user]]\nname = \"a\"\npassword = \"c\"", "twice"),
+        ] {
+            let error = settle(text).unwrap_err();
+            assert!(error.contains(said), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let file = Config::read("passive-ports = \"50000-50009\"\nidle-seconds = 9").unwrap();
+        let flags = Config { passive_ports: Some(PortRange::read("50100-50109").unwrap()), ..Config::default() };
+        let settings = flags.over(file).settle().unwrap();
+        assert_eq!(settings.passive_ports.first(), 50100);
+        assert_eq!(settings.limits.idle, Duration::from_secs(9));
+    }
+
+    #[test]
+    fn a_password_is_not_in_debug() {
+        let config = Config::read("[[user]]\nname = \"a\"\npassword = \"hunter2\"").unwrap();
+        assert!(!format!("{config:?}").contains("hunter2"));
+        assert!(!format!("{:?}", config.settle().unwrap()).contains("hunter2"));
+    }
+}

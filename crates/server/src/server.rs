@@ -1,0 +1,192 @@
+//! `Server`: listens, counts, refuses what is too many, begins sessions, and drains when it is told to stop.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use twoport_net::{ControlStream, bind_control};
+
+use crate::session::Session;
+use crate::settings::Settings;
+use crate::shared::Shared;
+
+/// Why a server does not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// A control port could not be bound.
+    #[error("cannot listen on {address}: {source}{}", listen_hint(.source))]
+    Listen {
+        /// The address and port.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A folder to be shared could not be opened.
+    #[error("cannot share {}: {why}", .root.display())]
+    Root {
+        /// The folder.
+        root: PathBuf,
+        /// In words.
+        why: String,
+    },
+}
+
+fn listen_hint(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => ". Another program has this port: stop it, or choose another with --listen",
+        io::ErrorKind::PermissionDenied => ". Ports below 1024 need root or CAP_NET_BIND_SERVICE: use --listen [::]:2121",
+        io::ErrorKind::AddrNotAvailable => ". This machine does not have that address: use --listen with one that it has",
+        _ => "",
+    }
+}
+
+/// A server that is bound and not yet running.
+pub struct Server {
+    listeners: Vec<TcpListener>,
+    warden: Warden,
+    max_sessions: usize,
+    drain: Duration,
+}
+
+/// A handle on a running server: gives it new settings.
+#[derive(Clone)]
+pub struct Warden {
+    current: Arc<Mutex<Arc<Shared>>>,
+}
+
+impl Warden {
+    fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// New sessions take `settings`; those that are there keep theirs. Listeners stay as they are.
+    ///
+    /// # Errors
+    /// When a folder cannot be opened; the settings before stay in force.
+    pub fn reload(&self, settings: &Settings) -> Result<(), StartError> {
+        let shared = Shared::new(settings, Some(&self.shared().ports))?;
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(shared);
+        Ok(())
+    }
+
+    /// Passive ports in use now.
+    #[must_use]
+    pub fn passive_ports_in_use(&self) -> usize {
+        self.shared().ports.in_use()
+    }
+}
+
+impl Server {
+    /// Binds every address and opens every folder, so that whatever can fail fails now.
+    ///
+    /// # Errors
+    /// When an address or a folder cannot be had.
+    pub fn bind(settings: &Settings) -> Result<Server, StartError> {
+        let shared = Shared::new(settings, None)?;
+        let listeners = settings
+            .listen
+            .iter()
+            .map(|address| bind_control(*address).map_err(|source| StartError::Listen { address: *address, source }))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Server {
+            listeners,
+            warden: Warden { current: Arc::new(Mutex::new(Arc::new(shared))) },
+            max_sessions: settings.max_sessions,
+            drain: settings.drain,
+        })
+    }
+
+    /// The addresses that it listens on, with the ports that the system chose where 0 was asked for.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// A handle that stays when the server runs.
+    #[must_use]
+    pub fn warden(&self) -> Warden {
+        self.warden.clone()
+    }
+
+    /// Serves until `shutdown` is done; then nothing new begins, transfers may finish within the drain time, and what
+    /// is left is closed.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+        let (stop, stopping) = watch::channel(false);
+        let room = Arc::new(Semaphore::new(self.max_sessions));
+        let mut doors = JoinSet::new();
+        for listener in self.listeners {
+            doors.spawn(serve(listener, self.warden.clone(), Arc::clone(&room), stopping.clone()));
+        }
+        drop(stopping);
+        shutdown.await;
+        tracing::info!("stopping: no new sessions; transfers have {} seconds to finish", self.drain.as_secs());
+        stop.send_replace(true);
+        // Each door lets its sessions out; all of them hold a receiver until then.
+        if tokio::time::timeout(self.drain, stop.closed()).await.is_err() {
+            tracing::warn!("transfers that did not finish in time are cut");
+        }
+        doors.shutdown().await;
+    }
+}
+
+/// One listener: accepts until the server stops, then waits for its sessions.
+async fn serve(listener: TcpListener, warden: Warden, room: Arc<Semaphore>, mut stopping: watch::Receiver<bool>) {
+    let mut sessions = JoinSet::new();
+    let for_sessions = stopping.clone();
+    loop {
+        tokio::select! {
+            biased;
+            () = told_to_stop(&mut stopping) => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => match Arc::clone(&room).try_acquire_owned() {
+                    Ok(place) => {
+                        let (shared, stopping) = (warden.shared(), for_sessions.clone());
+                        sessions.spawn(async move {
+                            begin(stream, shared, stopping).await;
+                            drop(place);
+                        });
+                    }
+                    Err(_) => refuse(stream),
+                },
+                // Too many open files, most of all: those that are there go on, and room comes with the next close.
+                Err(e) if e.kind() != io::ErrorKind::ConnectionAborted => {
+                    tracing::error!("cannot accept a connection: {e}");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                Err(_) => {}
+            },
+            Some(_) = sessions.join_next() => {}
+        }
+    }
+    drop(listener);
+    while sessions.join_next().await.is_some() {}
+}
+
+/// Waits for the order to stop; a server that is gone has given it.
+pub(crate) async fn told_to_stop(stopping: &mut watch::Receiver<bool>) {
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+async fn begin(stream: TcpStream, shared: Arc<Shared>, stopping: watch::Receiver<bool>) {
+    match ControlStream::new(stream, shared.session.limits.line) {
+        Ok(control) => {
+            if let Some(session) = Session::new(control, shared) {
+                session.run(stopping).await;
+            }
+        }
+        Err(e) => tracing::debug!("a connection was gone before it began: {e}"),
+    }
+}
+
+/// 421 to somebody for whom there is no room. Nobody waits for it to arrive.
+fn refuse(stream: TcpStream) {
+    tracing::warn!("too many sessions; a connection was refused");
+    let _ = stream.try_write(b"421 Too many sessions; please come back later.\r\n");
+}

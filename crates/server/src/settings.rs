@@ -1,0 +1,104 @@
+//! The server's configuration: values that cannot be wrong, read from a file, from flags, or made by a caller.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use twoport_plan::address::Advertise;
+use twoport_plan::ports::PortRange;
+use twoport_session::Limits;
+use twoport_store::CutUploads;
+use twoport_users::Account;
+
+/// Whether and how active mode is offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Active {
+    /// PORT and EPRT are refused.
+    Off,
+    /// We connect from any port.
+    On,
+    /// We connect from port 20, the data port of RFC 959 §5.2, where the system lets us.
+    Port20,
+}
+
+/// All that a server needs to know.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where to listen.
+    pub listen: Vec<SocketAddr>,
+    /// The name in the greeting.
+    pub host: String,
+    /// The names that HOST may ask for; any when empty.
+    pub hosts: Vec<String>,
+    /// Who may come in.
+    pub accounts: Vec<Account>,
+    /// The ports for passive data connections.
+    pub passive_ports: PortRange,
+    /// What 227 tells.
+    pub passive_address: Advertise,
+    /// Active mode.
+    pub active: Active,
+    /// Whether PASV and EPSV are offered.
+    pub passive: bool,
+    /// Whether an upload is on the disk before 226.
+    pub durable: bool,
+    /// What becomes of an upload under a new name that was cut.
+    pub cut_uploads: CutUploads,
+    /// Sessions at once; more are told 421.
+    pub max_sessions: usize,
+    /// How long transfers may go on after the order to stop.
+    pub drain: Duration,
+    /// Caps and deadlines of a session.
+    pub limits: Limits,
+}
+
+impl Settings {
+    /// Where a server listens that is told nothing: every address of both families.
+    pub const DEFAULT_LISTEN: &'static str = "[::]:2121";
+    /// Passive ports that a server uses that is told nothing: outside Linux's ephemeral range, so that no other program
+    /// is given one by chance.
+    pub const DEFAULT_PASSIVE_PORTS: &'static str = "61000-61255";
+
+    /// Settings with the defaults of the command line, and nobody who may come in.
+    ///
+    /// # Panics
+    /// Never: the defaults can be read.
+    #[must_use]
+    pub fn new() -> Self {
+        Settings {
+            listen: vec![Self::DEFAULT_LISTEN.parse().expect("the default address can be read")],
+            host: host_name(),
+            hosts: Vec::new(),
+            accounts: Vec::new(),
+            passive_ports: PortRange::read(Self::DEFAULT_PASSIVE_PORTS).expect("the default range can be read"),
+            passive_address: Advertise::ControlAddress,
+            active: Active::On,
+            passive: true,
+            durable: false,
+            cut_uploads: CutUploads::Keep,
+            max_sessions: 1000,
+            drain: Duration::from_secs(30),
+            limits: Limits::default(),
+        }
+    }
+
+    /// The folders that accounts have as their root.
+    pub(crate) fn roots(&self) -> impl Iterator<Item = &PathBuf> {
+        self.accounts.iter().map(|account| &account.root)
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// This machine's name.
+fn host_name() -> String {
+    let name = rustix::system::uname();
+    match name.nodename().to_str() {
+        Ok(name) if !name.is_empty() => name.to_owned(),
+        _ => "localhost".to_owned(),
+    }
+}

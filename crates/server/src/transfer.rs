@@ -1,0 +1,240 @@
+//! Carries out one transfer: opens the body, takes the link, moves the bytes, ends in order. It tells the session
+//! `Ready`, `Linked`, `Received`, `Ended`, and hears two words: stop and keep.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+use twoport_net::{DataListener, DataStream, Source, dial};
+use twoport_pipe::{Body, Cut, Progress, Recode, Side};
+use twoport_plan::LinkFault;
+use twoport_proto::modes::Algorithm;
+use twoport_proto::placement::Placement;
+use twoport_proto::{Failure, FtpPath};
+use twoport_session::server::Settings;
+use twoport_session::server::io::{Ending, Input, Task, TransferOrder};
+use twoport_store::{Error, Store};
+
+use crate::journal::Journal;
+use crate::listing::Lister;
+
+/// Where the data connection comes from, with what it takes to get it.
+pub(crate) enum Road {
+    /// The peer comes to this listener.
+    Passive {
+        listener: DataListener,
+        peer: IpAddr,
+        /// Whose transfer it is, for the log.
+        session: u64,
+    },
+    /// We go there.
+    Active { target: SocketAddr, source: Source },
+    /// None is needed.
+    None,
+}
+
+/// A transfer with everything that it needs.
+pub(crate) struct Job {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) road: Road,
+    pub(crate) limits: Arc<Settings>,
+    pub(crate) progress: Progress,
+    pub(crate) news: mpsc::Sender<Input>,
+    /// The word to stop; a session that is gone counts as one.
+    pub(crate) stopped: oneshot::Receiver<()>,
+    /// The word to keep an upload.
+    pub(crate) kept: Option<oneshot::Receiver<()>>,
+}
+
+impl Job {
+    /// Runs to the end and tells it. The session hears `Ended` exactly once.
+    pub(crate) async fn carry_out(mut self, order: TransferOrder) {
+        let recode = match (order.ascii, order.records) {
+            (false, false) => Recode::None,
+            (true, false) => Recode::Ascii,
+            (false, true) => Recode::Record,
+            (true, true) => Recode::AsciiRecord,
+        };
+        let ending = match order.task {
+            Task::Send { path, from, length } => self.send_file(path, from, length, recode).await,
+            Task::Receive { path, placement } => self.receive_file(path, placement, recode).await,
+            Task::List(order) => {
+                let path = order.folder.clone();
+                match Lister::open(Arc::clone(&self.store), order).await {
+                    Ok(lister) => self.send(path, None, Body::Source(Box::new(lister)), recode).await,
+                    Err(failure) => Ending::NoFile(failure),
+                }
+            }
+            Task::Digest { path, algorithm, from, length } => self.digest(path, algorithm, from, length).await,
+        };
+        self.say(Input::Ended(ending)).await;
+    }
+
+    /// The session is told; one that is gone needs nothing any more.
+    async fn say(&self, news: Input) {
+        let _ = self.news.send(news).await;
+    }
+
+    async fn send_file(&mut self, path: FtpPath, from: u64, length: Option<u64>, recode: Recode) -> Ending {
+        match self.store.read(&path, from, length).await {
+            Ok(reading) => self.send(path, Some(reading.size), reading.body, recode).await,
+            Err(e) => Ending::NoFile(noted(&path, &e)),
+        }
+    }
+
+    async fn send(&mut self, path: FtpPath, size: Option<u64>, body: Body, recode: Recode) -> Ending {
+        self.say(Input::Ready { path: path.clone(), size }).await;
+        let mut wire = match self.link().await {
+            Ok(wire) => wire,
+            Err(ending) => return ending,
+        };
+        let stall = self.limits.limits.stall;
+        let moved = tokio::select! {
+            biased;
+            _ = &mut self.stopped => return self.stopped_ending(),
+            moved = twoport_pipe::send(body, &mut wire, recode, stall, &self.progress) => moved,
+        };
+        match moved {
+            Ok(bytes) => match wire.finish().await {
+                Ok(()) => Ending::Whole { bytes },
+                Err(e) => Ending::LinkBroke { bytes, fault: wire_fault(&e, self) },
+            },
+            Err(cut) => self.cut_ending(&path, cut),
+        }
+    }
+
+    async fn receive_file(&mut self, path: FtpPath, placement: Placement, recode: Recode) -> Ending {
+        let mut upload = match self.store.write(&path, placement).await {
+            Ok(upload) => upload,
+            Err(e) => return Ending::NoFile(noted(&path, &e)),
+        };
+        let path = upload.path.clone();
+        self.say(Input::Ready { path: path.clone(), size: None }).await;
+        let ending = match self.link().await {
+            Err(ending) => ending,
+            Ok(mut wire) => {
+                let stall = self.limits.limits.stall;
+                let moved = tokio::select! {
+                    biased;
+                    _ = &mut self.stopped => None,
+                    moved = twoport_pipe::receive(&mut wire, &mut upload.sink, recode, stall, &self.progress) => Some(moved),
+                };
+                match moved {
+                    None => self.stopped_ending(),
+                    Some(Err(cut)) => self.cut_ending(&path, cut),
+                    Some(Ok(bytes)) if self.may_keep().await => {
+                        return match upload.commit.commit(upload.sink).await {
+                            Ok(()) => Ending::Whole { bytes },
+                            Err(e) => Ending::FileFailed { bytes, failure: noted(&path, &e) },
+                        };
+                    }
+                    Some(Ok(_)) => self.stopped_ending(),
+                }
+            }
+        };
+        if let Err(e) = upload.commit.cut(upload.sink).await {
+            noted(&path, &e);
+        }
+        ending
+    }
+
+    /// All bytes of an upload are there: may it be kept? The session looks at what its client said meanwhile.
+    async fn may_keep(&mut self) -> bool {
+        self.say(Input::Received).await;
+        match self.kept.take() {
+            Some(kept) => tokio::select! {
+                biased;
+                kept = kept => kept.is_ok(),
+                _ = &mut self.stopped => false,
+            },
+            None => false,
+        }
+    }
+
+    async fn digest(&mut self, path: FtpPath, algorithm: Algorithm, from: u64, length: Option<u64>) -> Ending {
+        let reading = match self.store.read(&path, from, length).await {
+            Ok(reading) => reading,
+            Err(e) => return Ending::NoFile(noted(&path, &e)),
+        };
+        self.say(Input::Ready { path: path.clone(), size: Some(reading.size) }).await;
+        let hash = tokio::select! {
+            biased;
+            _ = &mut self.stopped => return self.stopped_ending(),
+            hash = twoport_pipe::digest(reading.body, algorithm, &self.progress) => hash,
+        };
+        match hash {
+            Ok(hash) => {
+                let hash = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+                Ending::Digest { hash, range: (from, from + self.progress.moved()) }
+            }
+            Err(e) => Ending::FileFailed { bytes: self.progress.moved(), failure: noted(&path, &e.into()) },
+        }
+    }
+
+    /// The data connection, or how the transfer ends without one.
+    async fn link(&mut self) -> Result<DataStream, Ending> {
+        let patience = self.limits.limits.link;
+        let linking = async {
+            match std::mem::replace(&mut self.road, Road::None) {
+                Road::Passive { listener, peer, session } => {
+                    let port = listener.port();
+                    listener.accept(peer, patience, |from| Journal::stranger(session, port, from)).await
+                }
+                Road::Active { target, source } => {
+                    let (stream, as_wished) = dial(target, source, patience).await?;
+                    if !as_wished {
+                        Journal::port_20_refused();
+                    }
+                    Ok(stream)
+                }
+                Road::None => Err(LinkFault::NoPlan),
+            }
+        };
+        let linked = tokio::select! {
+            biased;
+            _ = &mut self.stopped => return Err(self.stopped_ending()),
+            linked = linking => linked,
+        };
+        match linked {
+            Ok(stream) => {
+                self.say(Input::Linked).await;
+                Ok(DataStream::new(stream))
+            }
+            Err(fault) => Err(Ending::NoLink(fault)),
+        }
+    }
+
+    fn stopped_ending(&self) -> Ending {
+        Ending::Stopped { bytes: self.progress.moved() }
+    }
+
+    fn cut_ending(&self, path: &FtpPath, cut: Cut) -> Ending {
+        let bytes = cut.moved;
+        match cut.side {
+            Side::Wire => Ending::LinkBroke { bytes, fault: wire_fault(&cut.source, self) },
+            Side::File => Ending::FileFailed { bytes, failure: noted(path, &Error::from(cut.source)) },
+        }
+    }
+}
+
+/// What broke on the network, for the reply and the log.
+fn wire_fault(e: &io::Error, job: &Job) -> String {
+    match e.kind() {
+        io::ErrorKind::TimedOut => {
+            format!("nothing moved for {} seconds", job.limits.limits.stall.as_secs())
+        }
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "the client reset it".to_owned(),
+        io::ErrorKind::UnexpectedEof => "it ended before the end-of-file mark".to_owned(),
+        io::ErrorKind::InvalidData => "a record mark was not understood".to_owned(),
+        _ => e.to_string(),
+    }
+}
+
+/// The failure, with what the system said in the log where that says more.
+pub(crate) fn noted(path: &FtpPath, e: &Error) -> Failure {
+    if e.source.is_some() && matches!(e.failure, Failure::Io | Failure::Full | Failure::Unsupported) {
+        tracing::warn!("{path}: {e}");
+    }
+    e.failure
+}

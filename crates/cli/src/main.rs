@@ -1,2 +1,35 @@
-//! twoport.
-fn main() {}
+//! `twoport`: parse what was typed, settle what it means, run it, end with a code that a script can branch on.
+
+mod args;
+mod exit;
+mod run;
+mod settle;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Args, Command};
+use crate::exit::Exit;
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(e) => {
+            let code = if e.use_stderr() { Exit::Usage } else { Exit::Done };
+            let _ = e.print();
+            return code.into();
+        }
+    };
+    let ended = match args.command {
+        Command::Serve(serve) => run::serve::serve(serve),
+        Command::Check(check) => run::check::check(&check),
+    };
+    match ended {
+        Ok(()) => Exit::Done.into(),
+        Err(stopped) => {
+            eprintln!("twoport: {stopped}");
+            stopped.exit.into()
+        }
+    }
+}

@@ -8,4 +8,4 @@ pub mod listen;
 pub use control::ControlStream;
 pub use data::DataStream;
 pub use dial::{Source, dial};
-pub use listen::{DataListener, PassivePorts, bind_control};
+pub use listen::{DataListener, PassivePorts, bind_control, own_addresses};

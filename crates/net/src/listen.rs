@@ -37,6 +37,21 @@ fn bind(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
+/// This machine's own addresses on the way to the world, IPv4 and IPv6 where there is one. Nothing is sent: a
+/// connected datagram socket has asked the routing table and no more.
+#[must_use]
+pub fn own_addresses() -> Vec<IpAddr> {
+    // Addresses that documents use (RFC 5737, RFC 3849): they are routed as the rest of the world is.
+    [("0.0.0.0:0", "192.0.2.1:9"), ("[::]:0", "[2001:db8::1]:9")]
+        .into_iter()
+        .filter_map(|(from, to)| {
+            let socket = std::net::UdpSocket::bind(from).ok()?;
+            socket.connect(to).ok()?;
+            socket.local_addr().ok().map(|address| address.ip())
+        })
+        .collect()
+}
+
 /// The passive ports of a server, shared by its sessions.
 #[derive(Debug, Clone)]
 pub struct PassivePorts {

@@ -3,6 +3,7 @@
 //! | what | where |
 //! | --- | --- |
 //! | its configuration, as values and as a file | [`settings`], [`config`] |
+//! | what can be said before the first session | [`outlook`] |
 //! | accept, count, refuse, drain | [`server`] |
 //! | one task per session: the `select!` that feeds the machine and obeys it | `session` |
 //! | one transfer: body, link, bytes, end | `transfer` |
@@ -10,6 +11,7 @@
 //! | what goes to the log | `journal` |
 
 pub mod config;
+pub mod outlook;
 pub mod server;
 pub mod settings;
 

@@ -184,7 +184,7 @@ impl Tree {
                 }
                 ListForm::Facts(set) => {
                     let perm = mlsx::perm_letters(entry, order.rights.may(true));
-                    mlsx::write_line(entry, set, MlsKind::Entry, perm.as_bytes(), &mut text);
+                    mlsx::write_line(entry, set, MlsKind::Own, perm.as_bytes(), &mut text);
                 }
             }
         }

@@ -1,0 +1,139 @@
+//! What can be said before the first session: where the server is reached, what must get through the firewalls, and
+//! which problems can be seen already. The judgement is pure; [`Machine::look`] gathers what it judges.
+
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use twoport_plan::address::Advertise;
+
+use crate::settings::{Active, Settings};
+
+/// What of this machine matters.
+#[derive(Debug, Clone, Default)]
+pub struct Machine {
+    /// The range from which the system gives ports to outgoing connections.
+    pub ephemeral: Option<(u16, u16)>,
+    /// Whether the kernel's FTP helper is loaded, which rewrites PORT and 227 on port 21.
+    pub helper: bool,
+}
+
+impl Machine {
+    /// Looks at this machine.
+    #[must_use]
+    pub fn look() -> Self {
+        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        let range = read("/proc/sys/net/ipv4/ip_local_port_range");
+        let mut numbers = range.split_whitespace().filter_map(|number| number.parse().ok());
+        let ephemeral = numbers.next().zip(numbers.next());
+        let helper = read("/proc/modules").lines().any(|line| line.starts_with("nf_nat_ftp "));
+        Machine { ephemeral, helper }
+    }
+}
+
+/// What the settings mean, a line each: modes, ports, TLS.
+#[must_use]
+pub fn summary(settings: &Settings) -> Vec<String> {
+    let mut lines = Vec::new();
+    if settings.passive {
+        let told = match settings.passive_address {
+            Advertise::ControlAddress => "the address the client reached".to_owned(),
+            Advertise::Fixed(ip) => ip.to_string(),
+        };
+        lines.push(format!("passive mode: ports {}, which firewalls must let in; 227 tells {told}", settings.passive_ports));
+    } else {
+        lines.push("passive mode: off".to_owned());
+    }
+    lines.push(match settings.active {
+        Active::Off => "active mode: off".to_owned(),
+        Active::On => "active mode: on, to the client's own address, from any port".to_owned(),
+        Active::Port20 => "active mode: on, to the client's own address, from port 20".to_owned(),
+    });
+    lines.push("TLS: off; passwords and files cross the network in the clear".to_owned());
+    lines
+}
+
+/// Problems that can be seen now, each a sentence that says what to do.
+#[must_use]
+pub fn problems(settings: &Settings, machine: &Machine) -> Vec<String> {
+    let mut problems = Vec::new();
+    let range = settings.passive_ports;
+    if let Some((low, high)) = machine.ephemeral
+        && settings.passive
+        && range.first() <= high
+        && low <= range.last()
+    {
+        problems.push(format!(
+            "the passive ports {range} overlap the ports {low}-{high} that this system gives to outgoing connections: any \
+             program may hold one of them. Choose others with --passive-ports, or reserve these with \
+             'sysctl -w net.ipv4.ip_local_reserved_ports={range}'"
+        ));
+    }
+    if let Advertise::Fixed(ip) = settings.passive_address
+        && is_private(ip)
+    {
+        problems.push(format!(
+            "227 will tell {ip}, a private address: clients beyond your own network cannot reach it. Tell the address \
+             that your router shows to the world"
+        ));
+    }
+    if machine.helper && settings.listen.iter().any(|address| address.port() == 21) {
+        problems.push(
+            "the kernel's FTP helper (nf_nat_ftp) is loaded and may rewrite PORT and 227 on port 21; if transfers fail \
+             here, unload it or listen on another port"
+                .to_owned(),
+        );
+    }
+    problems
+}
+
+fn is_private(ip: Ipv4Addr) -> bool {
+    ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_unspecified()
+}
+
+/// The addresses by which clients reach `listening`: one that listens everywhere is reached at this machine's own.
+#[must_use]
+pub fn reached_at(listening: &[SocketAddr]) -> Vec<SocketAddr> {
+    let own = twoport_net::own_addresses();
+    let mut reached = Vec::new();
+    for address in listening {
+        if !address.ip().is_unspecified() {
+            reached.push(*address);
+            continue;
+        }
+        // `[::]` takes both families.
+        let fits = |ip: &&IpAddr| address.is_ipv6() || ip.is_ipv4();
+        for ip in own.iter().filter(fits).chain(&[IpAddr::V4(Ipv4Addr::LOCALHOST)]) {
+            reached.push(SocketAddr::new(*ip, address.port()));
+        }
+    }
+    reached.dedup();
+    reached
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_have_no_problem_on_a_linux_of_today() {
+        let machine = Machine { ephemeral: Some((32768, 60999)), helper: true };
+        assert_eq!(problems(&Settings::new(), &machine), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_problem_is_seen() {
+        let mut settings = Settings::new();
+        settings.passive_address = Advertise::Fixed(Ipv4Addr::new(10, 0, 0, 5));
+        settings.listen = vec!["0.0.0.0:21".parse().unwrap()];
+        let machine = Machine { ephemeral: Some((32768, 61000)), helper: true };
+        let said = problems(&settings, &machine);
+        assert_eq!(said.len(), 3, "{said:?}");
+    }
+
+    #[test]
+    fn a_server_that_listens_on_one_address_is_reached_there() {
+        let address: SocketAddr = "127.0.0.1:2121".parse().unwrap();
+        assert_eq!(reached_at(&[address]), vec![address]);
+        assert!(reached_at(&["[::]:2121".parse().unwrap()]).contains(&address));
+    }
+}

@@ -160,7 +160,11 @@ pub enum Arrived {
 
 /// An IPv4 address stays one even where the listener takes both families.
 pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(canonical_ip(address.ip()), address.port())
+    match canonical_ip(address.ip()) {
+        v4 @ IpAddr::V4(_) => SocketAddr::new(v4, address.port()),
+        // As it is: a link-local address has a scope.
+        IpAddr::V6(_) => address,
+    }
 }
 
 /// See [`canonical`].

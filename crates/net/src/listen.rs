@@ -96,18 +96,21 @@ impl PassivePorts {
         lock(&self.pool).in_use()
     }
 
-    /// Listens on a free port of the range at `local`, the address that the client reached. Every port of the range is
+    /// Listens on a free port of the range at the address of `local`, the one that the client reached. Every port of the range is
     /// tried once, from a random one on; a port that another program holds is passed over; a port outside the range is
     /// never taken.
     ///
     /// # Errors
     /// When no port of the range is left.
-    pub fn listen(&self, local: IpAddr) -> Result<DataListener, LinkFault> {
+    pub fn listen(&self, local: SocketAddr) -> Result<DataListener, LinkFault> {
         let start = random();
         let mut pool = lock(&self.pool);
         let candidates: Vec<u16> = pool.free_from(start).collect();
         for port in candidates {
-            match bind(SocketAddr::new(local, port), 8) {
+            let mut address = local;
+            // A link-local address keeps its scope.
+            address.set_port(port);
+            match bind(address, 8) {
                 Ok(listener) => {
                     pool.take(port);
                     let lease = Lease { pool: Arc::clone(&self.pool), port };

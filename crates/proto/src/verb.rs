@@ -95,8 +95,8 @@ verbs! {
     Size "SIZE" &[], "PATH", "RFC 3659 §4", Lines(&["SIZE"]), "Tell a file's size";
     Mdtm "MDTM" &[], "PATH", "RFC 3659 §3", Lines(&["MDTM"]), "Tell when a file was changed";
     Mfmt "MFMT" &[], "YYYYMMDDHHMMSS PATH", "draft-somers-ftp-mfxx", Lines(&["MFMT"]), "Set when a file was changed";
-    Mfct "MFCT" &[], "YYYYMMDDHHMMSS PATH", "draft-somers-ftp-mfxx", Lines(&["MFCT"]), "Set when a file was made";
-    Mff "MFF" &[], "FACT=VALUE; PATH", "draft-somers-ftp-mfxx", Lines(&["MFF modify;create;UNIX.mode;"]), "Set facts of a file";
+    Mfct "MFCT" &[], "YYYYMMDDHHMMSS PATH", "draft-somers-ftp-mfxx", Silent, "Set when a file was made, where the file system can";
+    Mff "MFF" &[], "FACT=VALUE; PATH", "draft-somers-ftp-mfxx", Lines(&["MFF modify;UNIX.mode;"]), "Set facts of a file";
     Avbl "AVBL" &[], "[PATH]", "draft-peterson-streamlined-ftp-command-extensions", Lines(&["AVBL"]), "Tell how many bytes still fit";
     Hash "HASH" &[], "PATH", "draft-bryan-ftpext-hash", Hashes, "Tell a file's hash";
     Xcrc "XCRC" &[], "PATH [FIRST END]", "by custom", Lines(&["XCRC filename;start;end"]), "Tell a file's CRC-32";

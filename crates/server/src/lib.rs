@@ -23,7 +23,7 @@ mod session;
 mod shared;
 mod transfer;
 
-pub use server::{Server, StartError, Warden};
+pub use server::{Server, StartError, Warden, raise_descriptor_limit};
 pub use settings::{Active, Settings};
 /// What settings are made of, so that a caller needs no other crate.
 pub use twoport_plan::{address::Advertise, ports::PortRange};

@@ -83,6 +83,17 @@ impl Warden {
     }
 }
 
+/// Lets this process open as many files as the system allows it: a session may hold four descriptors, and the usual
+/// soft limit of 1024 is soon spent. What cannot be raised stays.
+pub fn raise_descriptor_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(e) = setrlimit(Resource::Nofile, limit) {
+        tracing::debug!("the limit of open files stays as it is: {e}");
+    }
+}
+
 impl Server {
     /// Binds every address and opens every folder, so that whatever can fail fails now.
     ///

@@ -1,6 +1,7 @@
 //! One task per session: it feeds the machine what happened and does what the machine says. No rule of FTP lives here.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -38,6 +39,8 @@ pub(crate) struct Session {
     machine: ServerSession,
     journal: Journal,
     ends: Ends,
+    /// Our end with its scope and port, where listeners and connections of ours are bound.
+    local: SocketAddr,
     store: Option<Arc<dyn Store>>,
     listener: Option<(LinkId, DataListener)>,
     links: u64,
@@ -58,7 +61,8 @@ struct Running {
 impl Session {
     /// A session over `control`; none when the peer has gone already.
     pub(crate) fn new(control: ControlStream, shared: Arc<Shared>) -> Option<Session> {
-        let ends = Ends { peer: control.peer().ok()?.ip(), local: control.local().ok()?.ip() };
+        let local = control.local().ok()?;
+        let ends = Ends { peer: control.peer().ok()?.ip(), local: local.ip() };
         let machine = ServerSession::new(Arc::clone(&shared.session), ends, Instant::now());
         let (tell, news) = mpsc::channel(NEWS);
         Some(Session {
@@ -67,6 +71,7 @@ impl Session {
             machine,
             journal: Journal::open(ends.peer),
             ends,
+            local,
             store: None,
             listener: None,
             links: 0,
@@ -208,7 +213,7 @@ impl Session {
     }
 
     fn listen(&mut self) -> Result<Listening, LinkFault> {
-        let listener = self.shared.ports.listen(self.ends.local)?;
+        let listener = self.shared.ports.listen(self.local)?;
         self.links += 1;
         let (id, port) = (LinkId(self.links), listener.port());
         self.listener = Some((id, listener));
@@ -242,10 +247,9 @@ impl Session {
     }
 
     fn source(&self) -> Source {
-        let local = self.ends.local;
         match self.shared.active {
-            Active::Port20 => Source::Port(local, 20),
-            Active::On | Active::Off => Source::Any(local),
+            Active::Port20 => Source::Port(self.local, 20),
+            Active::On | Active::Off => Source::Any(self.local),
         }
     }
 }

@@ -60,7 +60,8 @@ impl Job {
             Task::Send { path, from, length } => self.send_file(path, from, length, recode).await,
             Task::Receive { path, placement } => self.receive_file(path, placement, recode).await,
             Task::List(order) => {
-                let path = order.folder.clone();
+                let asked = order.asked.as_deref().unwrap_or_default();
+                let path = order.folder.join(asked).unwrap_or_else(|_| order.folder.clone());
                 match Lister::open(Arc::clone(&self.store), order).await {
                     Ok(lister) => self.send(path, None, Body::Source(Box::new(lister)), recode).await,
                     Err(failure) => Ending::NoFile(failure),

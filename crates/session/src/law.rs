@@ -54,7 +54,7 @@ pub struct Law {
 /// What may answer any verb: closing, syntax, not implemented, out of order, wrong parameter, not logged in.
 pub const COMMON: &[u16] = &[421, 500, 501, 502, 503, 504, 530];
 
-const FETCH: &[u16] = &[150, 226, 425, 426, 450, 451, 550];
+const FETCH: &[u16] = &[150, 226, 425, 426, 450, 451, 550, 554];
 const KEEP: &[u16] = &[150, 226, 425, 426, 450, 451, 452, 550, 552, 553, 554];
 const SHOW: &[u16] = &[150, 226, 425, 426, 450, 451, 550];
 const ALTER: &[u16] = &[200, 213, 250, 257, 450, 451, 452, 550, 552, 553];
@@ -93,8 +93,8 @@ pub fn law(verb: Verb) -> Law {
         V::List | V::Nlst | V::Mlsd => Law { plan: Plan::Spends, ..row(Who::With(Look), SHOW) },
         V::Mlst => row(Who::With(Look), &[250, 450, 451, 550]),
         V::Size | V::Mdtm => row(Who::With(Look), &[213, 450, 451, 550]),
-        V::Hash => row(Who::With(Read), &[213, 450, 451, 550]),
-        V::Xcrc | V::Xmd5 | V::Xsha1 | V::Xsha256 | V::Xsha512 => row(Who::With(Read), &[250, 450, 451, 550]),
+        V::Hash => row(Who::With(Read), &[213, 450, 451, 550, 554]),
+        V::Xcrc | V::Xmd5 | V::Xsha1 | V::Xsha256 | V::Xsha512 => row(Who::With(Read), &[250, 450, 451, 550, 554]),
         V::Allo => row(Who::With(Store), &[200, 450, 451, 452, 550]),
         V::Avbl => row(Who::With(Store), &[213, 450, 451, 550]),
         V::Rnfr => row(Who::With(Rename), &[350, 450, 451, 550]),

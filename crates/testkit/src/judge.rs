@@ -28,6 +28,7 @@ pub struct Judge {
     last_word: bool,
     closed: bool,
     finals: usize,
+    begun: usize,
 }
 
 #[derive(Debug)]
@@ -52,6 +53,7 @@ impl Judge {
             last_word: false,
             closed: false,
             finals: 0,
+            begun: 0,
         }
     }
 
@@ -59,6 +61,12 @@ impl Judge {
     #[must_use]
     pub fn finals(&self) -> usize {
         self.finals
+    }
+
+    /// Transfers and digests that were begun so far.
+    #[must_use]
+    pub fn begun(&self) -> usize {
+        self.begun
     }
 
     /// Commands that still wait for their final reply.
@@ -96,7 +104,10 @@ impl Judge {
         match output {
             Output::Say(reply) => self.reply(reply),
             Output::Close => self.closed = true,
-            Output::Begin(_) => self.running = true,
+            Output::Begin(_) => {
+                self.running = true;
+                self.begun += 1;
+            }
             Output::Keep => assert!(!self.gone || self.goodbye, "kept, and its client was gone without a goodbye"),
             Output::Tell(Event::TransferEnded { code, .. }) => {
                 self.running = false;
@@ -179,4 +190,57 @@ fn reads_back(reply: &Reply) {
     }
     assert!(lines.is_empty() && !reader.is_open(), "{reply:?} has no end");
     assert_eq!(read.iter().map(|read| read.code).collect::<Vec<_>>(), [reply.code.0], "{reply:?}");
+}
+
+#[cfg(test)]
+mod tests {
+    use twoport_proto::FtpPath;
+    use twoport_session::server::io::FileOp;
+
+    use super::*;
+
+    fn heard(line: &str) -> Happened {
+        Happened::Heard(Ok(line.as_bytes().to_vec()))
+    }
+
+    fn said(code: u16, text: &str) -> Happened {
+        Happened::Did(Output::Say(Reply::new(code, text)))
+    }
+
+    /// Why a judge stops at this, behind a greeting; nothing when it lets it pass.
+    fn verdict(happened: Vec<Happened>) -> Option<String> {
+        let judged = std::panic::catch_unwind(|| {
+            let mut judge = Judge::new(b"hunter2");
+            judge.look(&[said(220, "ready")]);
+            judge.look(&happened);
+        });
+        judged.err().map(|why| match why.downcast::<String>() {
+            Ok(text) => *text,
+            Err(why) => (*why.downcast::<&str>().unwrap()).to_owned(),
+        })
+    }
+
+    #[test]
+    fn a_judge_knows_right_from_wrong() {
+        let stored = FtpPath::root().child(b"hunter2");
+        let cases: [(&str, Vec<Happened>); 11] = [
+            ("", vec![heard("RETR x"), said(150, "a"), said(226, "b"), heard("QUIT"), said(221, "c")]),
+            ("", vec![heard("RETR x"), said(150, "a"), heard("NOOP"), said(426, "b"), said(200, "c")]),
+            ("nobody asked", vec![said(226, "b")]),
+            ("nobody asked", vec![heard("NOOP"), said(200, "a"), said(200, "b")]),
+            ("may not hear", vec![heard("NOOP"), heard("PWD"), said(257, "a"), said(200, "b")]),
+            ("twice", vec![heard("LIST"), said(150, "a"), said(150, "b")]),
+            ("may not hear", vec![heard("NOOP"), said(150, "a")]),
+            ("last word", vec![said(421, "a"), said(226, "b")]),
+            ("after Close", vec![Happened::Did(Output::Close), heard("NOOP")]),
+            ("secret", vec![Happened::Did(Output::Files(FileOp::MakeDir(stored)))]),
+            ("without a goodbye", vec![Happened::Gone, Happened::Did(Output::Keep)]),
+        ];
+        for (place, (expected, happened)) in cases.into_iter().enumerate() {
+            let why = verdict(happened);
+            assert!(why.is_some() != expected.is_empty(), "case {place}: {why:?}");
+            assert!(why.unwrap_or_default().contains(expected), "case {place}");
+        }
+        assert!(verdict(vec![said(331, "hunter2")]).is_some_and(|why| why.contains("secret")));
+    }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
-use twoport_server::{Password, Server, StartError, Warden, outlook};
+use twoport_server::{Password, Server, StartError, Warden, outlook, raise_descriptor_limit};
 
 use crate::args::Serve;
 use crate::exit::{Exit, Stopped};
@@ -14,6 +14,7 @@ use crate::settle::{self, Told, Settled};
 /// Runs until SIGTERM or Ctrl-C and the end of what was going on then.
 pub(crate) fn serve(args: Box<Serve>) -> Result<(), Stopped> {
     start_log(args.quiet);
+    raise_descriptor_limit();
     let settled = settle::serve(&args)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -102,7 +103,8 @@ fn introduce(settings: &twoport_server::Settings, addresses: &[SocketAddr], told
             (Password::Plain(_), Some(told)) => format!("{}:{}@", encode(&told.name), encode(&told.password)),
             (Password::Plain(_), None) => format!("{}@", encode(&account.name)),
         };
-        println!("\n{}, {:?}, {}:", account.name, account.rights, account.root.display());
+        let root = account.root.canonicalize().unwrap_or_else(|_| account.root.clone());
+        println!("\n{} ({:?}) gets {}", account.name, account.rights, root.display());
         for address in &reached {
             println!("  ftp://{credentials}{address}/");
         }

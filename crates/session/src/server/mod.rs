@@ -237,7 +237,7 @@ impl ServerSession {
     /// A line came. During a transfer some verbs are heard at once: the effect of ABOR jumps, its answer keeps its
     /// place; STAT is answered at once unless something came before it that is not.
     fn line(&mut self, line: Result<Vec<u8>, LineFault>) {
-        if self.life != Life::Open {
+        if matches!(self.life, Life::PeerGone | Life::Closed) {
             return;
         }
         if let (Doing::Transferring(transfer), Ok(bytes)) = (&mut self.doing, &line)

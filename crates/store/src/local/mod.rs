@@ -98,6 +98,9 @@ impl Local {
         if from > size {
             return Err(Failure::BadOffset.into());
         }
+        // A promise of so many bytes: a file that is cut short meanwhile is then noticed. A size of 0 promises nothing,
+        // since files of the kernel's own say that of themselves.
+        let length = (size > 0).then(|| length.unwrap_or(u64::MAX).min(size - from));
         Ok(Reading { body: Body::File { file: Arc::new(file), from, length }, size })
     }
 

@@ -1,0 +1,9 @@
+//! Real servers and real sockets, in the hands of a client that can be as strange as the test needs it.
+
+mod files;
+mod house;
+mod links;
+mod many;
+mod order;
+pub(crate) mod peer;
+mod process;

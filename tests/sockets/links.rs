@@ -9,6 +9,7 @@ use twoport_server::{Active, PortRange};
 
 use super::house::House;
 use super::peer::{all, data, from_elsewhere};
+use crate::support::server::passive_range;
 
 #[test]
 fn both_modes_over_both_families() {
@@ -118,14 +119,14 @@ fn all_or_reset(link: &mut TcpStream) -> usize {
 
 #[test]
 fn ports_come_from_the_range_only_and_a_spent_range_is_425_at_once() {
-    // Three ports, one of which another program holds.
-    let held = TcpListener::bind("127.0.0.1:0").unwrap();
-    let first = held.local_addr().unwrap().port();
-    let Ok(range) = PortRange::new(first.max(1026) - 1, first.saturating_add(1)) else { panic!() };
+    // Three ports, the middle one of which another program holds.
+    let (first, _) = passive_range();
+    let range = PortRange::new(first, first + 2).unwrap();
+    let held = TcpListener::bind((Ipv4Addr::LOCALHOST, first + 1)).unwrap();
     let house = House::with(|settings| settings.passive_ports = range);
     let mut sessions: Vec<_> = (0..2).map(|_| house.enter()).collect();
     let mut ports: Vec<u16> = sessions.iter_mut().map(|peer| peer.epsv().port()).collect();
-    assert!(ports.iter().all(|port| range.contains(*port) && *port != first), "{ports:?}");
+    assert!(ports.iter().all(|port| range.contains(*port) && *port != first + 1), "{ports:?}");
     let mut late = house.enter();
     let (code, text) = late.ask("PASV");
     assert!(code == 425 && text.contains("passive ports"), "{code} {text}");
@@ -133,6 +134,7 @@ fn ports_come_from_the_range_only_and_a_spent_range_is_425_at_once() {
     sessions[0].expect("ABOR", 225);
     ports[0] = late.epsv().port();
     assert!(range.contains(ports[0]));
+    drop(held);
 }
 
 #[test]

@@ -1,2 +1,57 @@
-//! What a developer runs.
-fn main() {}
+//! What a developer runs: `cargo xtask COMMAND`. One file per command; this one only picks it.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+mod conformance;
+mod fuzz;
+mod install;
+mod test;
+mod tidy;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  test [--quick]   everything: formatting, clippy, tidy, unit tests, tables, dialogues, walks, sockets, interop
+                   --quick leaves out the 1 GiB files
+  tidy             the rules of the house that a machine can check, in seconds
+  conformance      writes docs/conformance/RFC.md from the grammar and the law; --check only compares
+  fuzz [TARGET] [--seconds N]
+                   the fuzz targets, all side by side or one, 60 seconds each unless told otherwise
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let root = root();
+    let done = match args.as_slice() {
+        ["test"] => test::run(&root, false),
+        ["test", "--quick"] => test::run(&root, true),
+        ["tidy"] => tidy::run(&root),
+        ["conformance"] => conformance::run(&root, false),
+        ["conformance", "--check"] => conformance::run(&root, true),
+        ["fuzz", rest @ ..] => fuzz::run(&root, rest),
+        ["help" | "-h" | "--help"] => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(sentence) => {
+            eprintln!("xtask: {sentence}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The top of the checkout: the folder above this crate's.
+fn root() -> PathBuf {
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let here = here.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")));
+    here.parent().map(Path::to_path_buf).unwrap_or(here)
+}

@@ -19,6 +19,24 @@ pub(crate) enum Command {
     Serve(Box<Serve>),
     /// Is a configuration right? Prints what it means
     Check(Check),
+    /// Print shell completions: twoport completions bash > /etc/bash_completion.d/twoport
+    Completions(Completions),
+    /// Print a manual page: twoport man serve | man -l -
+    Man(Man),
+}
+
+/// For which shell.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Completions {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Of which command.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Man {
+    /// The command; the program itself without one
+    pub(crate) command: Option<String>,
 }
 
 /// A file to check.

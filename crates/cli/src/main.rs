@@ -24,6 +24,8 @@ fn main() -> ExitCode {
     let ended = match args.command {
         Command::Serve(serve) => run::serve::serve(serve),
         Command::Check(check) => run::check::check(&check),
+        Command::Completions(completions) => run::pages::completions(&completions),
+        Command::Man(man) => run::pages::man(&man),
     };
     match ended {
         Ok(()) => Exit::Done.into(),

@@ -1,4 +1,5 @@
 //! One file per subcommand.
 
 pub(crate) mod check;
+pub(crate) mod pages;
 pub(crate) mod serve;

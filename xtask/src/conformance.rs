@@ -1,0 +1,112 @@
+//! `cargo xtask conformance`: the page of what the server takes and says, made from the grammar and the law. With
+//! `--check` it only says whether the page in the tree is the one that would be made.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use twoport_proto::verb::{Feature, SITE_TABLE, TABLE};
+use twoport_session::law::{COMMON, During, Plan, Who, law};
+
+const PAGE: &str = "docs/conformance/RFC.md";
+
+const HEAD: &str = "\
+# What the server takes, and what it says
+
+Made by `cargo xtask conformance` from `crates/proto/src/verb.rs` (the grammar) and `crates/session/src/law.rs` (the law), the
+same tables that dispatch, HELP and FEAT are made from. Do not edit.
+
+* *who*: anybody, a member (whoever is logged in), or a member with the right that is named.
+* *plan*: what the command does to the data connection that was agreed on: it makes one, spends it, or drops it.
+* *jumps*: heard at once during a transfer; everything else waits for its turn.
+* A command with no codes of its own is known and answered 502.
+
+";
+
+const UNMET: &str = "
+## What is not done
+
+| what | source | what happens instead |
+| --- | --- | --- |
+| the default data port (no PORT, no PASV) | RFC 959 §3.2 | 425: no client of today means it, and any firewall stops it |
+| SMNT | RFC 959 §4.1.1 | 502 |
+| TYPE E; TYPE L other than 8; STRU P; MODE B and C | RFC 959 §3 | 504 |
+| MODE Z | draft-preston-ftpext-deflate | 504 |
+| AUTH, PBSZ, PROT, CCC | RFC 2228, RFC 4217 | 502 |
+| format control of TYPE A T and A C | RFC 959 §3.1.1.5 | taken, and the bytes are those of A N |
+| SIZE, REST and RANG under TYPE A or STRU R | RFC 3659 §4, §5 | SIZE 550, the others 504: a byte on the wire is not one of the file |
+| LANG other than EN | RFC 2640 §4 | 504 |
+| OPTS UTF8 OFF | draft-ietf-ftpext-utf-8-option | 504: names are bytes and pass as they are |
+| MFCT | draft-somers-ftp-mfxx §4 | 504 where the file system cannot set it, as on Linux |
+";
+
+/// Writes the page, or says that it is old.
+pub(crate) fn run(root: &Path, check: bool) -> Result<(), String> {
+    let (path, page) = (root.join(PAGE), page());
+    if check {
+        let old = fs::read_to_string(&path).unwrap_or_default();
+        return if old == page { Ok(()) } else { Err(format!("{PAGE} is old: run `cargo xtask conformance`")) };
+    }
+    let folder = path.parent().unwrap_or(root);
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(&path, page))
+        .map_err(|error| format!("{} cannot be written: {error}", path.display()))
+}
+
+fn page() -> String {
+    let mut page = String::from(HEAD);
+    let common: Vec<String> = COMMON.iter().map(u16::to_string).collect();
+    _ = writeln!(page, "Any command may also be answered {}.\n", common.join(", "));
+    page.push_str("| command | argument | source | who | plan | in a transfer | codes | FEAT |\n");
+    page.push_str("| --- | --- | --- | --- | --- | --- | --- | --- |\n");
+    for row in TABLE {
+        let law = law(row.verb);
+        let names: Vec<&str> = [row.name].into_iter().chain(row.elders.iter().copied()).collect();
+        let who = match law.who {
+            Who::Anybody => "anybody".to_owned(),
+            Who::Member => "member".to_owned(),
+            Who::With(right) => format!("{right:?}").to_lowercase(),
+        };
+        let plan = match law.plan {
+            Plan::Leaves => "",
+            Plan::Makes => "makes",
+            Plan::Spends => "spends",
+            Plan::Drops => "drops",
+        };
+        let during = if law.during == During::Jumps { "jumps" } else { "waits" };
+        let codes: Vec<String> = law.codes.iter().map(u16::to_string).collect();
+        let feature = match row.feature {
+            Feature::Silent => String::new(),
+            Feature::Lines(lines) => lines.join(", "),
+            Feature::Facts => "MLST and its facts".to_owned(),
+            Feature::Hashes => "HASH and its algorithms".to_owned(),
+        };
+        let argument = row.argument.replace('|', "\\|");
+        _ = writeln!(
+            page,
+            "| {} | {argument} | {} | {who} | {plan} | {during} | {} | {feature} |",
+            names.join(", "),
+            row.source,
+            codes.join(" ")
+        );
+    }
+    page.push_str("\n## SITE\n\n| command | argument | what it does |\n| --- | --- | --- |\n");
+    for (name, argument, help) in SITE_TABLE {
+        _ = writeln!(page, "| SITE {name} | {argument} | {help} |");
+    }
+    page.push_str(UNMET);
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_verb_has_its_row() {
+        let page = page();
+        for row in TABLE {
+            assert!(page.contains(&format!("\n| {}", row.name)), "{}", row.name);
+        }
+    }
+}

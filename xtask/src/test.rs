@@ -1,0 +1,131 @@
+//! `cargo xtask test`: every check, one after the other, each with its time. The first failure ends the run.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::{conformance, fuzz, install, tidy};
+
+struct Step {
+    name: &'static str,
+    run: fn(&World) -> Result<(), String>,
+}
+
+struct World {
+    root: PathBuf,
+    /// The release binary that the interop tests start.
+    binary: PathBuf,
+    /// No 1 GiB files.
+    quick: bool,
+}
+
+const STEPS: &[Step] = &[
+    Step { name: "clients", run: |_| install::clients().and_then(|()| install::cargo_parts()) },
+    Step { name: "formatting", run: |world| world.cargo("fmt", &["--all", "--check"]) },
+    Step {
+        name: "clippy",
+        run: |world| world.cargo("clippy", &["--workspace", "--all-targets", "--", "-D", "warnings"]),
+    },
+    Step {
+        name: "tidy",
+        run: |world| tidy::run(&world.root).and_then(|()| conformance::run(&world.root, true)),
+    },
+    Step { name: "release build", run: |world| world.cargo("build", &["--release", "-p", "twoport"]) },
+    Step {
+        name: "unit, tables, dialogues, walks, sockets",
+        run: |world| world.cargo("test", &["--workspace", "--no-fail-fast", "--", "--skip", "interop::"]),
+    },
+    Step {
+        name: "interop",
+        run: |world| {
+            // `--workspace` keeps the features of the step before, so that nothing is built again. `--nocapture` shows
+            // what was skipped.
+            world.cargo("test", &["--workspace", "--test", "all", "interop::", "--", "--nocapture"])
+        },
+    },
+    Step { name: "fuzz", run: |world| fuzz::run(&world.root, if world.quick { &["--seconds", "5"] } else { &[] }) },
+];
+
+/// Runs every step; the error is one sentence that names the step.
+pub(crate) fn run(root: &Path, quick: bool) -> Result<(), String> {
+    let binary = target_dir(root)?.join("release").join(format!("twoport{}", std::env::consts::EXE_SUFFIX));
+    let world = World { root: root.to_path_buf(), binary, quick };
+    let begun = Instant::now();
+    let mut times = Vec::new();
+    for (at, step) in STEPS.iter().enumerate() {
+        println!("\n== {}/{} {}", at + 1, STEPS.len(), step.name);
+        let start = Instant::now();
+        let done = (step.run)(&world);
+        let took = start.elapsed();
+        times.push((step.name, took, done.is_ok()));
+        println!("-- {}: {}, {}", step.name, if done.is_ok() { "ok" } else { "failed" }, seconds(took));
+        if let Err(why) = done {
+            summary(&times, begun.elapsed());
+            return Err(format!("step {} of {}, {}, failed: {why}", at + 1, STEPS.len(), step.name));
+        }
+    }
+    summary(&times, begun.elapsed());
+    Ok(())
+}
+
+impl World {
+    fn cargo(&self, command: &str, args: &[&str]) -> Result<(), String> {
+        let said = format!("cargo {command} {}", args.join(" "));
+        println!("{said}");
+        let mut cargo = Command::new("cargo");
+        cargo.arg(command).args(args).current_dir(&self.root).env("TWOPORT_BIN", &self.binary);
+        if self.quick {
+            cargo.env("TWOPORT_QUICK", "1");
+        }
+        // What `cargo run` told this program is about this program, not about the ones that it starts.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("CARGO_PKG_") {
+                cargo.env_remove(name);
+            }
+        }
+        cargo.env_remove("CARGO_MANIFEST_DIR").env_remove("CARGO_MANIFEST_PATH");
+        let status = cargo.status().map_err(|error| format!("`{said}` did not start: {error}"))?;
+        if status.success() { Ok(()) } else { Err(format!("`{said}` ended with {status}")) }
+    }
+}
+
+fn summary(times: &[(&str, Duration, bool)], all: Duration) {
+    let passed = times.iter().filter(|(_, _, ok)| *ok).count();
+    println!("\n== summary: {passed} of {} steps passed, {}", STEPS.len(), seconds(all));
+    for (name, took, ok) in times {
+        println!("{:>8}  {}  {name}", seconds(*took), if *ok { "ok    " } else { "failed" });
+    }
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
+
+/// Where cargo builds to, as cargo says it: a variable or a configuration file may have moved it.
+fn target_dir(root: &Path) -> Result<PathBuf, String> {
+    let args = ["metadata", "--no-deps", "--format-version", "1"];
+    let out = Command::new("cargo").args(args).current_dir(root).output();
+    let out = out.map_err(|error| format!("cargo did not start: {error}"))?;
+    let text = String::from_utf8_lossy(&out.stdout);
+    let found = target_in(&text).ok_or("`cargo metadata` named no target folder")?;
+    Ok(PathBuf::from(found))
+}
+
+/// One string of the JSON text, so that no JSON library is needed. A path with a quote in it is not foreseen.
+fn target_in(metadata: &str) -> Option<String> {
+    let (_, after) = metadata.split_once("\"target_directory\":\"")?;
+    let (path, _) = after.split_once('"')?;
+    Some(path.replace("\\\\", "\\"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_target_folder_is_read_from_metadata() {
+        let text = r#"{"packages":[],"target_directory":"/tmp/a b/target","version":1}"#;
+        assert_eq!(target_in(text).as_deref(), Some("/tmp/a b/target"));
+        assert_eq!(target_in("{}"), None);
+    }
+}

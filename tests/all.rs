@@ -1,1 +1,9 @@
 //! All tests across the crates, one binary.
+#![allow(clippy::unwrap_used, reason = "in a test binary an unwrap is a failed test")]
+
+mod dialogues;
+mod face;
+mod interop;
+mod sockets;
+mod support;
+mod walks;

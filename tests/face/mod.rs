@@ -30,8 +30,16 @@ fn ends(args: &[&str], code: i32, said: &[&str]) {
 fn what_cannot_be_right_is_a_sentence_and_a_code() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
-    ends(&["serve", "/nonexistent", "--listen", "127.0.0.1:0"], 6, &["cannot share /nonexistent", "No such file"]);
-    ends(&["serve", "/etc/passwd", "--listen", "127.0.0.1:0"], 6, &["cannot share /etc/passwd", "Not a directory"]);
+    ends(
+        &["serve", "/nonexistent", "--listen", "127.0.0.1:0"],
+        6,
+        &["cannot share /nonexistent", "No such file"],
+    );
+    ends(
+        &["serve", "/etc/passwd", "--listen", "127.0.0.1:0"],
+        6,
+        &["cannot share /etc/passwd", "Not a directory"],
+    );
     ends(&["serve", ".", "--listen", &taken], 6, &["cannot listen on", "another with --listen"]);
     ends(&["serve", ".", "--listen", "2121"], 2, &["--listen"]);
     ends(&["serve", ".", "--passive-ports", "9000-8000"], 2, &["--passive-ports 9000-8000"]);
@@ -54,13 +62,16 @@ fn what_needs_tls_is_refused_and_off_is_taken() {
         let args = [&["serve", "."], flag].concat();
         ends(&args, 2, &[flag[0], "needs TLS", "--tls off"]);
     }
-    let mut running = Running::start(&[".", "--listen", "127.0.0.1:0", "--tls", "off", "--data-resumption", "off"]);
+    let mut running =
+        Running::start(&[".", "--listen", "127.0.0.1:0", "--tls", "off", "--data-resumption", "off"]);
     assert_eq!(running.stop(), Some(0));
 }
 
 #[test]
 fn help_and_version_end_with_0() {
-    for args in [&["--help"][..], &["--version"], &["serve", "--help"], &["check", "--help"]] {
+    for args in
+        [&["--help"][..], &["--version"], &["serve", "--help"], &["man", "serve"], &["completions", "zsh"]]
+    {
         let output = twoport(args);
         assert_eq!(output.status.code(), Some(0), "{args:?}");
         assert!(!output.stdout.is_empty());
@@ -72,7 +83,8 @@ fn check_tells_what_a_configuration_means() {
     let folder = tempfile::tempdir_in(room()).unwrap();
     let file = folder.path().join("twoport.toml");
     let path = file.to_str().unwrap();
-    fs::write(&file, "root = \".\"\npassive-ports = \"50000-50009\"\npassive-address = \"10.0.0.1\"\n").unwrap();
+    fs::write(&file, "root = \".\"\npassive-ports = \"50000-50009\"\npassive-address = \"10.0.0.1\"\n")
+        .unwrap();
     let output = twoport(&["check", "--config", path]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(0), "{text}");
@@ -104,7 +116,8 @@ fn sighup_reads_the_configuration_again() {
         fs::write(&file, text).unwrap();
     };
     write("first");
-    let args = [folder.path().to_str().unwrap(), "--config", file.to_str().unwrap(), "--listen", "127.0.0.1:0"];
+    let args =
+        [folder.path().to_str().unwrap(), "--config", file.to_str().unwrap(), "--listen", "127.0.0.1:0"];
     let mut running = Running::start(&args);
     let mut old = Peer::login_as(running.address, "anna", "first");
     write("second");
@@ -168,7 +181,8 @@ impl Running {
     }
 
     fn signal(&self, signal: Signal) {
-        let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a child has a process id");
+        let id =
+            i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a child has a process id");
         kill_process(id, signal).expect("the server is there");
     }
 

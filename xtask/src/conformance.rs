@@ -45,7 +45,11 @@ pub(crate) fn run(root: &Path, check: bool) -> Result<(), String> {
     let (path, page) = (root.join(PAGE), page());
     if check {
         let old = fs::read_to_string(&path).unwrap_or_default();
-        return if old == page { Ok(()) } else { Err(format!("{PAGE} is old: run `cargo xtask conformance`")) };
+        return if old == page {
+            Ok(())
+        } else {
+            Err(format!("{PAGE} is old: run `cargo xtask conformance`"))
+        };
     }
     let folder = path.parent().unwrap_or(root);
     fs::create_dir_all(folder)

@@ -43,7 +43,10 @@ const STEPS: &[Step] = &[
             world.cargo("test", &["--workspace", "--test", "all", "interop::", "--", "--nocapture"])
         },
     },
-    Step { name: "fuzz", run: |world| fuzz::run(&world.root, if world.quick { &["--seconds", "5"] } else { &[] }) },
+    Step {
+        name: "fuzz",
+        run: |world| fuzz::run(&world.root, if world.quick { &["--seconds", "5"] } else { &[] }),
+    },
 ];
 
 /// Runs every step; the error is one sentence that names the step.

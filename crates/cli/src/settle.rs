@@ -103,7 +103,9 @@ fn flags(args: &Serve, told: &mut Vec<Told>) -> Result<Config, Stopped> {
             Active::Off => config::ActiveMode::Off,
             Active::Port20 => config::ActiveMode::Port20,
         }),
-        passive: args.passive.map(|word| if word == OnOff::On { config::OnOff::On } else { config::OnOff::Off }),
+        passive: args
+            .passive
+            .map(|word| if word == OnOff::On { config::OnOff::On } else { config::OnOff::Off }),
         drain_seconds: args.drain_seconds,
         ..Config::default()
     })
@@ -134,7 +136,8 @@ fn user(text: &str, told: &mut Vec<Told>) -> Result<User, Stopped> {
 /// A password of twelve letters and digits: sixty bits, and easy to read out.
 fn made_up() -> Result<String, Stopped> {
     let mut bytes = [0u8; 12];
-    getrandom::fill(&mut bytes).map_err(|e| Stopped::local(format!("the system gives no random numbers: {e}")))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|e| Stopped::local(format!("the system gives no random numbers: {e}")))?;
     Ok(bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect())
 }
 

@@ -20,7 +20,11 @@ pub enum Source {
 ///
 /// # Errors
 /// When it is refused, not reachable, or not there within `patience`.
-pub async fn dial(target: SocketAddr, source: Source, patience: Duration) -> Result<(TcpStream, bool), LinkFault> {
+pub async fn dial(
+    target: SocketAddr,
+    source: Source,
+    patience: Duration,
+) -> Result<(TcpStream, bool), LinkFault> {
     let (Source::Any(own) | Source::Port(own, _)) = source;
     let target = on_link(target, own);
     let attempt = async {
@@ -44,7 +48,9 @@ pub async fn dial(target: SocketAddr, source: Source, patience: Duration) -> Res
 /// EPRT cannot name a link (RFC 2428); the control connection has come over one.
 fn on_link(target: SocketAddr, own: SocketAddr) -> SocketAddr {
     match (target, own) {
-        (SocketAddr::V6(target), SocketAddr::V6(own)) if target.scope_id() == 0 && target.ip().is_unicast_link_local() => {
+        (SocketAddr::V6(target), SocketAddr::V6(own))
+            if target.scope_id() == 0 && target.ip().is_unicast_link_local() =>
+        {
             SocketAddrV6::new(*target.ip(), target.port(), 0, own.scope_id()).into()
         }
         _ => target,

@@ -118,7 +118,12 @@ impl PassivePorts {
                 }
                 // In use by somebody else: the next one may be free.
                 Err(e) if matches!(e.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied) => {}
-                Err(e) => return Err(LinkFault::Other { to: None, text: format!("cannot listen on port {port}: {e}") }),
+                Err(e) => {
+                    return Err(LinkFault::Other {
+                        to: None,
+                        text: format!("cannot listen on port {port}: {e}"),
+                    });
+                }
             }
         }
         Err(LinkFault::PortsSpent { size: self.range.len() })
@@ -175,7 +180,10 @@ impl DataListener {
                     // A connection that was reset while it waited is nobody.
                     Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
                     Err(e) => {
-                        return Err(LinkFault::Other { to: None, text: format!("cannot accept on port {port}: {e}") });
+                        return Err(LinkFault::Other {
+                            to: None,
+                            text: format!("cannot accept on port {port}: {e}"),
+                        });
                     }
                 }
             }

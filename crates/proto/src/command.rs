@@ -16,7 +16,10 @@ pub type Name = Vec<u8>;
 
 /// A command with its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "a variant is the verb of its name; the table in verb.rs says what each does")]
+#[expect(
+    missing_docs,
+    reason = "a variant is the verb of its name; the table in verb.rs says what each does"
+)]
 pub enum Command {
     User(Name),
     Pass(Secret),
@@ -158,7 +161,8 @@ impl Command {
             Some(at) => (&line[..at], &line[at + 1..]),
             None => (line, &b""[..]),
         };
-        let verb = Verb::read(word).ok_or_else(|| CommandFault::Unknown(word[..word.len().min(32)].to_vec()))?;
+        let verb =
+            Verb::read(word).ok_or_else(|| CommandFault::Unknown(word[..word.len().min(32)].to_vec()))?;
         read_argument(verb, argument).map_err(|fault| {
             let expected = if fault.expected.is_empty() { verb.row().argument } else { fault.expected };
             CommandFault::Argument(verb, Malformed { expected, at: fault.at + word.len() + 1 })
@@ -433,7 +437,9 @@ fn facts_of(text: &[u8]) -> Read<Change> {
     let Some(text) = text.strip_suffix(b";") else { return Err(Malformed::new(EXPECTED, text.len())) };
     let mut change = Change::default();
     for fact in text.split(|b| *b == b';') {
-        let Some(equals) = fact.iter().position(|b| *b == b'=') else { return Err(Malformed::new(EXPECTED, 0)) };
+        let Some(equals) = fact.iter().position(|b| *b == b'=') else {
+            return Err(Malformed::new(EXPECTED, 0));
+        };
         let (fact, value) = (fact[..equals].to_ascii_lowercase(), &fact[equals + 1..]);
         match fact.as_slice() {
             b"modify" => change.modified = Some(Moment::read_stamp(value)?),
@@ -450,7 +456,11 @@ fn octal(text: &[u8]) -> Read<u32> {
         return Err(Malformed::new("permission bits as octal digits, 0 to 7777", 0));
     }
     let bits = text.iter().fold(0, |bits, b| bits * 8 + u32::from(b - b'0'));
-    if bits > 0o7777 { Err(Malformed::new("permission bits as octal digits, 0 to 7777", 0)) } else { Ok(bits) }
+    if bits > 0o7777 {
+        Err(Malformed::new("permission bits as octal digits, 0 to 7777", 0))
+    } else {
+        Ok(bits)
+    }
 }
 
 /// A path, in quotes perhaps, and perhaps two numbers behind it.

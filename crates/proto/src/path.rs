@@ -92,7 +92,8 @@ impl FtpPath {
     /// Whether `self` is `other` or lies below it.
     #[must_use]
     pub fn is_within(&self, other: &FtpPath) -> bool {
-        other.is_root() || (self.0.starts_with(&other.0) && matches!(self.0.get(other.0.len()), None | Some(b'/')))
+        other.is_root()
+            || (self.0.starts_with(&other.0) && matches!(self.0.get(other.0.len()), None | Some(b'/')))
     }
 
     /// The whole path as bytes, beginning with `/`.

@@ -45,7 +45,12 @@ impl Reply {
     /// A reply of several lines: the first and the last carry the code, those between begin with a space so that no
     /// reader takes one for the end.
     #[must_use]
-    pub fn of_lines(code: u16, first: impl Into<Vec<u8>>, between: Vec<Vec<u8>>, last: impl Into<Vec<u8>>) -> Self {
+    pub fn of_lines(
+        code: u16,
+        first: impl Into<Vec<u8>>,
+        between: Vec<Vec<u8>>,
+        last: impl Into<Vec<u8>>,
+    ) -> Self {
         let mut lines = vec![first.into()];
         lines.extend(between);
         lines.push(last.into());

@@ -44,7 +44,8 @@ impl Moment {
         // Days to date over eras of 400 years that begin on 1 March, so that the leap day comes last.
         let shifted = days + 719_468;
         let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-        let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let year_of_era =
+            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let march_month = (5 * day_of_year + 2) / 153;
         let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
@@ -95,7 +96,8 @@ impl Moment {
         if whole.len() != 14 || !fraction.iter().all(u8::is_ascii_digit) {
             return Err(Malformed::new(EXPECTED, whole.len().min(14)));
         }
-        let number = |from: usize, to: usize| whole[from..to].iter().fold(0u16, |n, b| n * 10 + u16::from(b - b'0'));
+        let number =
+            |from: usize, to: usize| whole[from..to].iter().fold(0u16, |n, b| n * 10 + u16::from(b - b'0'));
         let part = |from: usize| u8::try_from(number(from, from + 2)).expect("two digits fit in a byte");
         let civil = Civil {
             year: i64::from(number(0, 4)),
@@ -127,7 +129,8 @@ impl Civil {
             1..=12 => 31,
             _ => return None,
         };
-        if self.day == 0 || self.day > days_in_month || self.hour > 23 || self.minute > 59 || self.second > 59 {
+        if self.day == 0 || self.day > days_in_month || self.hour > 23 || self.minute > 59 || self.second > 59
+        {
             return None;
         }
         let year = self.year - i64::from(self.month <= 2);
@@ -151,7 +154,7 @@ mod tests {
             (0, "19700101000000"),
             (951_782_400, "20000229000000"),
             (-1, "19691231235959"),
-            (1795_400_199, "20261123021639"),
+            (1_795_400_199, "20261123021639"),
         ] {
             let moment = Moment::from_seconds(seconds);
             assert_eq!(moment.stamp(), stamp);
@@ -176,7 +179,9 @@ mod tests {
 
     #[test]
     fn no_such_day_is_malformed() {
-        for bad in ["20210229000000", "2021010100000", "20210101000000x", "20211301000000", "20210101250000", ""] {
+        for bad in
+            ["20210229000000", "2021010100000", "20210101000000x", "20211301000000", "20210101250000", ""]
+        {
             assert!(Moment::read_stamp(bad.as_bytes()).is_err(), "{bad}");
         }
     }

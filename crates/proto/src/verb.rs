@@ -126,7 +126,7 @@ impl Verb {
     #[must_use]
     pub fn read(word: &[u8]) -> Option<Verb> {
         let is = |name: &&str| name.as_bytes().eq_ignore_ascii_case(word);
-        TABLE.iter().find(|row| is(&row.name) || row.elders.iter().any(|elder| is(elder))).map(|row| row.verb)
+        TABLE.iter().find(|row| is(&row.name) || row.elders.iter().any(is)).map(|row| row.verb)
     }
 
     /// Its row in the grammar.

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::de::Error as _;
@@ -257,7 +257,7 @@ impl Config {
     }
 }
 
-fn accounts(users: Vec<User>, anonymous: Option<Anonymous>, root: &PathBuf) -> Result<Vec<Account>, String> {
+fn accounts(users: Vec<User>, anonymous: Option<Anonymous>, root: &Path) -> Result<Vec<Account>, String> {
     let mut accounts: Vec<Account> = Vec::new();
     for user in users {
         if user.name.is_empty() || user.name.contains(|c: char| c.is_control()) {
@@ -270,7 +270,7 @@ fn accounts(users: Vec<User>, anonymous: Option<Anonymous>, root: &PathBuf) -> R
             name: user.name,
             password: Password::Plain(Secret::new(user.password)),
             rights: user.rights.into(),
-            root: user.root.unwrap_or_else(|| root.clone()),
+            root: user.root.unwrap_or_else(|| root.to_owned()),
         });
     }
     let rights = match anonymous {
@@ -279,7 +279,7 @@ fn accounts(users: Vec<User>, anonymous: Option<Anonymous>, root: &PathBuf) -> R
         Some(Anonymous::Rw) => Rights::READ_WRITE,
         Some(Anonymous::Drop) => Rights::DROP,
     };
-    accounts.push(Accounts::anonymous(rights, root.clone()));
+    accounts.push(Accounts::anonymous(rights, root.to_owned()));
     Ok(accounts)
 }
 
@@ -289,7 +289,9 @@ fn public_address(told: &str) -> Result<Ipv4Addr, String> {
         return Err("passive-address: auto is not there yet; give an IPv4 address or a name".to_owned());
     }
     if let Ok(ip) = told.parse::<IpAddr>() {
-        return v4(ip).ok_or_else(|| format!("passive-address: 227 can tell an IPv4 address only, and {told} is none"));
+        return v4(ip).ok_or_else(|| {
+            format!("passive-address: 227 can tell an IPv4 address only, and {told} is none")
+        });
     }
     match (told, 0).to_socket_addrs() {
         Ok(mut found) => found
@@ -367,7 +369,8 @@ mod tests {
     #[test]
     fn flags_win_over_the_file() {
         let file = Config::read("passive-ports = \"50000-50009\"\nidle-seconds = 9").unwrap();
-        let flags = Config { passive_ports: Some(PortRange::read("50100-50109").unwrap()), ..Config::default() };
+        let flags =
+            Config { passive_ports: Some(PortRange::read("50100-50109").unwrap()), ..Config::default() };
         let settings = flags.over(file).settle().unwrap();
         assert_eq!(settings.passive_ports.first(), 50100);
         assert_eq!(settings.limits.idle, Duration::from_secs(9));

@@ -17,7 +17,9 @@ pub(crate) async fn carry_out(store: &Arc<dyn Store>, operation: FileOp) -> Resu
             let entry = store.stat(&path, links).await.map_err(|e| noted(&path, &e))?;
             return Ok(FileAnswer::Entry(Box::new(entry)));
         }
-        FileOp::Space(path) => return store.space(&path).await.map(FileAnswer::Space).map_err(|e| noted(&path, &e)),
+        FileOp::Space(path) => {
+            return store.space(&path).await.map(FileAnswer::Space).map_err(|e| noted(&path, &e));
+        }
         FileOp::Lines(order, most) => return lines(store, order, most).await,
         FileOp::MakeDir(path) => (path.clone(), store.make_dir(&path).await),
         FileOp::RemoveDir(path) => (path.clone(), store.remove_dir(&path).await),
@@ -41,7 +43,8 @@ async fn lines(store: &Arc<dyn Store>, order: ListOrder, most: usize) -> Result<
         }
         count += text[before..].iter().filter(|b| **b == b'\n').count();
     }
-    let mut lines: Vec<Vec<u8>> = text.split(|b| *b == b'\n').map(|line| line.trim_ascii_end().to_vec()).collect();
+    let mut lines: Vec<Vec<u8>> =
+        text.split(|b| *b == b'\n').map(|line| line.trim_ascii_end().to_vec()).collect();
     // What follows the last line end is nothing.
     lines.pop();
     let more = lines.len() > most;

@@ -37,7 +37,9 @@ impl Journal {
             Event::TransferEnded { verb, path, bytes, took, code, fault } => {
                 let seconds = took.as_secs_f64();
                 match fault {
-                    None => tracing::info!("#{number} {account} {verb} {path} {bytes} bytes in {seconds:.3} s, {code}"),
+                    None => tracing::info!(
+                        "#{number} {account} {verb} {path} {bytes} bytes in {seconds:.3} s, {code}"
+                    ),
                     Some(fault) => tracing::warn!(
                         "#{number} {account} {verb} {path} ended after {bytes} bytes and {seconds:.3} s, {code}: {fault}"
                     ),

@@ -55,17 +55,15 @@ impl Lister {
         let asked = order.asked.clone().unwrap_or_default();
         let path = order.folder.join(&asked).map_err(|_| Failure::BadName)?;
         let facts = matches!(order.form, ListForm::Facts(_));
-        let mut lister = Lister {
-            store,
-            order,
-            now: now(),
-            known: VecDeque::new(),
-            open: None,
-            todo: Vec::new(),
-        };
+        let mut lister =
+            Lister { store, order, now: now(), known: VecDeque::new(), open: None, todo: Vec::new() };
         match lister.store.stat(&path, Links::Follow).await {
             Ok(entry) if entry.is_directory() => {
-                let prefix = if asked.is_empty() || asked.ends_with(b"/") { asked } else { [&asked[..], b"/"].concat() };
+                let prefix = if asked.is_empty() || asked.ends_with(b"/") {
+                    asked
+                } else {
+                    [&asked[..], b"/"].concat()
+                };
                 lister.enter(Below { path, prefix }).await?;
             }
             Ok(_) if facts => return Err(Failure::NotDirectory),

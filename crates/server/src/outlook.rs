@@ -30,6 +30,17 @@ impl Machine {
     }
 }
 
+/// Who may come in, and where; a line each.
+#[must_use]
+pub fn doors(settings: &Settings) -> Vec<String> {
+    let listens = settings.listen.iter().map(|address| format!("listens on {address}"));
+    let accounts = settings
+        .accounts
+        .iter()
+        .map(|account| format!("{} ({:?}) gets {}", account.name, account.rights, account.root.display()));
+    listens.chain(accounts).collect()
+}
+
 /// What the settings mean, a line each: modes, ports, TLS.
 #[must_use]
 pub fn summary(settings: &Settings) -> Vec<String> {
@@ -39,7 +50,10 @@ pub fn summary(settings: &Settings) -> Vec<String> {
             Advertise::ControlAddress => "the address the client reached".to_owned(),
             Advertise::Fixed(ip) => ip.to_string(),
         };
-        lines.push(format!("passive mode: ports {}, which firewalls must let in; 227 tells {told}", settings.passive_ports));
+        lines.push(format!(
+            "passive mode: ports {}, which firewalls must let in; 227 tells {told}",
+            settings.passive_ports
+        ));
     } else {
         lines.push("passive mode: off".to_owned());
     }

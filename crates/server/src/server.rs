@@ -40,9 +40,15 @@ pub enum StartError {
 
 fn listen_hint(source: &io::Error) -> &'static str {
     match source.kind() {
-        io::ErrorKind::AddrInUse => ". Another program has this port: stop it, or choose another with --listen",
-        io::ErrorKind::PermissionDenied => ". Ports below 1024 need root or CAP_NET_BIND_SERVICE: use --listen [::]:2121",
-        io::ErrorKind::AddrNotAvailable => ". This machine does not have that address: use --listen with one that it has",
+        io::ErrorKind::AddrInUse => {
+            ". Another program has this port: stop it, or choose another with --listen"
+        }
+        io::ErrorKind::PermissionDenied => {
+            ". Ports below 1024 need root or CAP_NET_BIND_SERVICE: use --listen [::]:2121"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            ". This machine does not have that address: use --listen with one that it has"
+        }
         _ => "",
     }
 }
@@ -104,7 +110,9 @@ impl Server {
         let listeners = settings
             .listen
             .iter()
-            .map(|address| bind_control(*address).map_err(|source| StartError::Listen { address: *address, source }))
+            .map(|address| {
+                bind_control(*address).map_err(|source| StartError::Listen { address: *address, source })
+            })
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Server {
             listeners,
@@ -137,7 +145,10 @@ impl Server {
         }
         drop(stopping);
         shutdown.await;
-        tracing::info!("stopping: no new sessions; transfers have {} seconds to finish", self.drain.as_secs());
+        tracing::info!(
+            "stopping: no new sessions; transfers have {} seconds to finish",
+            self.drain.as_secs()
+        );
         stop.send_replace(true);
         // Each door lets its sessions out; all of them hold a receiver until then.
         if tokio::time::timeout(self.drain, stop.closed()).await.is_err() {
@@ -148,7 +159,12 @@ impl Server {
 }
 
 /// One listener: accepts until the server stops, then waits for its sessions.
-async fn serve(listener: TcpListener, warden: Warden, room: Arc<Semaphore>, mut stopping: watch::Receiver<bool>) {
+async fn serve(
+    listener: TcpListener,
+    warden: Warden,
+    room: Arc<Semaphore>,
+    mut stopping: watch::Receiver<bool>,
+) {
     let mut sessions = JoinSet::new();
     let for_sessions = stopping.clone();
     loop {

@@ -224,7 +224,8 @@ impl Session {
         let road = match order.link {
             Link::Passive(id) => {
                 let held = self.listener.take_if(|(held, _)| *held == id);
-                let (_, listener) = held.expect("the machine orders transfers over the listener that it was given");
+                let (_, listener) =
+                    held.expect("the machine orders transfers over the listener that it was given");
                 Road::Passive { listener, peer: self.ends.peer, session: self.journal.number() }
             }
             Link::Active(target) => Road::Active { target, source: self.source() },

@@ -70,7 +70,8 @@ impl Settings {
             host: host_name(),
             hosts: Vec::new(),
             accounts: Vec::new(),
-            passive_ports: PortRange::read(Self::DEFAULT_PASSIVE_PORTS).expect("the default range can be read"),
+            passive_ports: PortRange::read(Self::DEFAULT_PASSIVE_PORTS)
+                .expect("the default range can be read"),
             passive_address: Advertise::ControlAddress,
             active: Active::On,
             passive: true,

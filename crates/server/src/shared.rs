@@ -27,8 +27,11 @@ pub(crate) struct Shared {
 impl Shared {
     /// Opens the folders and sets the pool up; `ports` of an earlier one are kept where the range is the same.
     pub(crate) fn new(settings: &Settings, ports: Option<&PassivePorts>) -> Result<Self, StartError> {
-        let options =
-            LocalOptions { durable: settings.durable, cut_uploads: settings.cut_uploads, ..LocalOptions::default() };
+        let options = LocalOptions {
+            durable: settings.durable,
+            cut_uploads: settings.cut_uploads,
+            ..LocalOptions::default()
+        };
         let mut stores: HashMap<PathBuf, Arc<dyn Store>> = HashMap::new();
         for root in settings.roots() {
             if !stores.contains_key(root) {

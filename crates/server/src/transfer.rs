@@ -67,7 +67,9 @@ impl Job {
                     Err(failure) => Ending::NoFile(failure),
                 }
             }
-            Task::Digest { path, algorithm, from, length } => self.digest(path, algorithm, from, length).await,
+            Task::Digest { path, algorithm, from, length } => {
+                self.digest(path, algorithm, from, length).await
+            }
         };
         self.say(Input::Ended(ending)).await;
     }
@@ -153,7 +155,13 @@ impl Job {
         }
     }
 
-    async fn digest(&mut self, path: FtpPath, algorithm: Algorithm, from: u64, length: Option<u64>) -> Ending {
+    async fn digest(
+        &mut self,
+        path: FtpPath,
+        algorithm: Algorithm,
+        from: u64,
+        length: Option<u64>,
+    ) -> Ending {
         let reading = match self.store.read(&path, from, length).await {
             Ok(reading) => reading,
             Err(e) => return Ending::NoFile(noted(&path, &e)),

@@ -94,7 +94,9 @@ pub fn law(verb: Verb) -> Law {
         V::Mlst => row(Who::With(Look), &[250, 450, 451, 550]),
         V::Size | V::Mdtm => row(Who::With(Look), &[213, 450, 451, 550]),
         V::Hash => row(Who::With(Read), &[213, 450, 451, 550, 554]),
-        V::Xcrc | V::Xmd5 | V::Xsha1 | V::Xsha256 | V::Xsha512 => row(Who::With(Read), &[250, 450, 451, 550, 554]),
+        V::Xcrc | V::Xmd5 | V::Xsha1 | V::Xsha256 | V::Xsha512 => {
+            row(Who::With(Read), &[250, 450, 451, 550, 554])
+        }
         V::Allo => row(Who::With(Store), &[200, 450, 451, 452, 550]),
         V::Avbl => row(Who::With(Store), &[213, 450, 451, 550]),
         V::Rnfr => row(Who::With(Rename), &[350, 450, 451, 550]),

@@ -108,7 +108,9 @@ impl Judge {
                 self.running = true;
                 self.begun += 1;
             }
-            Output::Keep => assert!(!self.gone || self.goodbye, "kept, and its client was gone without a goodbye"),
+            Output::Keep => {
+                assert!(!self.gone || self.goodbye, "kept, and its client was gone without a goodbye")
+            }
             Output::Tell(Event::TransferEnded { code, .. }) => {
                 self.running = false;
                 self.told = Some(*code);
@@ -144,7 +146,10 @@ impl Judge {
         if reply.code.is_preliminary() {
             let front = self.owed.front_mut().unwrap_or_else(|| panic!("nobody asked for {reply:?}"));
             let verb = front.verb.unwrap_or_else(|| panic!("{front:?} is answered {reply:?}"));
-            assert!(law(verb).plan == Plan::Spends && may_answer(verb, code), "{verb} may not hear {reply:?}");
+            assert!(
+                law(verb).plan == Plan::Spends && may_answer(verb, code),
+                "{verb} may not hear {reply:?}"
+            );
             assert!(!front.opened, "{verb} hears {reply:?} twice");
             front.opened = true;
             return;

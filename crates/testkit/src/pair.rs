@@ -128,7 +128,8 @@ struct Client {
 
 impl Pair {
     fn new(asks: &[Ask], weather: Weather, seed: u64) -> Self {
-        let mut commands = vec!["USER anna".to_owned(), format!("PASS {}", String::from_utf8_lossy(PASSWORD))];
+        let mut commands =
+            vec!["USER anna".to_owned(), format!("PASS {}", String::from_utf8_lossy(PASSWORD))];
         let mut uploads = BTreeMap::new();
         for ask in asks {
             match ask {
@@ -201,7 +202,9 @@ impl Pair {
         self.ticking = false;
         let Some(beside) = self.world.beside() else { return };
         let name = match &beside.order.task {
-            Task::Send { path, .. } | Task::Receive { path, .. } => String::from_utf8_lossy(path.name()).into_owned(),
+            Task::Send { path, .. } | Task::Receive { path, .. } => {
+                String::from_utf8_lossy(path.name()).into_owned()
+            }
             Task::List(_) | Task::Digest { .. } => String::new(),
         };
         let (stopping, stage, moved, left) = (beside.stopping, beside.stage, beside.moved, beside.left());
@@ -247,7 +250,8 @@ impl Pair {
         self.client.lines.feed(bytes);
         while let Some(line) = self.client.lines.next_line() {
             let line = line.expect("the server says lines that are lines");
-            let reply = self.client.replies.feed_line(&line).expect("the server says replies that are replies");
+            let reply =
+                self.client.replies.feed_line(&line).expect("the server says replies that are replies");
             if let Some(reply) = reply {
                 self.client_takes(&reply);
             }
@@ -283,7 +287,8 @@ impl Pair {
         let client = &mut self.client;
         // STAT overtakes a transfer, and nothing else does.
         let overtakes = reply.code == 211 && client.sent.get(1).is_some_and(|second| second == "STAT");
-        let overtakes = overtakes && client.sent.front().is_some_and(|first| first != "STAT" && first != "FEAT");
+        let overtakes =
+            overtakes && client.sent.front().is_some_and(|first| first != "STAT" && first != "FEAT");
         let command = client.sent.remove(usize::from(overtakes));
         let command = command.unwrap_or_else(|| panic!("{reply:?}, and nothing was asked"));
         self.outcome.finals.push((command, reply.code));
@@ -291,7 +296,9 @@ impl Pair {
 
     fn client_sends(&mut self) {
         let mut flight = Vec::new();
-        while self.client.greeted && (self.weather.at_once || self.client.sent.is_empty() && !self.client.transferring) {
+        while self.client.greeted
+            && (self.weather.at_once || self.client.sent.is_empty() && !self.client.transferring)
+        {
             let Some(command) = self.client.to_send.pop_front() else { break };
             flight.extend_from_slice(command.as_bytes());
             flight.extend_from_slice(b"\r\n");
@@ -309,7 +316,8 @@ impl Pair {
             rest = behind;
             let jitter = Duration::from_micros(self.random.bits() % 2000);
             self.last[to] = self.last[to].max(self.now + self.weather.latency + jitter);
-            let event = if to == 0 { Event::ToServer(piece.to_vec()) } else { Event::ToClient(piece.to_vec()) };
+            let event =
+                if to == 0 { Event::ToServer(piece.to_vec()) } else { Event::ToClient(piece.to_vec()) };
             self.at(self.last[to], event);
         }
     }
@@ -325,7 +333,11 @@ impl Pair {
 
     fn compare(&self, asks: &[Ask]) {
         let finals = &self.outcome.finals;
-        assert!(self.client.to_send.is_empty() && self.client.sent.is_empty(), "unanswered: {:?}", self.client.sent);
+        assert!(
+            self.client.to_send.is_empty() && self.client.sent.is_empty(),
+            "unanswered: {:?}",
+            self.client.sent
+        );
         assert_eq!(self.judge.finals(), finals.len(), "the server's final replies and the client's");
         assert_eq!(finals.last().map(|last| last.1), Some(221), "the goodbye is the last word: {finals:?}");
         assert!(self.world.is_closed(), "both said goodbye, and the session goes on");
@@ -338,12 +350,19 @@ impl Pair {
                     if code(format!("RETR {name}")) == Some(226) {
                         assert_eq!(Some(&came), there.as_ref(), "{name} came whole and is another");
                     } else {
-                        assert!(there.unwrap_or_default().starts_with(&came), "{name} came in part and is another");
+                        assert!(
+                            there.unwrap_or_default().starts_with(&came),
+                            "{name} came in part and is another"
+                        );
                     }
                 }
                 Ask::Store(name, bytes, _) => {
                     let kept = code(format!("STOR {name}")) == Some(226);
-                    assert_eq!(self.file(name).as_ref(), Some(bytes).filter(|_| kept), "{name} as it was stored");
+                    assert_eq!(
+                        self.file(name).as_ref(),
+                        Some(bytes).filter(|_| kept),
+                        "{name} as it was stored"
+                    );
                 }
                 Ask::List(_) | Ask::Say(_) => {}
             }
@@ -382,11 +401,15 @@ pub fn from_seed(seed: u64) -> (Vec<Ask>, Weather) {
                 Ask::Store(format!("stored{number}"), random.bytes(length), way)
             }
             2 => Ask::List(way),
-            3 if !asks.iter().any(|ask| matches!(ask, Ask::Fetch(..))) => Ask::Fetch("hello.txt".to_owned(), way),
+            3 if !asks.iter().any(|ask| matches!(ask, Ask::Fetch(..))) => {
+                Ask::Fetch("hello.txt".to_owned(), way)
+            }
             4 => Ask::Fetch(format!("missing{number}"), way),
             5 => Ask::Say("ABOR".to_owned()),
             6 => Ask::Say("STAT".to_owned()),
-            _ => Ask::Say((*random.pick(&["NOOP", "PWD", "FEAT", "TYPE I", "HASH hello.txt", "XYZZY"])).to_owned()),
+            _ => Ask::Say(
+                (*random.pick(&["NOOP", "PWD", "FEAT", "TYPE I", "HASH hello.txt", "XYZZY"])).to_owned(),
+            ),
         });
     }
     let weather = Weather {
@@ -431,7 +454,10 @@ mod tests {
     #[test]
     fn abor_sent_at_once_meets_the_transfer() {
         let asks = [Ask::Fetch("hello.txt".to_owned(), Way::Epsv), Ask::Say("ABOR".to_owned())];
-        assert_eq!(codes(&asks, Weather { at_once: true, no_links: true, ..FAIR }), [331, 230, 229, 426, 226, 221]);
+        assert_eq!(
+            codes(&asks, Weather { at_once: true, no_links: true, ..FAIR }),
+            [331, 230, 229, 426, 226, 221]
+        );
         assert_eq!(codes(&asks, FAIR), [331, 230, 229, 226, 225, 221]);
     }
 

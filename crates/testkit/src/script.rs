@@ -140,7 +140,8 @@ impl Play {
             }
             [count, unit @ ("seconds" | "ms"), "pass"] => {
                 let count = number(count)?;
-                let span = if *unit == "ms" { Duration::from_millis(count) } else { Duration::from_secs(count) };
+                let span =
+                    if *unit == "ms" { Duration::from_millis(count) } else { Duration::from_secs(count) };
                 self.world.pass(span);
                 Ok(())
             }

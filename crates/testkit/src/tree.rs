@@ -179,7 +179,9 @@ impl Tree {
             match order.form {
                 ListForm::Long => unix::write_line(entry, NOW, &mut text),
                 ListForm::Names => {
-                    text.extend(entry.name.iter().map(|b| if matches!(b, b'\r' | b'\n') { b'?' } else { *b }));
+                    text.extend(
+                        entry.name.iter().map(|b| if matches!(b, b'\r' | b'\n') { b'?' } else { *b }),
+                    );
                     text.extend_from_slice(b"\r\n");
                 }
                 ListForm::Facts(set) => {

@@ -80,7 +80,8 @@ impl Walk {
                 self.torn = later.to_vec();
             }
             112..128 => {
-                let abor: &[&[u8]] = &[b"ABOR\r\n", b"\xFF\xF4\xFF\xF2ABOR\r\n", b"\xF2abor\n", b"NOOP\r\nABOR\r\n"];
+                let abor: &[&[u8]] =
+                    &[b"ABOR\r\n", b"\xFF\xF4\xFF\xF2ABOR\r\n", b"\xF2abor\n", b"NOOP\r\nABOR\r\n"];
                 let form: &&[u8] = choices.pick(abor);
                 self.send(form);
             }
@@ -211,7 +212,9 @@ pub(crate) fn command(choices: &mut Choices<'_>) -> Vec<u8> {
 fn arguments(verb: Verb) -> &'static [&'static [u8]] {
     match verb {
         Verb::Port => &[b"192,168,150,80,14,178", b"192,168,150,80,0,22", b"10,0,0,1,14,178", b"1,2,3", b""],
-        Verb::Eprt => &[b"|1|192.168.150.80|3762|", b"|2|::1|3762|", b"|9|x|1|", b"|1|192.168.150.80|22|", b"|"],
+        Verb::Eprt => {
+            &[b"|1|192.168.150.80|3762|", b"|2|::1|3762|", b"|9|x|1|", b"|1|192.168.150.80|22|", b"|"]
+        }
         Verb::Epsv => &[b"", b"1", b"2", b"99999999999", b"all", b"x"],
         Verb::Type => &[b"I", b"A", b"A N", b"L 8", b"E", b"L 7", b"Z", b""],
         Verb::Stru => &[b"F", b"R", b"P", b"Q", b""],
@@ -219,9 +222,13 @@ fn arguments(verb: Verb) -> &'static [&'static [u8]] {
         Verb::Rest | Verb::Allo => &[b"0", b"5", b"13", b"14", b"18446744073709551615", b"x", b""],
         Verb::Rang => &[b"0 4", b"1 0", b"5 1", b"0 18446744073709551615", b"3", b""],
         Verb::Pass | Verb::Acct => &[PASSWORD, b"wrong", b"", b"\xFF\xFF "],
-        Verb::Mfmt | Verb::Mfct => &[b"20200101000000 hello.txt", b"20200101000000 missing", b"2020 hello.txt", b""],
+        Verb::Mfmt | Verb::Mfct => {
+            &[b"20200101000000 hello.txt", b"20200101000000 missing", b"2020 hello.txt", b""]
+        }
         Verb::Mff => &[b"modify=20200101000000; hello.txt", b"UNIX.mode=0600; dir", b"x=1; dir", b""],
-        Verb::Opts => &[b"UTF8 ON", b"UTF8 OFF", b"MLST type;", b"MLST", b"HASH", b"HASH MD5", b"HASH x", b"NO", b""],
+        Verb::Opts => {
+            &[b"UTF8 ON", b"UTF8 OFF", b"MLST type;", b"MLST", b"HASH", b"HASH MD5", b"HASH x", b"NO", b""]
+        }
         Verb::Site => &[
             b"CHMOD 600 hello.txt",
             b"CHMOD 9 x",
@@ -231,14 +238,33 @@ fn arguments(verb: Verb) -> &'static [&'static [u8]] {
             b"IDLE 5",
             b"",
         ],
-        Verb::Xcrc | Verb::Xmd5 | Verb::Xsha1 | Verb::Xsha256 | Verb::Xsha512 => {
-            &[b"hello.txt", b"\"hello.txt\" 1 5", b"hello.txt 5 1", b"hello.txt 20 30", b"missing", b"dir", b""]
+        Verb::Xcrc | Verb::Xmd5 | Verb::Xsha1 | Verb::Xsha256 | Verb::Xsha512 => &[
+            b"hello.txt",
+            b"\"hello.txt\" 1 5",
+            b"hello.txt 5 1",
+            b"hello.txt 20 30",
+            b"missing",
+            b"dir",
+            b"",
+        ],
+        Verb::List | Verb::Nlst | Verb::Stat => {
+            &[b"", b"-al", b"-1 dir", b"missing", b"-R /", b"*.txt", b"--", b"  "]
         }
-        Verb::List | Verb::Nlst | Verb::Stat => &[b"", b"-al", b"-1 dir", b"missing", b"-R /", b"*.txt", b"--", b"  "],
         Verb::User => &[b"anna", b"rob", b"dora", b"nobody", b"a\xFFb", b""],
         Verb::Host => &[b"ftp.example.org", b"[::1]", b""],
         Verb::Lang | Verb::Help => &[b"", b"en", b"de", b"RETR", b"SITE", b"xyzzy"],
-        _ => &[b"hello.txt", b"new.txt", b"dir", b"dir/b.bin", b"/", b"..", b"missing/x", b"a\xFF\xFFb", b" ", b""],
+        _ => &[
+            b"hello.txt",
+            b"new.txt",
+            b"dir",
+            b"dir/b.bin",
+            b"/",
+            b"..",
+            b"missing/x",
+            b"a\xFF\xFFb",
+            b" ",
+            b"",
+        ],
     }
 }
 

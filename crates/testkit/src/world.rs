@@ -294,7 +294,8 @@ impl World {
                 }
                 Output::Forget(id) => {
                     let port = self.leases.remove(&id);
-                    self.free_ports.push(port.unwrap_or_else(|| panic!("{id:?} is given back and was not out")));
+                    self.free_ports
+                        .push(port.unwrap_or_else(|| panic!("{id:?} is given back and was not out")));
                 }
                 Output::Begin(order) => self.begin(*order),
                 Output::Keep => self.keep(),
@@ -326,7 +327,8 @@ impl World {
     }
 
     fn check(&self, name: &[u8], secret: &Secret) -> Option<Grant> {
-        let fits = |account: &&Account| account.name.as_bytes() == name && account.password == secret.reveal();
+        let fits =
+            |account: &&Account| account.name.as_bytes() == name && account.password == secret.reveal();
         self.accounts.iter().find(fits).map(|account| Grant {
             account: account.name.to_owned(),
             rights: account.rights,

@@ -10,7 +10,7 @@ use crate::settle;
 pub(crate) fn check(args: &Check) -> Result<(), Stopped> {
     let settings = settle::read(&args.config)?.settle().map_err(Stopped::usage)?;
     println!("{} is right.", args.config.display());
-    for line in outlook::summary(&settings) {
+    for line in outlook::doors(&settings).into_iter().chain(outlook::summary(&settings)) {
         println!("  {line}");
     }
     for problem in outlook::problems(&settings, &outlook::Machine::look()) {

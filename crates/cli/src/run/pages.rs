@@ -22,7 +22,9 @@ pub(crate) fn man(asked: &Man) -> Result<(), Stopped> {
         None => program,
         Some(name) => match program.find_subcommand(name) {
             Some(command) => command.clone().display_name(format!("twoport-{name}")),
-            None => return Err(Stopped::usage(format!("there is no command {name}; twoport --help lists them"))),
+            None => {
+                return Err(Stopped::usage(format!("there is no command {name}; twoport --help lists them")));
+            }
         },
     };
     let mut text = Vec::new();

@@ -9,7 +9,7 @@ use twoport_server::{Password, Server, StartError, Warden, outlook, raise_descri
 
 use crate::args::Serve;
 use crate::exit::{Exit, Stopped};
-use crate::settle::{self, Told, Settled};
+use crate::settle::{self, Settled, Told};
 
 /// Runs until SIGTERM or Ctrl-C and the end of what was going on then.
 pub(crate) fn serve(args: Box<Serve>) -> Result<(), Stopped> {
@@ -41,7 +41,8 @@ fn start_log(quiet: bool) {
 async fn run(args: Box<Serve>, settled: Settled) -> Result<(), Stopped> {
     let Settled { settings, told } = settled;
     let signals = |kind| signal(kind).map_err(|e| Stopped::local(format!("cannot wait for signals: {e}")));
-    let (mut interrupt, mut terminate) = (signals(SignalKind::interrupt())?, signals(SignalKind::terminate())?);
+    let (mut interrupt, mut terminate) =
+        (signals(SignalKind::interrupt())?, signals(SignalKind::terminate())?);
     let mut hangup = signals(SignalKind::hangup())?;
     let server = Server::bind(&settings).map_err(start_failed)?;
     if !args.quiet {
@@ -83,9 +84,9 @@ fn reload(args: &Serve, warden: &Warden) {
         tracing::info!("SIGHUP: there is no configuration file to read again");
         return;
     }
-    let result = settle::serve(args).map_err(|e| e.text).and_then(|settled| {
-        warden.reload(&settled.settings).map_err(|e| e.to_string())
-    });
+    let result = settle::serve(args)
+        .map_err(|e| e.text)
+        .and_then(|settled| warden.reload(&settled.settings).map_err(|e| e.to_string()));
     match result {
         Ok(()) => tracing::info!("the configuration was read again; new sessions go by it"),
         Err(why) => tracing::error!("the configuration was not taken, the one before stays in force: {why}"),

@@ -29,7 +29,8 @@ fn every_verb_reads_some_line_and_says_itself() {
             Verb::Opts => "UTF8 ON",
             _ => "x",
         };
-        let command = read(&format!("{} {argument}", row.name)).unwrap_or_else(|e| panic!("{}: {e:?}", row.name));
+        let command =
+            read(&format!("{} {argument}", row.name)).unwrap_or_else(|e| panic!("{}: {e:?}", row.name));
         assert_eq!(command.verb(), row.verb);
     }
 }
@@ -104,15 +105,22 @@ fn site_commands() {
     else {
         panic!()
     };
-    assert_eq!((change.modified.unwrap().stamp().as_str(), path.as_slice()), ("20210102030405", &b"my f"[..]));
+    assert_eq!(
+        (change.modified.unwrap().stamp().as_str(), path.as_slice()),
+        ("20210102030405", &b"my f"[..])
+    );
     assert_eq!(read("SITE SYMLINK a b"), Ok(Command::Site(Site::Symlink(b"a".to_vec(), b"b".to_vec()))));
-    assert_eq!(read("SITE SYMLINK \"a b\" \"c d\""), Ok(Command::Site(Site::Symlink(b"a b".to_vec(), b"c d".to_vec()))));
+    assert_eq!(
+        read("SITE SYMLINK \"a b\" \"c d\""),
+        Ok(Command::Site(Site::Symlink(b"a b".to_vec(), b"c d".to_vec())))
+    );
     assert_eq!(read("SITE EXEC sh"), Ok(Command::Site(Site::Unknown(b"EXEC".to_vec()))));
 }
 
 #[test]
 fn facts_to_set() {
-    let Ok(Command::Facts(Verb::Mff, change, path)) = read("MFF UNIX.mode=0600;modify=20200102030405; a b") else {
+    let Ok(Command::Facts(Verb::Mff, change, path)) = read("MFF UNIX.mode=0600;modify=20200102030405; a b")
+    else {
         panic!()
     };
     assert_eq!((change.mode, path.as_slice()), (Some(0o600), &b"a b"[..]));

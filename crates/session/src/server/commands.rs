@@ -70,7 +70,9 @@ impl ServerSession {
 
             Command::Retr(name) => self.fetch(now, memory, name),
             Command::Stor(name) => self.store(now, memory, name),
-            Command::Stou(name) => self.put(now, verb, Placement::Unique, name.unwrap_or_else(|| b"stou".to_vec())),
+            Command::Stou(name) => {
+                self.put(now, verb, Placement::Unique, name.unwrap_or_else(|| b"stou".to_vec()))
+            }
             Command::Appe(name) => match self.lacking(Right::Overwrite) {
                 Some(refusal) => self.refuse_transfer(refusal),
                 None => self.put(now, verb, Placement::Append, name),
@@ -106,7 +108,9 @@ impl ServerSession {
                     self.ask_files(verb, FileOp::MakeDir(path.clone()), Awaited::Made(path));
                 }
             }
-            Command::Size(_) if matches!(self.parameters.kind, Type::Ascii(_)) => self.say(replies::size_needs_image()),
+            Command::Size(_) if matches!(self.parameters.kind, Type::Ascii(_)) => {
+                self.say(replies::size_needs_image())
+            }
             Command::Size(name) => self.look(verb, &name.clone(), false, |_| Awaited::Size(name)),
             Command::Mdtm(name) => self.look(verb, &name.clone(), false, |_| Awaited::Modified(name)),
             Command::Mlst(name) => self.look(verb, &name.unwrap_or_default(), false, Awaited::Facts),
@@ -289,4 +293,3 @@ fn range_of(memory: &Memory) -> Range {
         Memory::Nothing | Memory::RenameFrom(_) => Range::default(),
     }
 }
-

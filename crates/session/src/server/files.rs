@@ -54,7 +54,13 @@ impl ServerSession {
     }
 
     /// Looks at `name` and awaits its facts.
-    pub(super) fn look(&mut self, verb: Verb, name: &[u8], link: bool, awaited: impl FnOnce(FtpPath) -> Awaited) {
+    pub(super) fn look(
+        &mut self,
+        verb: Verb,
+        name: &[u8],
+        link: bool,
+        awaited: impl FnOnce(FtpPath) -> Awaited,
+    ) {
         if let Some(path) = self.resolve(verb, name) {
             self.ask_files(verb, FileOp::Stat { path: path.clone(), link }, awaited(path));
         }
@@ -86,8 +92,12 @@ impl ServerSession {
             Site::Chmod(mode, name) => self.site_alter(Right::Change, name, |path| {
                 FileOp::Change(path, Change { mode: Some(mode), ..Change::default() })
             }),
-            Site::Utime(change, name) => self.site_alter(Right::Change, name, |path| FileOp::Change(path, change)),
-            Site::Symlink(target, name) => self.site_alter(Right::Make, name, |path| FileOp::Symlink(target, path)),
+            Site::Utime(change, name) => {
+                self.site_alter(Right::Change, name, |path| FileOp::Change(path, change))
+            }
+            Site::Symlink(target, name) => {
+                self.site_alter(Right::Make, name, |path| FileOp::Symlink(target, path))
+            }
             Site::Help => self.say(replies::site_help()),
             Site::Unknown(word) => self.say(replies::site_unknown(&word)),
         }

@@ -8,7 +8,7 @@ use twoport_plan::data::{DataPlan, Way};
 use twoport_proto::command::{Epsv, Extended};
 use twoport_proto::hostport::Protocol;
 
-use super::io::{Listening, LinkId, Output};
+use super::io::{LinkId, Listening, Output};
 use super::{Doing, Life, ServerSession, replies};
 
 impl ServerSession {

@@ -290,7 +290,8 @@ impl ServerSession {
             return;
         }
         self.life = Life::PeerGone;
-        let goodbye = |queued: &Queued| matches!(queued, Queued::Line(Ok(line)) if line.eq_ignore_ascii_case(b"QUIT"));
+        let goodbye =
+            |queued: &Queued| matches!(queued, Queued::Line(Ok(line)) if line.eq_ignore_ascii_case(b"QUIT"));
         if let Doing::Transferring(transfer) = &mut self.doing
             && !self.queue.iter().any(goodbye)
         {

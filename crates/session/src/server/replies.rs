@@ -89,7 +89,9 @@ pub(super) fn timeout(limit: Duration, why: &str) -> Reply {
 
 pub(super) fn bad_line(fault: LineFault) -> Reply {
     match fault {
-        LineFault::TooLong { cap } => Reply::new(500, format!("Line too long (at most {cap} bytes); nothing was done.")),
+        LineFault::TooLong { cap } => {
+            Reply::new(500, format!("Line too long (at most {cap} bytes); nothing was done."))
+        }
         LineFault::Control => Reply::new(500, "A command may not hold CR or NUL; nothing was done."),
     }
 }
@@ -189,7 +191,10 @@ pub(super) fn no_such_type() -> Reply {
 }
 
 pub(super) fn structure_set(structure: Structure) -> Reply {
-    Reply::new(200, if structure == Structure::Record { "Structure set to R." } else { "Structure set to F." })
+    Reply::new(
+        200,
+        if structure == Structure::Record { "Structure set to R." } else { "Structure set to F." },
+    )
 }
 
 pub(super) fn no_such_structure() -> Reply {
@@ -230,7 +235,11 @@ pub(super) fn range_is_for_fetching() -> Reply {
 // Transfers.
 
 pub(super) fn opening(ascii: bool, name: &[u8], size: Option<u64>) -> Reply {
-    let mode = if ascii { "Opening ASCII mode data connection for " } else { "Opening BINARY mode data connection for " };
+    let mode = if ascii {
+        "Opening ASCII mode data connection for "
+    } else {
+        "Opening BINARY mode data connection for "
+    };
     match size {
         Some(size) => with_name(150, mode, name, &format!(" ({size} bytes).")),
         None => with_name(150, mode, name, "."),
@@ -371,7 +380,13 @@ pub(super) fn space(bytes: u64) -> Reply {
     Reply::new(213, bytes.to_string())
 }
 
-pub(super) fn digest(verb: Verb, algorithm: Option<Algorithm>, hash: &str, range: (u64, u64), name: &[u8]) -> Reply {
+pub(super) fn digest(
+    verb: Verb,
+    algorithm: Option<Algorithm>,
+    hash: &str,
+    range: (u64, u64),
+    name: &[u8],
+) -> Reply {
     match algorithm {
         // The draft counts the last byte in; of nothing there is no last byte, and 0-0 is what is said of it.
         Some(algorithm) if verb == Verb::Hash => {
@@ -421,8 +436,10 @@ pub(super) fn features(facts: FactSet, hash: Algorithm) -> Reply {
             Feature::Lines(said) => lines.extend(said.iter().map(|line| line.as_bytes().to_vec())),
             Feature::Facts => lines.push(format!("MLST {}", facts.feat()).into_bytes()),
             Feature::Hashes => {
-                let names: Vec<String> =
-                    Algorithm::ALL.iter().map(|a| format!("{a}{}", if *a == hash { "*" } else { "" })).collect();
+                let names: Vec<String> = Algorithm::ALL
+                    .iter()
+                    .map(|a| format!("{a}{}", if *a == hash { "*" } else { "" }))
+                    .collect();
                 lines.push(format!("HASH {}", names.join(";")).into_bytes());
             }
         }
@@ -456,7 +473,9 @@ pub(super) fn no_such_option() -> Reply {
 }
 
 pub(super) fn help(word: Option<&[u8]>) -> Reply {
-    let Some(word) = word.map(<[u8]>::trim_ascii).filter(|word| !word.is_empty()) else { return help_of_all() };
+    let Some(word) = word.map(<[u8]>::trim_ascii).filter(|word| !word.is_empty()) else {
+        return help_of_all();
+    };
     if word.eq_ignore_ascii_case(b"SITE") {
         return site_help();
     }
@@ -477,7 +496,9 @@ fn help_of_all() -> Reply {
     let names: Vec<String> = TABLE.iter().map(|row| name(row.verb)).collect();
     let lines = names
         .chunks(8)
-        .map(|row| row.iter().map(|name| format!("{name:<8}")).collect::<String>().trim_end().as_bytes().to_vec())
+        .map(|row| {
+            row.iter().map(|name| format!("{name:<8}")).collect::<String>().trim_end().as_bytes().to_vec()
+        })
         .collect();
     Reply::of_lines(214, "These commands are known (* = not offered):", lines, "HELP COMMAND tells more.")
 }
@@ -523,7 +544,8 @@ impl ServerSession {
         lines.push(match running {
             Some((verb, shown, bytes, size)) => {
                 let of = size.map_or(String::new(), |size| format!(" of {size}"));
-                [format!("{verb} ").as_bytes(), &shown, format!(": {bytes}{of} bytes so far").as_bytes()].concat()
+                [format!("{verb} ").as_bytes(), &shown, format!(": {bytes}{of} bytes so far").as_bytes()]
+                    .concat()
             }
             None => b"No data connection".to_vec(),
         });

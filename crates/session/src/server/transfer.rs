@@ -80,7 +80,14 @@ impl ServerSession {
     }
 
     /// Begins a digest: like a transfer, so that a long one can be stopped and asked for, but without a link.
-    pub(super) fn begin_digest(&mut self, now: Instant, verb: Verb, shown: Vec<u8>, algorithm: Algorithm, range: Range) {
+    pub(super) fn begin_digest(
+        &mut self,
+        now: Instant,
+        verb: Verb,
+        shown: Vec<u8>,
+        algorithm: Algorithm,
+        range: Range,
+    ) {
         let Some(path) = self.resolve(verb, &shown) else { return };
         let Range { from, length } = range;
         let task = Task::Digest { path: path.clone(), algorithm, from, length };
@@ -212,17 +219,22 @@ fn outcome(transfer: &Transfer, ending: Ending) -> (Reply, u64, Option<String>) 
     let verb = transfer.verb;
     match ending {
         Ending::Whole { bytes } => {
-            let reply =
-                if verb == Verb::Stou { replies::stored_as(&transfer.path) } else { replies::transfer_complete() };
+            let reply = if verb == Verb::Stou {
+                replies::stored_as(&transfer.path)
+            } else {
+                replies::transfer_complete()
+            };
             (reply, bytes, None)
         }
         Ending::NoFile(failure) => {
             (replies::refused(verb, &transfer.shown, failure), 0, Some(failure.phrase().to_owned()))
         }
         Ending::NoLink(fault) => (replies::no_link(&fault), 0, Some(fault.to_string())),
-        Ending::FileFailed { bytes, failure } => {
-            (replies::file_failed(verb, &transfer.shown, failure, bytes), bytes, Some(failure.phrase().to_owned()))
-        }
+        Ending::FileFailed { bytes, failure } => (
+            replies::file_failed(verb, &transfer.shown, failure, bytes),
+            bytes,
+            Some(failure.phrase().to_owned()),
+        ),
         Ending::LinkBroke { bytes, fault } => (replies::link_broke(&fault, bytes), bytes, Some(fault)),
         Ending::Stopped { bytes } if transfer.algorithm.is_some() => {
             (replies::digest_stopped(), bytes, Some("stopped".to_owned()))

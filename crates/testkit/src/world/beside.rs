@@ -242,7 +242,9 @@ fn stand_in(algorithm: Algorithm, bytes: &[u8]) -> String {
         Algorithm::Sha256 => 64,
         Algorithm::Sha512 => 128,
     };
-    let sum = bytes.iter().fold(0xCBF2_9CE4_8422_2325u64, |sum, b| (sum ^ u64::from(*b)).wrapping_mul(0x0100_0000_01B3));
+    let sum = bytes
+        .iter()
+        .fold(0xCBF2_9CE4_8422_2325u64, |sum, b| (sum ^ u64::from(*b)).wrapping_mul(0x0100_0000_01B3));
     format!("{sum:016x}").chars().cycle().take(digits).collect()
 }
 

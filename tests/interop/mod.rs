@@ -1,0 +1,13 @@
+//! The world: other people's clients against our server. One file a client; a client that is not installed is skipped
+//! with a notice.
+
+mod busybox;
+mod curl;
+mod essay;
+mod ftplib;
+mod inetutils;
+mod large;
+mod lftp;
+mod ncftp;
+mod tnftp;
+mod wget;

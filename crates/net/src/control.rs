@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use rustix::net::RecvFlags;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -65,9 +66,11 @@ impl ControlStream {
     /// # Errors
     /// When the connection broke.
     pub async fn read(&mut self) -> io::Result<bool> {
+        let mut buffer = [0; READ];
         loop {
             self.stream.readable().await?;
-            match self.read_now()? {
+            let read = self.stream.try_read(&mut buffer);
+            match self.arrived(&buffer, read)? {
                 Arrived::Nothing => {}
                 Arrived::Bytes => return Ok(true),
                 Arrived::End => return Ok(false),
@@ -75,13 +78,20 @@ impl ControlStream {
         }
     }
 
-    /// Takes what has arrived, without waiting.
+    /// Takes what has arrived until now, without waiting. It asks the socket itself: the runtime may not have heard yet
+    /// of bytes, or of an end, that came before something else that it has told us.
     ///
     /// # Errors
     /// When the connection broke.
     pub fn read_now(&mut self) -> io::Result<Arrived> {
         let mut buffer = [0; READ];
-        match self.stream.try_read(&mut buffer) {
+        let read = rustix::net::recv(&self.stream, &mut buffer, RecvFlags::DONTWAIT);
+        let read = read.map(|(read, _)| read).map_err(io::Error::from);
+        self.arrived(&buffer, read)
+    }
+
+    fn arrived(&mut self, buffer: &[u8], read: io::Result<usize>) -> io::Result<Arrived> {
+        match read {
             Ok(0) => Ok(Arrived::End),
             Ok(n) => {
                 self.lines.feed(&buffer[..n]);
@@ -134,12 +144,8 @@ impl ControlStream {
     pub async fn close(mut self, patience: Duration) {
         if self.flush(patience).await.is_ok() && self.stream.shutdown().await.is_ok() {
             let drained = async {
-                while self.stream.readable().await.is_ok() {
-                    match self.read_now() {
-                        Ok(Arrived::Bytes) => while self.lines.next_line().is_some() {},
-                        Ok(Arrived::Nothing) => {}
-                        Ok(Arrived::End) | Err(_) => break,
-                    }
+                while matches!(self.read().await, Ok(true)) {
+                    while self.lines.next_line().is_some() {}
                 }
             };
             let _ = tokio::time::timeout(Duration::from_secs(2).min(patience), drained).await;

@@ -60,7 +60,8 @@ impl ServerSession {
     }
 
     /// RFC 959 §4.1.1: USER may come again at any time and begins a new login; transfer parameters stay.
-    pub(super) fn user(&mut self, name: Vec<u8>) {
+    pub(super) fn user(&mut self, now: Instant, name: Vec<u8>) {
+        self.leave(now);
         self.drop_plan();
         self.folder = FtpPath::root();
         self.say(replies::password_please(&name));
@@ -81,12 +82,11 @@ impl ServerSession {
         }
     }
 
-    pub(super) fn checked(&mut self, now: Instant, grant: Option<Grant>) {
+    pub(super) fn checked(&mut self, grant: Option<Grant>) {
         let Doing::Checking(name) = std::mem::replace(&mut self.doing, Doing::Nothing) else {
             debug_assert!(false, "the driver answered a check that nobody asked for");
             return;
         };
-        self.quiet = now;
         let name = String::from_utf8_lossy(&name).into_owned();
         match grant {
             Some(grant) => {
@@ -108,13 +108,20 @@ impl ServerSession {
         }
     }
 
+    /// Whoever was in has the time of a stranger from now on; a stranger has no more than before.
+    fn leave(&mut self, now: Instant) {
+        if self.login.is_in() {
+            self.since = now;
+        }
+    }
+
     pub(super) fn reinitialize(&mut self, now: Instant) {
+        self.leave(now);
         self.login = Login::Stranger;
         self.parameters = Parameters::default();
         self.memory = Memory::Nothing;
         self.plan = PlanSlot::new();
         self.folder = FtpPath::root();
-        self.since = now;
         self.say(replies::greeting(&self.settings.host));
     }
 

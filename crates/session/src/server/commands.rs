@@ -20,6 +20,7 @@ use crate::rights::Right;
 impl ServerSession {
     /// Reads a line, asks the law, takes the step.
     pub(super) fn obey(&mut self, now: Instant, line: &[u8]) {
+        let memory = std::mem::take(&mut self.memory);
         let command = match Command::read(line) {
             Ok(command) => command,
             Err(CommandFault::Unknown(word)) => return self.say(replies::unknown(&word)),
@@ -29,7 +30,6 @@ impl ServerSession {
             }
         };
         let verb = command.verb();
-        let memory = std::mem::take(&mut self.memory);
         if let Some(refusal) = self.forbidden(verb) {
             if law(verb).plan == Plan::Spends {
                 self.drop_plan();
@@ -45,7 +45,7 @@ impl ServerSession {
     fn step(&mut self, now: Instant, command: Command, memory: Memory) {
         let verb = command.verb();
         match command {
-            Command::User(name) => self.user(name),
+            Command::User(name) => self.user(now, name),
             Command::Pass(secret) => self.pass(secret),
             Command::Acct(_) => self.say(replies::no_account_needed()),
             Command::Rein => {

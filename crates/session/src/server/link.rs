@@ -56,10 +56,11 @@ impl ServerSession {
 
     pub(super) fn eprt(&mut self, target: Extended<SocketAddr>) {
         match target {
-            Extended::Known(target) => self.active(Way::Eprt, target),
-            Extended::Unknown => {
-                let ours = Protocol::of(self.ends.local);
-                self.say(replies::other_protocol(ours));
+            Extended::Known(target) if Protocol::of(target.ip()) == Protocol::of(self.ends.local) => {
+                self.active(Way::Eprt, target);
+            }
+            Extended::Known(_) | Extended::Unknown => {
+                self.say(replies::other_protocol(Protocol::of(self.ends.local)));
             }
         }
     }

@@ -171,9 +171,10 @@ impl ServerSession {
 
     /// Tells the machine what happened. `now` never goes back.
     pub fn handle(&mut self, now: Instant, input: Input) {
+        let was_at_work = !matches!(self.doing, Doing::Nothing);
         match input {
             Input::Line(line) => self.line(line),
-            Input::Checked(grant) => self.checked(now, grant),
+            Input::Checked(grant) => self.checked(grant),
             Input::Filed(answer) => self.filed(answer),
             Input::Listening(answer) => self.listening(answer),
             Input::Ready { path, size } => self.ready(now, path, size),
@@ -188,6 +189,10 @@ impl ServerSession {
                 }
             }
             Input::Closed => self.peer_gone(),
+        }
+        if was_at_work && matches!(self.doing, Doing::Nothing) {
+            // However long the work took, the peer's own silence begins now.
+            self.quiet = now;
         }
         self.proceed(now);
     }
@@ -264,7 +269,8 @@ impl ServerSession {
     /// Obeys what waits until something is at work.
     fn proceed(&mut self, now: Instant) {
         while matches!(self.doing, Doing::Nothing) && self.life != Life::Closed {
-            if self.life == Life::Draining {
+            // An ABOR that has stopped its transfer is answered even now.
+            if self.life == Life::Draining && !matches!(self.queue.front(), Some(Queued::Aborted)) {
                 self.say(replies::going_down());
                 self.close("the server stops");
                 return;
@@ -279,7 +285,10 @@ impl ServerSession {
             match next {
                 Queued::Aborted => self.say(replies::aborted()),
                 Queued::Line(Ok(line)) => self.obey(now, &line),
-                Queued::Line(Err(fault)) => self.say(replies::bad_line(fault)),
+                Queued::Line(Err(fault)) => {
+                    self.memory = Memory::Nothing;
+                    self.say(replies::bad_line(fault));
+                }
             }
         }
     }

@@ -187,7 +187,6 @@ impl ServerSession {
             let reply = self.status(None);
             self.say(reply);
         }
-        self.quiet = now;
         let (reply, bytes, fault) = outcome(&transfer, ending.clone());
         if let Ending::NoLink(fault) = ending {
             self.tell(Event::LinkFailed { verb: transfer.verb, fault });

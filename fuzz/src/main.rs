@@ -24,7 +24,10 @@ fn main() -> ExitCode {
         Ok(plan) => plan,
         Err(why) => {
             let names: Vec<&str> = ALL.iter().map(|target| target.name).collect();
-            eprintln!("{why}\nfuzz TARGET|all [--seconds N] [--seed S] [--jobs J]\nfuzz TARGET FILE\ntargets: {}", names.join(" "));
+            eprintln!(
+                "{why}\nfuzz TARGET|all [--seconds N] [--seed S] [--jobs J]\nfuzz TARGET FILE\ntargets: {}",
+                names.join(" ")
+            );
             return ExitCode::from(2);
         }
     };
@@ -128,7 +131,8 @@ struct Plan {
 impl Plan {
     fn read(words: &[String]) -> Result<Plan, String> {
         let (name, mut rest) = words.split_first().ok_or("which target?")?;
-        let targets: Vec<Target> = ALL.iter().filter(|t| name == "all" || t.name == name).rev().copied().collect();
+        let targets: Vec<Target> =
+            ALL.iter().filter(|t| name == "all" || t.name == name).rev().copied().collect();
         if targets.is_empty() {
             return Err(format!("there is no target {name}"));
         }

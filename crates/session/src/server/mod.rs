@@ -14,6 +14,7 @@ mod replies;
 mod transfer;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -96,11 +97,20 @@ enum Doing {
 }
 
 /// What waits for its turn.
-#[derive(Debug)]
 enum Queued {
     Line(Result<Vec<u8>, LineFault>),
     /// An ABOR that has already stopped its transfer and still has to be answered, in its place.
     Aborted,
+}
+
+/// A line that waits may hold a password.
+impl fmt::Debug for Queued {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Queued::Line(_) => "Line",
+            Queued::Aborted => "Aborted",
+        })
+    }
 }
 
 /// What TYPE, STRU and OPTS chose.

@@ -1,0 +1,4 @@
+//! `seeds::command_line` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| twoport_testkit::seeds::command_line(data));

@@ -1,0 +1,4 @@
+//! `seeds::path` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| twoport_testkit::seeds::path(data));

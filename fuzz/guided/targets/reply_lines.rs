@@ -1,0 +1,4 @@
+//! `seeds::reply_lines` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| twoport_testkit::seeds::reply_lines(data));

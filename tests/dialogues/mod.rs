@@ -51,8 +51,10 @@ dialogues! {
     essay_passive
     everything_sent_at_once_is_answered_in_order
     facts_for_machines
+    feat_tells_what_goes_beyond_rfc_959
     folders_and_names
     hash_and_its_elders
+    help_tells_every_command
     host_comes_before_user
     lines_that_are_no_commands
     links_that_do_not_come
@@ -78,6 +80,7 @@ dialogues! {
     stou_says_the_name_in_150
     three_wrong_passwords_end_the_session
     torn_lines_are_the_same_lines
+    type_a_with_carriage_control_is_504
     user_after_a_long_session_begins_a_new_login
     what_is_not_offered_is_502
     without_a_link_150_is_said_after_a_second

@@ -105,16 +105,15 @@ impl PassivePorts {
     pub fn listen(&self, local: SocketAddr) -> Result<DataListener, LinkFault> {
         let start = random();
         let mut pool = lock(&self.pool);
-        let candidates: Vec<u16> = pool.free_from(start).collect();
-        for port in candidates {
+        let mut found = None;
+        for port in pool.free_from(start) {
             let mut address = local;
             // A link-local address keeps its scope.
             address.set_port(port);
             match bind(address, 8) {
                 Ok(listener) => {
-                    pool.take(port);
-                    let lease = Lease { pool: Arc::clone(&self.pool), port };
-                    return Ok(DataListener { listener, lease, range: self.range });
+                    found = Some((port, listener));
+                    break;
                 }
                 // In use by somebody else: the next one may be free.
                 Err(e) if matches!(e.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied) => {}
@@ -126,7 +125,12 @@ impl PassivePorts {
                 }
             }
         }
-        Err(LinkFault::PortsSpent { size: self.range.len() })
+        let Some((port, listener)) = found else {
+            return Err(LinkFault::PortsSpent { size: self.range.len() });
+        };
+        pool.take(port);
+        let lease = Lease { pool: Arc::clone(&self.pool), port };
+        Ok(DataListener { listener, lease, range: self.range })
     }
 }
 

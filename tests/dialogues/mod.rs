@@ -26,6 +26,7 @@ dialogues! {
     a_cut_upload_is_426
     a_drop_box_neither_lists_nor_reads_nor_replaces
     a_full_disk_is_452_and_the_session_lives_on
+    a_goodbye_with_a_space_behind_it_is_one
     a_line_that_is_no_command_forgets_too
     a_missing_file_is_550_without_150
     a_slow_answer_is_not_the_clients_silence
@@ -56,6 +57,7 @@ dialogues! {
     hash_and_its_elders
     help_tells_every_command
     host_comes_before_user
+    leaving_while_listening_gives_the_port_back
     lines_that_are_no_commands
     links_that_do_not_come
     modes_that_are_off

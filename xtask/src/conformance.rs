@@ -30,10 +30,10 @@ const UNMET: &str = "
 | --- | --- | --- |
 | the default data port (no PORT, no PASV) | RFC 959 §3.2 | 425: no client of today means it, and any firewall stops it |
 | SMNT | RFC 959 §4.1.1 | 502 |
-| TYPE E; TYPE L other than 8; STRU P; MODE B and C | RFC 959 §3 | 504 |
+| TYPE A C; TYPE E; TYPE L other than 8; STRU P; MODE B and C | RFC 959 §3 | 504 |
 | MODE Z | draft-preston-ftpext-deflate | 504 |
 | AUTH, PBSZ, PROT, CCC | RFC 2228, RFC 4217 | 502 |
-| format control of TYPE A T and A C | RFC 959 §3.1.1.5 | taken, and the bytes are those of A N |
+| format control of TYPE A T | RFC 959 §3.1.1.5 | taken, and the bytes are those of A N (RFC 1123 §4.1.2.2) |
 | SIZE, REST and RANG under TYPE A or STRU R | RFC 3659 §4, §5 | SIZE 550, the others 504: a byte on the wire is not one of the file |
 | LANG other than EN | RFC 2640 §4 | 504 |
 | OPTS UTF8 OFF | draft-ietf-ftpext-utf-8-option | 504: names are bytes and pass as they are |

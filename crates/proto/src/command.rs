@@ -311,7 +311,7 @@ fn read_argument(verb: Verb, arg: &[u8]) -> Read<Command> {
         }
         Verb::Site => Command::Site(site(arg)?),
         Verb::Syst => Command::Syst,
-        Verb::Stat => Command::Stat((!arg.is_empty()).then(|| listed(arg))),
+        Verb::Stat => Command::Stat((!arg.trim_ascii().is_empty()).then(|| listed(arg))),
         Verb::Help => Command::Help(optional()),
         Verb::Noop => Command::Noop,
         Verb::Feat => Command::Feat,

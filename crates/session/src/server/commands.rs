@@ -6,7 +6,7 @@ use std::time::Instant;
 use twoport_plan::data::Way;
 use twoport_proto::command::{CommandFault, Listed, Name, Opts};
 use twoport_proto::listing::mlsx::FactSet;
-use twoport_proto::modes::{Algorithm, Mode, Structure, Type};
+use twoport_proto::modes::{Algorithm, Form, Mode, Structure, Type};
 use twoport_proto::placement::Placement;
 use twoport_proto::{Command, FtpPath, Reply, Verb};
 
@@ -149,11 +149,14 @@ impl ServerSession {
 
     fn set_type(&mut self, kind: Type) {
         match kind {
-            Type::Ascii(_) | Type::Image | Type::Local(8) => {
+            // RFC 1123 §4.1.2.2: without Telnet format effectors A T is the same as A N; carriage control is not.
+            Type::Ascii(Form::NonPrint | Form::Telnet) | Type::Image | Type::Local(8) => {
                 self.parameters.kind = kind;
                 self.say(replies::type_set(kind));
             }
-            Type::Ebcdic(_) | Type::Local(_) => self.say(replies::no_such_type()),
+            Type::Ascii(Form::Carriage) | Type::Ebcdic(_) | Type::Local(_) => {
+                self.say(replies::no_such_type())
+            }
         }
     }
 

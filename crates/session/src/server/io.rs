@@ -1,6 +1,7 @@
 //! The whole surface between the server's machine and the world: `Input`, what happened; `Output`, what to do.
 //! A reviewer reads this first.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use twoport_plan::LinkFault;
@@ -19,7 +20,7 @@ use crate::rights::{Grant, Rights};
 pub struct LinkId(pub u64);
 
 /// What happened.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Input {
     /// The peer sent a line, or what was none.
     Line(Result<Vec<u8>, LineFault>),
@@ -51,6 +52,26 @@ pub enum Input {
     Shutdown,
     /// The control connection is closed; no more lines come.
     Closed,
+}
+
+/// Names what happened and no more: a line may hold a password.
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Input::Line(_) => "Line",
+            Input::Checked(_) => "Checked",
+            Input::Filed(_) => "Filed",
+            Input::Listening(_) => "Listening",
+            Input::Ready { .. } => "Ready",
+            Input::Linked => "Linked",
+            Input::Received => "Received",
+            Input::Ended(_) => "Ended",
+            Input::Measured(_) => "Measured",
+            Input::Deadline => "Deadline",
+            Input::Shutdown => "Shutdown",
+            Input::Closed => "Closed",
+        })
+    }
 }
 
 /// A passive listener that waits for the peer.

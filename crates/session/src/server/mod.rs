@@ -310,7 +310,7 @@ impl ServerSession {
         }
         self.life = Life::PeerGone;
         let goodbye =
-            |queued: &Queued| matches!(queued, Queued::Line(Ok(line)) if line.eq_ignore_ascii_case(b"QUIT"));
+            |queued: &Queued| matches!(queued, Queued::Line(Ok(line)) if verb_of(line) == Some(Verb::Quit));
         if let Doing::Transferring(transfer) = &mut self.doing
             && !self.queue.iter().any(goodbye)
         {
@@ -354,10 +354,13 @@ impl ServerSession {
 
 /// The verb of a line that is heard during a transfer, and whether it stands alone.
 fn jumping(line: &[u8]) -> Option<(Verb, bool)> {
-    let mut words = line.splitn(2, |b| *b == b' ');
-    let verb = Verb::read(words.next()?)?;
-    let bare = words.next().is_none_or(|rest| rest.trim_ascii().is_empty());
+    let verb = verb_of(line)?;
+    let bare = line.split(|b| *b == b' ').skip(1).all(<[u8]>::is_empty);
     (law(verb).during == During::Jumps).then_some((verb, bare))
+}
+
+fn verb_of(line: &[u8]) -> Option<Verb> {
+    Verb::read(line.split(|b| *b == b' ').next()?)
 }
 
 #[cfg(test)]

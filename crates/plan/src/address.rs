@@ -57,6 +57,20 @@ pub fn link_peer_allowed(control_peer: IpAddr, data_peer: IpAddr) -> bool {
     control_peer.to_canonical() == data_peer.to_canonical()
 }
 
+/// Whether a client may connect to the address that 227 tells when it is not the control connection's own. Never to one
+/// that cannot be the server's: of this host, of no host, of many hosts; and to a private one only when the server
+/// itself is reached at a private address (a LAN with several addresses, not a NAT that leaks).
+#[must_use]
+pub fn believable(told: Ipv4Addr, server: IpAddr) -> bool {
+    let IpAddr::V4(server) = server.to_canonical() else { return false };
+    let no_host =
+        told.is_unspecified() || told.is_multicast() || told.is_broadcast() || told.octets()[0] == 0;
+    if no_host || told.is_loopback() != server.is_loopback() {
+        return false;
+    }
+    !told.is_private() && !told.is_link_local() || server.is_private() || server.is_link_local()
+}
+
 /// Which address 227 tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Advertise {
@@ -86,6 +100,23 @@ const LOWEST: u16 = 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_told_address_is_believed_only_where_it_can_be_the_servers() {
+        let ask = |told: &str, server: &str| believable(told.parse().unwrap(), server.parse().unwrap());
+        assert!(ask("203.0.113.9", "203.0.113.10"));
+        assert!(ask("10.0.0.5", "192.168.1.1"));
+        for (told, server) in [
+            ("10.0.0.5", "203.0.113.10"),
+            ("127.0.0.1", "203.0.113.10"),
+            ("203.0.113.9", "127.0.0.1"),
+            ("0.0.0.0", "203.0.113.10"),
+            ("224.0.0.1", "203.0.113.10"),
+            ("203.0.113.9", "2001:db8::1"),
+        ] {
+            assert!(!ask(told, server), "{told} of {server}");
+        }
+    }
 
     fn ip(text: &str) -> IpAddr {
         text.parse().unwrap()

@@ -8,13 +8,16 @@
 //! | every cap and every deadline | [`limits`] |
 //! | what an onlooker may learn | [`event`] |
 //! | the server's side of a session | [`server`] |
+//! | the client's side | [`client`] |
 
+pub mod client;
 pub mod event;
 pub mod law;
 pub mod limits;
 pub mod rights;
 pub mod server;
 
+pub use client::ClientSession;
 pub use event::Event;
 pub use limits::Limits;
 pub use rights::{Grant, Right, Rights};

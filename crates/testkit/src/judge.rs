@@ -84,8 +84,8 @@ impl Judge {
             assert!(!self.closed, "after Close: {one:?}");
             match one {
                 Happened::Heard(Ok(line)) => {
-                    self.goodbye |= line.eq_ignore_ascii_case(b"QUIT");
                     let word = line.split(|b| *b == b' ').next().unwrap_or_default();
+                    self.goodbye |= word.eq_ignore_ascii_case(b"QUIT");
                     self.owed.push_back(Owed { verb: Verb::read(word), fault: None, opened: false });
                 }
                 Happened::Heard(Err(fault)) => {

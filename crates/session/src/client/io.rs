@@ -1,0 +1,153 @@
+//! The whole surface between the client's machine and the world: `Ask`, what a user wants; `Input`, what happened;
+//! `Output`, what to do.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use twoport_plan::LinkFault;
+use twoport_proto::reply_reader::ReceivedReply;
+use twoport_proto::{Request, Secret};
+
+/// What a user wants. One ask at a time; each is answered by one [`Output::Answer`].
+#[derive(Debug, Clone)]
+pub enum Ask {
+    /// Hear the greeting and log in.
+    Login {
+        /// The name.
+        user: Vec<u8>,
+        /// The password.
+        password: Secret,
+        /// The account, for servers that ask for one.
+        account: Option<Secret>,
+    },
+    /// Say one command and hear its final reply.
+    Say(Request),
+    /// A transfer: the command that begins it, and what goes before it.
+    Transfer(TransferAsk),
+    /// The bytes of the transfer that was [`Answer::Open`] have ended, in order or not; hear its final reply.
+    Finish {
+        /// Whether all bytes went over as far as we can see.
+        whole: bool,
+    },
+    /// Say goodbye.
+    Quit,
+}
+
+/// A transfer that is wanted.
+#[derive(Debug, Clone)]
+pub struct TransferAsk {
+    /// RETR, STOR, APPE, LIST, NLST or MLSD with its argument.
+    pub request: Request,
+    /// REST before it, when not 0.
+    pub from: u64,
+    /// TYPE A instead of TYPE I.
+    pub ascii: bool,
+}
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A whole reply came.
+    Reply(ReceivedReply),
+    /// What came is no reply; the connection is of no use any more.
+    Nonsense,
+    /// The answer to [`Output::Dial`]: which address took us, or why none did, each with its reason.
+    Dialled(Result<SocketAddr, Vec<(SocketAddr, LinkFault)>>),
+    /// The answer to [`Output::Listen`]: where we listen.
+    Listening(Result<SocketAddr, LinkFault>),
+    /// The answer to [`Output::Accept`].
+    Accepted(Result<(), LinkFault>),
+    /// The moment of `poll_timeout` has come.
+    Deadline,
+    /// The control connection is closed or broken.
+    Closed,
+}
+
+/// What to do, in this order.
+#[derive(Debug, Clone)]
+pub enum Output {
+    /// Send this, whole and in one write.
+    Send(Request),
+    /// Connect to the first of these that answers, beginning with the first; then [`Input::Dialled`].
+    Dial {
+        /// In the order of their likelihood.
+        to: Vec<SocketAddr>,
+        /// How long in all.
+        within: Duration,
+    },
+    /// Listen for one connection at our own address of the control connection; then [`Input::Listening`].
+    Listen,
+    /// Take one connection, from the control peer only, while replies are heard; then [`Input::Accepted`].
+    Accept {
+        /// How long.
+        within: Duration,
+    },
+    /// The data connection, or the listener, is of no use.
+    DropLink,
+    /// A step down the ladder, in one line, with its reason.
+    Stepped(String),
+    /// The answer to the ask.
+    Answer(Answer),
+}
+
+/// The answer to an ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Done; the final reply.
+    Done(ReceivedReply),
+    /// The data connection is there and 150 was said: bytes may pass. By which road, in words.
+    Open(Road),
+    /// All bytes went over, and the final reply never came.
+    Unconfirmed,
+    /// It did not work.
+    Failed(Failed),
+}
+
+/// Why an ask was not fulfilled, by whose fault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failed {
+    /// The server said no.
+    Refused(ReceivedReply),
+    /// No data connection came about on any road; each step with its reason.
+    NoRoad(Vec<String>),
+    /// The server closed, or fell silent for so long.
+    Gone(String),
+    /// The server said something that has no meaning there.
+    OutOfStep(String),
+    /// An argument cannot be sent.
+    BadArgument(String),
+}
+
+/// The road that a data connection took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Rung {
+    /// EPSV: the control address, a port.
+    Epsv,
+    /// PASV: the address as told where it can be believed, and the control address.
+    Pasv,
+    /// EPRT or PORT: the server connects to us.
+    Active,
+}
+
+/// The road that was taken, for the line at the end of a transfer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Road {
+    /// Which rung of the ladder.
+    pub rung: Rung,
+    /// The other end of the data connection.
+    pub peer: SocketAddr,
+    /// Whether 227 told another address than the one that answered.
+    pub corrected: bool,
+}
+
+impl Rung {
+    /// Its name in the memory file and in the line at the end of a transfer.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Rung::Epsv => "EPSV",
+            Rung::Pasv => "PASV",
+            Rung::Active => "active",
+        }
+    }
+}

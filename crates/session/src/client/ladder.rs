@@ -1,0 +1,339 @@
+//! The ladder: how a data connection is made, rung by rung. It steps down when a command is refused and when nobody
+//! answers at the address; every step is said with its reason.
+
+use std::net::{IpAddr, SocketAddr, SocketAddrV4};
+
+use twoport_plan::LinkFault;
+use twoport_plan::address::believable;
+use twoport_proto::hostport;
+use twoport_proto::reply_reader::ReceivedReply;
+use twoport_proto::{Malformed, Request, Verb};
+
+use super::io::{Answer, Failed, Output, Road, Rung, TransferAsk};
+use super::{ClientSession, Doing};
+
+/// A data connection under way.
+#[derive(Debug)]
+pub(super) struct Climb {
+    ask: TransferAsk,
+    /// Place in the list of rungs; the walk goes round it once.
+    rung: usize,
+    tried: usize,
+    stage: Stage,
+    /// Every step down so far.
+    steps: Vec<String>,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// TYPE was said.
+    Typing,
+    /// EPSV or PASV was said.
+    Asking,
+    /// Connecting; what 227 told, when it is another address.
+    Dialling { told: Option<SocketAddrV4> },
+    /// A listener is being made.
+    Listening,
+    /// PORT or EPRT was said, and the other one can still be.
+    Telling { at: SocketAddr, other: bool },
+    /// REST was said.
+    Restarting(Link),
+    /// The command was said.
+    Commanded(Link),
+}
+
+/// What there is of the data connection.
+#[derive(Debug, Clone, Copy, Default)]
+struct Link {
+    road: Option<Road>,
+    /// Whether it is there, and whether 150 was said.
+    linked: bool,
+    opened: bool,
+}
+
+impl ClientSession {
+    pub(super) fn climb(&mut self, ask: TransferAsk) {
+        let ascii = ask.ascii;
+        let typed = self.ascii == Some(ascii);
+        self.doing = Doing::Climbing(Box::new(Climb {
+            ask,
+            rung: self.rung,
+            tried: 0,
+            stage: Stage::Typing,
+            steps: Vec::new(),
+        }));
+        if typed {
+            self.take_rung();
+        } else if let Ok(request) = Request::new(Verb::Type, if ascii { "A" } else { "I" }) {
+            self.send(request);
+        }
+    }
+
+    /// Says what the rung says, or that there is no road.
+    fn take_rung(&mut self) {
+        let Doing::Climbing(climb) = &mut self.doing else { return };
+        let rungs = &self.settings.rungs;
+        if climb.tried >= rungs.len() {
+            let steps = std::mem::take(&mut climb.steps);
+            self.doing = Doing::Idle;
+            return self.answer(Answer::Failed(Failed::NoRoad(steps)));
+        }
+        match rungs[climb.rung % rungs.len()] {
+            Rung::Epsv => {
+                climb.stage = Stage::Asking;
+                self.send(Request::bare(Verb::Epsv));
+            }
+            // 227 has no room for an IPv6 address.
+            Rung::Pasv if self.ends.server.is_ipv6() => self.pass_rung(),
+            Rung::Pasv => {
+                climb.stage = Stage::Asking;
+                self.send(Request::bare(Verb::Pasv));
+            }
+            Rung::Active => {
+                climb.stage = Stage::Listening;
+                self.out.push_back(Output::Listen);
+            }
+        }
+    }
+
+    fn pass_rung(&mut self) {
+        if let Doing::Climbing(climb) = &mut self.doing {
+            climb.rung += 1;
+            climb.tried += 1;
+        }
+        self.take_rung();
+    }
+
+    /// This rung does not carry; says why and takes the next.
+    fn step_down(&mut self, why: String) {
+        if let Doing::Climbing(climb) = &mut self.doing {
+            climb.steps.push(why.clone());
+        }
+        self.out.push_back(Output::DropLink);
+        self.out.push_back(Output::Stepped(why));
+        self.pass_rung();
+    }
+
+    pub(super) fn climb_reply(&mut self, reply: ReceivedReply) {
+        let Doing::Climbing(climb) = &mut self.doing else { return };
+        let good = (200..300).contains(&reply.code);
+        match &mut climb.stage {
+            Stage::Typing if reply.code < 200 => {}
+            Stage::Typing if good => {
+                self.ascii = Some(climb.ask.ascii);
+                self.take_rung();
+            }
+            Stage::Typing => self.refused(reply),
+            Stage::Asking if reply.code < 200 => {}
+            Stage::Asking => self.passive_reply(&reply),
+            Stage::Telling { .. } if reply.code < 200 => {}
+            Stage::Telling { at, .. } if good => {
+                let road = Road { rung: Rung::Active, peer: *at, corrected: false };
+                self.command(Link { road: Some(road), ..Link::default() });
+            }
+            Stage::Telling { at, other: true } if reply.code >= 500 => {
+                let at = *at;
+                climb.stage = Stage::Telling { at, other: false };
+                let request = tell_other(at);
+                self.send_or_fail(request);
+            }
+            Stage::Telling { .. } => self.step_down(format!("PORT was refused: {}", said(&reply))),
+            Stage::Restarting(_) if reply.code < 200 => {}
+            Stage::Restarting(link) if reply.code == 350 => {
+                let link = *link;
+                self.say_command(link);
+            }
+            Stage::Restarting(_) => self.refused(reply),
+            Stage::Commanded(link) if reply.code < 200 => {
+                link.opened = true;
+                self.open_when_ready();
+            }
+            // The link did not come about as the server sees it: another road may carry.
+            Stage::Commanded(_) if reply.code == 425 => {
+                let rung = self.settings.rungs[climb.rung % self.settings.rungs.len()];
+                self.step_down(format!("{}: {}", rung.name(), said(&reply)));
+            }
+            // A few servers send the final reply of an empty listing without 150.
+            Stage::Commanded(link) if good && link.linked => {
+                let link = *link;
+                self.doing = Doing::Moving(Some(reply));
+                self.carried(link);
+            }
+            Stage::Commanded(_) => self.refused(reply),
+            Stage::Dialling { .. } | Stage::Listening => {
+                self.gone(Failed::OutOfStep(format!("{} came while nothing was asked", said(&reply))));
+            }
+        }
+    }
+
+    /// 229 or 227, whichever command asked: some servers answer EPSV with 227 and PASV with 229.
+    fn passive_reply(&mut self, reply: &ReceivedReply) {
+        let text = reply.text();
+        let server = self.ends.server;
+        let told = match reply.code {
+            229 => hostport::read_229(text.as_bytes()).map(|port| (None, port)),
+            227 => hostport::read_227(text.as_bytes()).map(|told| (Some(told), told.port())),
+            // An answer that is understood all the same, or a refusal.
+            200..=299 => hostport::read_229(text.as_bytes())
+                .map(|port| (None, port))
+                .or_else(|_| hostport::read_227(text.as_bytes()).map(|told| (Some(told), told.port()))),
+            _ => return self.step_down(format!("{} was refused: {}", self.asked(), said(reply))),
+        };
+        let (told, port) = match told {
+            Ok((_, 0)) | Err(Malformed { .. }) => {
+                return self.step_down(format!(
+                    "{} was answered with no usable port: {}",
+                    self.asked(),
+                    said(reply)
+                ));
+            }
+            Ok(told) => told,
+        };
+        let mut control = server;
+        control.set_port(port);
+        let told = told.filter(|told| IpAddr::V4(*told.ip()) != server.ip());
+        let mut to = Vec::new();
+        if let Some(told) = told
+            && believable(*told.ip(), server.ip())
+        {
+            to.push(SocketAddr::V4(told));
+        }
+        to.push(control);
+        if let Doing::Climbing(climb) = &mut self.doing {
+            climb.stage = Stage::Dialling { told };
+        }
+        self.out.push_back(Output::Dial { to, within: self.settings.rung_patience });
+    }
+
+    fn asked(&self) -> &'static str {
+        match &self.doing {
+            Doing::Climbing(climb) => self.settings.rungs[climb.rung % self.settings.rungs.len()].name(),
+            _ => "it",
+        }
+    }
+
+    pub(super) fn dialled(&mut self, result: Result<SocketAddr, Vec<(SocketAddr, LinkFault)>>) {
+        let asked = self.asked();
+        let Doing::Climbing(climb) = &mut self.doing else { return };
+        let Stage::Dialling { told } = climb.stage else { return };
+        match result {
+            Ok(peer) => {
+                let rung = self.settings.rungs[climb.rung % self.settings.rungs.len()];
+                let corrected = told.is_some_and(|told| SocketAddr::V4(told) != peer);
+                if let (Some(told), true) = (told, corrected) {
+                    self.out.push_back(Output::Stepped(format!("227 said {told}; {peer} answered")));
+                }
+                self.command(Link {
+                    road: Some(Road { rung, peer, corrected }),
+                    linked: true,
+                    opened: false,
+                });
+            }
+            Err(faults) => {
+                let told = told.map_or(String::new(), |told| format!("227 said {told}; "));
+                let why: Vec<String> = faults.iter().map(|(_, fault)| fault.cause()).collect();
+                self.step_down(format!("{asked}: {told}{}", why.join("; ")));
+            }
+        }
+    }
+
+    pub(super) fn listening(&mut self, result: Result<SocketAddr, LinkFault>) {
+        let Doing::Climbing(climb) = &mut self.doing else { return };
+        match result {
+            Ok(at) => {
+                climb.stage = Stage::Telling { at, other: true };
+                let request = match at {
+                    SocketAddr::V4(v4) => Request::new(Verb::Port, hostport::write_port(v4)),
+                    SocketAddr::V6(_) => Request::new(Verb::Eprt, hostport::write_eprt(at)),
+                };
+                self.send_or_fail(request);
+            }
+            Err(fault) => self.step_down(format!("active: {}", fault.cause())),
+        }
+    }
+
+    /// REST where it is wanted, then the command.
+    fn command(&mut self, link: Link) {
+        let Doing::Climbing(climb) = &mut self.doing else { return };
+        if climb.ask.from == 0 {
+            return self.say_command(link);
+        }
+        climb.stage = Stage::Restarting(link);
+        let request = Request::new(Verb::Rest, climb.ask.from.to_string());
+        self.send_or_fail(request);
+    }
+
+    fn say_command(&mut self, link: Link) {
+        let Doing::Climbing(climb) = &mut self.doing else { return };
+        climb.stage = Stage::Commanded(link);
+        let request = climb.ask.request.clone();
+        self.send(request);
+        if !link.linked {
+            self.out.push_back(Output::Accept { within: self.settings.rung_patience });
+        }
+    }
+
+    pub(super) fn accepted(&mut self, result: Result<(), LinkFault>) {
+        let Doing::Climbing(climb) = &mut self.doing else { return };
+        let Stage::Commanded(link) = &mut climb.stage else { return };
+        match result {
+            Ok(()) => {
+                link.linked = true;
+                self.open_when_ready();
+            }
+            // The server will say 425 in its own time; nothing can be asked of it until then.
+            Err(fault) => {
+                let why = format!("active: {}", fault.cause());
+                climb.steps.push(why.clone());
+                let steps = std::mem::take(&mut climb.steps);
+                self.out.push_back(Output::Stepped(why));
+                self.out.push_back(Output::DropLink);
+                self.doing = Doing::Closed;
+                self.answer(Answer::Failed(Failed::NoRoad(steps)));
+            }
+        }
+    }
+
+    fn open_when_ready(&mut self) {
+        let Doing::Climbing(climb) = &self.doing else { return };
+        let Stage::Commanded(link) = climb.stage else { return };
+        if link.linked && link.opened {
+            self.doing = Doing::Moving(None);
+            self.carried(link);
+        }
+    }
+
+    /// A rung has carried: the next transfer begins with it.
+    fn carried(&mut self, link: Link) {
+        if let Some(road) = link.road {
+            let place = self.settings.rungs.iter().position(|rung| *rung == road.rung);
+            self.rung = place.unwrap_or(self.rung);
+            self.answer(Answer::Open(road));
+        }
+    }
+
+    fn refused(&mut self, reply: ReceivedReply) {
+        self.out.push_back(Output::DropLink);
+        self.doing = Doing::Idle;
+        self.answer(Answer::Failed(Failed::Refused(reply)));
+    }
+
+    fn send_or_fail(&mut self, request: Result<Request, Malformed>) {
+        match request {
+            Ok(request) => self.send(request),
+            Err(fault) => {
+                self.doing = Doing::Idle;
+                self.answer(Answer::Failed(Failed::BadArgument(fault.to_string())));
+            }
+        }
+    }
+}
+
+/// The other way to tell an address: EPRT for IPv4 where PORT was refused. An IPv6 address has no PORT.
+fn tell_other(at: SocketAddr) -> Result<Request, Malformed> {
+    Request::new(Verb::Eprt, hostport::write_eprt(at))
+}
+
+fn said(reply: &ReceivedReply) -> String {
+    format!("{} {}", reply.code, reply.text())
+}

@@ -1,0 +1,238 @@
+//! `ClientSession`: the user's side of a session. An ask becomes a short script of commands with second tries; the
+//! ladder of data connections steps down on refusals *and* on connections that do not come about.
+//!
+//! ```text
+//!   EPSV ──refused, or nobody answers──> PASV ──the same──> PORT or EPRT ──the same──> no road
+//! ```
+
+pub mod io;
+
+mod ladder;
+mod login;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use twoport_proto::reply_reader::ReceivedReply;
+use twoport_proto::{Request, Verb};
+
+use self::io::{Answer, Ask, Failed, Input, Output, Rung};
+use self::ladder::Climb;
+use self::login::Step;
+
+/// How a client treats its server.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The rungs that may be tried, in this order; the first may be what worked last time.
+    pub rungs: Vec<Rung>,
+    /// How long a reply may take: a slow disk, a tape, a busy server.
+    pub patience: Duration,
+    /// How long one rung's connection may take before the next is tried.
+    pub rung_patience: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            rungs: vec![Rung::Epsv, Rung::Pasv, Rung::Active],
+            patience: Duration::from_secs(60),
+            // A SYN is sent again after 1 and after 3 seconds: a blocked rung costs this and no more.
+            rung_patience: Duration::from_millis(2800),
+        }
+    }
+}
+
+/// The two ends of the control connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Ends {
+    /// The server, as we reached it.
+    pub server: SocketAddr,
+    /// Our own address.
+    pub local: SocketAddr,
+}
+
+/// One control session of a client.
+#[derive(Debug)]
+pub struct ClientSession {
+    settings: Settings,
+    ends: Ends,
+    doing: Doing,
+    /// The rung to begin with: the one that worked last.
+    rung: usize,
+    /// TYPE as it is, once it was said.
+    ascii: Option<bool>,
+    out: VecDeque<Output>,
+    due: Option<Instant>,
+}
+
+#[derive(Debug)]
+enum Doing {
+    /// Nothing is asked.
+    Idle,
+    /// The login script.
+    Login(Step),
+    /// One command's final reply is awaited.
+    Saying,
+    /// A data connection is being made.
+    Climbing(Box<Climb>),
+    /// Bytes pass; a final reply may come before they end.
+    Moving(Option<ReceivedReply>),
+    /// Bytes have ended (whole or not); the final reply is awaited.
+    Finishing(bool),
+    /// Nothing more can be asked.
+    Closed,
+}
+
+impl ClientSession {
+    /// A session over a connection that is open; the greeting is awaited by the first ask.
+    #[must_use]
+    pub fn new(settings: Settings, ends: Ends) -> Self {
+        ClientSession {
+            settings,
+            ends,
+            doing: Doing::Idle,
+            rung: 0,
+            ascii: None,
+            out: VecDeque::new(),
+            due: None,
+        }
+    }
+
+    /// Begins an ask. Nothing else may be asked before its answer.
+    pub fn ask(&mut self, now: Instant, ask: Ask) {
+        self.due = Some(now + self.settings.patience);
+        match (&self.doing, ask) {
+            (Doing::Closed, _) => {
+                self.answer(Answer::Failed(Failed::Gone("the connection is closed".to_owned())))
+            }
+            (Doing::Moving(early), Ask::Finish { whole }) => {
+                let early = early.clone();
+                self.doing = Doing::Finishing(whole);
+                if let Some(reply) = early {
+                    self.finished(reply);
+                }
+            }
+            (Doing::Idle, Ask::Login { user, password, account }) => {
+                self.begin_login(user, password, account)
+            }
+            (Doing::Idle, Ask::Say(request)) => {
+                self.doing = Doing::Saying;
+                self.send(request);
+            }
+            (Doing::Idle, Ask::Transfer(ask)) => self.climb(ask),
+            (Doing::Idle, Ask::Quit) => {
+                self.doing = Doing::Saying;
+                self.send(Request::bare(Verb::Quit));
+            }
+            (_, ask) => {
+                debug_assert!(false, "{ask:?} was asked while something else is under way");
+                self.answer(Answer::Failed(Failed::OutOfStep("something else is under way".to_owned())));
+            }
+        }
+    }
+
+    /// Tells the machine what happened.
+    pub fn handle(&mut self, now: Instant, input: Input) {
+        if !matches!(input, Input::Deadline) {
+            self.due = Some(now + self.settings.patience);
+        }
+        match input {
+            Input::Reply(reply) => self.reply(reply),
+            Input::Dialled(result) => self.dialled(result),
+            Input::Listening(result) => self.listening(result),
+            Input::Accepted(result) => self.accepted(result),
+            Input::Deadline => self.deadline(now),
+            Input::Nonsense => {
+                self.gone(Failed::OutOfStep("the server sent something that is no reply".to_owned()))
+            }
+            Input::Closed => self.gone(Failed::Gone("the server closed the control connection".to_owned())),
+        }
+        if matches!(self.doing, Doing::Idle | Doing::Moving(_) | Doing::Closed) {
+            self.due = None;
+        }
+    }
+
+    /// What to do next.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    /// When to hand in [`Input::Deadline`] at the latest.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// The rung that the next transfer begins with: what worked last.
+    #[must_use]
+    pub fn rung(&self) -> Option<Rung> {
+        self.settings.rungs.get(self.rung).copied()
+    }
+
+    fn send(&mut self, request: Request) {
+        self.out.push_back(Output::Send(request));
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        self.out.push_back(Output::Answer(answer));
+    }
+
+    fn reply(&mut self, reply: ReceivedReply) {
+        // 421 may come at any time, and means the end.
+        if reply.code == 421 {
+            return self.gone(Failed::Refused(reply));
+        }
+        match &mut self.doing {
+            Doing::Login(_) => self.login_reply(reply),
+            Doing::Climbing(_) => self.climb_reply(reply),
+            Doing::Saying if reply.code < 200 => {}
+            Doing::Saying => {
+                self.doing = Doing::Idle;
+                let good = (200..400).contains(&reply.code);
+                self.answer(if good { Answer::Done(reply) } else { Answer::Failed(Failed::Refused(reply)) });
+            }
+            Doing::Moving(early) if reply.code >= 200 => *early = Some(reply),
+            Doing::Finishing(_) if reply.code >= 200 => self.finished(reply),
+            Doing::Moving(_) | Doing::Finishing(_) => {}
+            // A late reply to something that was given up: nobody waits for it.
+            Doing::Idle | Doing::Closed => {}
+        }
+    }
+
+    fn finished(&mut self, reply: ReceivedReply) {
+        self.doing = Doing::Idle;
+        let good = (200..300).contains(&reply.code);
+        self.answer(if good { Answer::Done(reply) } else { Answer::Failed(Failed::Refused(reply)) });
+    }
+
+    fn deadline(&mut self, now: Instant) {
+        if self.due.is_none_or(|due| now < due) {
+            return;
+        }
+        if let Doing::Finishing(true) = self.doing {
+            // All bytes are there; whether the server has them too is for a look at the size to say.
+            self.doing = Doing::Closed;
+            return self.answer(Answer::Unconfirmed);
+        }
+        let seconds = self.settings.patience.as_secs();
+        self.gone(Failed::Gone(format!("the server said nothing for {seconds} seconds")));
+    }
+
+    fn gone(&mut self, failed: Failed) {
+        let doing = std::mem::replace(&mut self.doing, Doing::Closed);
+        match doing {
+            Doing::Idle | Doing::Closed => {}
+            Doing::Finishing(true) => self.answer(Answer::Unconfirmed),
+            // The driver moves bytes; it hears of the end when it asks for the final reply.
+            Doing::Moving(early) => {
+                if let Some(reply) = early {
+                    self.doing = Doing::Moving(Some(reply));
+                }
+            }
+            Doing::Login(_) | Doing::Saying | Doing::Climbing(_) | Doing::Finishing(false) => {
+                self.answer(Answer::Failed(failed));
+            }
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! All tests across the crates, one binary.
 #![allow(clippy::unwrap_used, reason = "in a test binary an unwrap is a failed test")]
 
+mod client;
 mod dialogues;
 mod face;
 mod interop;

@@ -13,22 +13,22 @@ use crate::support::files;
 use crate::support::server::passive_range;
 
 /// A running server. It ends with the value.
-pub(super) struct House {
+pub(crate) struct House {
     folder: tempfile::TempDir,
-    pub(super) address: SocketAddr,
-    pub(super) warden: Warden,
+    pub(crate) address: SocketAddr,
+    pub(crate) warden: Warden,
     stop: Option<oneshot::Sender<()>>,
     running: Option<JoinHandle<()>>,
 }
 
 impl House {
     /// On 127.0.0.1 with the account anna, secret, who may do everything.
-    pub(super) fn open() -> House {
+    pub(crate) fn open() -> House {
         House::with(|_| {})
     }
 
     /// The same with other settings.
-    pub(super) fn with(change: impl FnOnce(&mut Settings)) -> House {
+    pub(crate) fn with(change: impl FnOnce(&mut Settings)) -> House {
         let folder = tempfile::Builder::new().prefix("house-").tempdir_in(files::room()).unwrap();
         let mut settings = Settings::new();
         settings.listen = vec!["127.0.0.1:0".parse().unwrap()];
@@ -53,28 +53,28 @@ impl House {
 
     /// A session of anna's.
     #[track_caller]
-    pub(super) fn enter(&self) -> Peer {
+    pub(crate) fn enter(&self) -> Peer {
         Peer::login(self.address)
     }
 
     /// The shared folder.
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Puts a file there.
-    pub(super) fn put(&self, name: &str, bytes: &[u8]) {
+    pub(crate) fn put(&self, name: &str, bytes: &[u8]) {
         files::write(&self.path(name), bytes);
     }
 
     /// What a file there holds.
     #[track_caller]
-    pub(super) fn holds(&self, name: &str) -> Vec<u8> {
+    pub(crate) fn holds(&self, name: &str) -> Vec<u8> {
         std::fs::read(self.path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
     }
 
     /// The names in the shared folder, hidden ones too.
-    pub(super) fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = std::fs::read_dir(self.folder.path())
             .unwrap()
             .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
@@ -84,12 +84,12 @@ impl House {
     }
 
     /// Gives the order to stop; sessions go on as the drain has it.
-    pub(super) fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.stop.take();
     }
 
     /// Waits until it has stopped.
-    pub(super) fn wait(&mut self) {
+    pub(crate) fn wait(&mut self) {
         if let Some(running) = self.running.take() {
             running.join().expect("the server does not panic");
         }
@@ -104,7 +104,7 @@ impl Drop for House {
 }
 
 /// An account whose password is `secret`.
-pub(super) fn account(name: &str, rights: Rights, root: &Path) -> Account {
+pub(crate) fn account(name: &str, rights: Rights, root: &Path) -> Account {
     Account {
         name: name.to_owned(),
         password: Password::Plain(Secret::new("secret")),

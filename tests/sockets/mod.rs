@@ -1,7 +1,7 @@
 //! Real servers and real sockets, in the hands of a client that can be as strange as the test needs it.
 
 mod files;
-mod house;
+pub(crate) mod house;
 mod links;
 mod many;
 mod order;

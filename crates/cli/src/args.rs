@@ -17,12 +17,146 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Share a folder now
     Serve(Box<Serve>),
+    /// List a folder of a server
+    Ls(Ls),
+    /// Write a remote file to standard output
+    Cat(Remote),
+    /// Fetch files
+    Get(Get),
+    /// Store files
+    Put(Put),
+    /// Delete remote files
+    Rm(Many),
+    /// Make a remote folder
+    Mkdir(Remote),
+    /// Remove an empty remote folder
+    Rmdir(Remote),
+    /// Rename a remote file or folder
+    Mv(Mv),
+    /// Tell what is known of a remote file
+    Stat(Remote),
+    /// Tell the hash of a remote file
+    Hash(Remote),
     /// Is a configuration right? Prints what it means
     Check(Check),
     /// Print shell completions: twoport completions bash > /etc/bash_completion.d/twoport
     Completions(Completions),
     /// Print a manual page: twoport man serve | man -l -
     Man(Man),
+}
+
+/// What every command of the client takes.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Common {
+    /// Only passive mode (EPSV, PASV) [default: the ladder EPSV, PASV, PASV by the control address, EPRT/PORT]
+    #[arg(long, conflicts_with = "active")]
+    pub(crate) passive: bool,
+    /// Only active mode (EPRT, PORT)
+    #[arg(long)]
+    pub(crate) active: bool,
+    /// TLS; this version has none yet: prefer speaks plain and says so
+    #[arg(long, value_name = "MODE", default_value = "prefer")]
+    pub(crate) tls: ClientTls,
+    /// How long a connection or a reply may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) timeout: u64,
+    /// The dialogue on stderr: what is sent behind '---> ', replies as they came
+    #[arg(long)]
+    pub(crate) trace: bool,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Nothing but what was asked for
+    #[arg(long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ClientTls {
+    Off,
+    Prefer,
+    Require,
+    Implicit,
+}
+
+/// One URL.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Remote {
+    /// ftp://[USER[:PASS]@]HOST[:PORT]/PATH
+    pub(crate) url: String,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// Several URLs.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Many {
+    /// ftp://[USER[:PASS]@]HOST[:PORT]/PATH
+    #[arg(required = true)]
+    pub(crate) urls: Vec<String>,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// What to list, and how.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Ls {
+    /// ftp://[USER[:PASS]@]HOST[:PORT]/PATH
+    pub(crate) url: String,
+    /// Type, size and time too
+    #[arg(short, long)]
+    pub(crate) long: bool,
+    /// What lies below too
+    #[arg(short = 'R', long)]
+    pub(crate) recursive: bool,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// What to fetch, and where to.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Get {
+    /// ftp://[USER[:PASS]@]HOST[:PORT]/PATH
+    #[arg(required = true)]
+    pub(crate) urls: Vec<String>,
+    /// The file to write, or the folder to write to [default: the remote name, here]
+    #[arg(short, long, value_name = "FILE|DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// Go on where an earlier fetch was cut
+    #[arg(long)]
+    pub(crate) resume: bool,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// What to store, and where to.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Put {
+    /// The files to store
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// ftp://[USER[:PASS]@]HOST[:PORT]/PATH; a folder when it ends in a slash or several files are stored
+    pub(crate) url: String,
+    /// Go on where an earlier store was cut
+    #[arg(long, conflicts_with = "append")]
+    pub(crate) resume: bool,
+    /// Append to what is there
+    #[arg(long)]
+    pub(crate) append: bool,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// What to rename, and to what.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Mv {
+    /// ftp://[USER[:PASS]@]HOST[:PORT]/PATH
+    pub(crate) url: String,
+    /// The new path, on the same server
+    #[arg(value_name = "NEWNAME")]
+    pub(crate) to: String,
+    #[command(flatten)]
+    pub(crate) common: Common,
 }
 
 /// For which shell.

@@ -3,13 +3,23 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use twoport_client::Error;
+
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// All is done.
     Done = 0,
+    /// Not found, or it differs.
+    NotFound = 1,
     /// What was typed, or the configuration, cannot be right.
     Usage = 2,
+    /// The server said no.
+    Refused = 3,
+    /// The control connection or the data connection did not come about.
+    Unreachable = 4,
+    /// TLS was demanded and could not be had.
+    Insecure = 5,
     /// A file or the system of this machine.
     Local = 6,
     /// Stopped before all was done.
@@ -36,6 +46,20 @@ impl Stopped {
 
     pub(crate) fn local(text: impl Into<String>) -> Self {
         Stopped { exit: Exit::Local, text: text.into() }
+    }
+}
+
+impl From<Error> for Stopped {
+    fn from(e: Error) -> Self {
+        let exit = match &e {
+            e if e.is_not_found() => Exit::NotFound,
+            Error::Refused { .. } => Exit::Refused,
+            Error::Unreachable { .. } | Error::OutOfStep(_) => Exit::Unreachable,
+            Error::BadArgument(_) => Exit::Usage,
+            Error::Short { .. } => Exit::Incomplete,
+            Error::Local { .. } => Exit::Local,
+        };
+        Stopped { exit, text: e.to_string() }
     }
 }
 

@@ -4,6 +4,7 @@ mod args;
 mod exit;
 mod run;
 mod settle;
+mod show;
 
 use std::process::ExitCode;
 
@@ -23,6 +24,16 @@ fn main() -> ExitCode {
     };
     let ended = match args.command {
         Command::Serve(serve) => run::serve::serve(serve),
+        Command::Ls(ls) => run::remote::ls(&ls),
+        Command::Cat(cat) => run::transfer::cat(&cat),
+        Command::Get(get) => run::transfer::get(&get),
+        Command::Put(put) => run::transfer::put(&put),
+        Command::Rm(rm) => run::remote::rm(&rm),
+        Command::Mkdir(mkdir) => run::remote::mkdir(&mkdir),
+        Command::Rmdir(rmdir) => run::remote::rmdir(&rmdir),
+        Command::Mv(mv) => run::remote::mv(&mv),
+        Command::Stat(stat) => run::remote::stat(&stat),
+        Command::Hash(hash) => run::remote::hash(&hash),
         Command::Check(check) => run::check::check(&check),
         Command::Completions(completions) => run::pages::completions(&completions),
         Command::Man(man) => run::pages::man(&man),

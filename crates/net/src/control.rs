@@ -8,8 +8,8 @@ use rustix::net::RecvFlags;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use twoport_proto::Reply;
 use twoport_proto::line::{LineBuf, LineFault};
+use twoport_proto::{Reply, Request};
 
 /// Bytes that are read at once: a client that sends more than this in one go sends a pipeline.
 const READ: usize = 4096;
@@ -36,8 +36,19 @@ impl ControlStream {
         let socket = SockRef::from(&stream);
         // ABOR may come with urgent data (RFC 959 §4.1.3): in line, the Telnet marks stay where they belong.
         socket.set_out_of_band_inline(true)?;
-        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 3))?;
-        Ok(ControlStream { stream, lines: LineBuf::new(line_cap), out: Vec::new() })
+        let control = ControlStream { stream, lines: LineBuf::new(line_cap), out: Vec::new() };
+        control.keep_alive(KEEPALIVE)?;
+        Ok(control)
+    }
+
+    /// How long the connection may be quiet before the system asks the other end whether it lives.
+    ///
+    /// # Errors
+    /// When the socket refuses the option.
+    pub fn keep_alive(&self, quiet: Duration) -> io::Result<()> {
+        let often =
+            TcpKeepalive::new().with_time(quiet).with_interval((quiet / 3).max(Duration::from_secs(1)));
+        SockRef::from(&self.stream).set_tcp_keepalive(&often)
     }
 
     /// The peer's address, never an IPv4 one in IPv6's clothes.
@@ -105,6 +116,11 @@ impl ControlStream {
     /// Puts a reply into the buffer that [`ControlStream::flush`] sends.
     pub fn say(&mut self, reply: &Reply) {
         reply.write(&mut self.out);
+    }
+
+    /// Puts a command into the buffer that [`ControlStream::flush`] sends: one line, one write.
+    pub fn ask(&mut self, request: &Request) {
+        self.out.extend_from_slice(request.as_bytes());
     }
 
     /// Bytes that wait to be sent.

@@ -32,6 +32,14 @@ impl DataStream {
     }
 }
 
+impl DataStream {
+    /// Ends it by a reset: the peer sees that what came is not whole.
+    pub fn reset(self) {
+        // Where the option is refused the connection is dropped all the same.
+        let _ = socket2::SockRef::from(&self.0).set_linger(Some(std::time::Duration::ZERO));
+    }
+}
+
 impl Wire for DataStream {
     fn bare(&self) -> Option<&TcpStream> {
         Some(&self.0)

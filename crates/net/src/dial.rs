@@ -4,19 +4,23 @@ use std::io;
 use std::net::{SocketAddr, SocketAddrV6};
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::JoinSet;
 use twoport_plan::LinkFault;
 
 /// Where a connection comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
+    /// Whatever the routing table says.
+    Free,
     /// This address, any port.
     Any(SocketAddr),
     /// This address and this port, and any port where the system refuses it.
     Port(SocketAddr, u16),
 }
 
-/// Connects to `target`; a link-local one is taken to be on the link of the source. The flag is false when a wished port could not be had and another was taken.
+/// Connects to `target`; a link-local one is taken to be on the link of the source. `mss` bounds the segments of both sides, in bytes. The flag is false when a wished port could not be had and another was taken.
 ///
 /// # Errors
 /// When it is refused, not reachable, or not there within `patience`.
@@ -24,19 +28,25 @@ pub async fn dial(
     target: SocketAddr,
     source: Source,
     patience: Duration,
+    mss: Option<u16>,
 ) -> Result<(TcpStream, bool), LinkFault> {
-    let (Source::Any(own) | Source::Port(own, _)) = source;
-    let target = on_link(target, own);
+    let (own, wished) = match source {
+        Source::Free => (None, None),
+        Source::Any(own) => (Some(own), None),
+        Source::Port(own, port) => (Some(own), Some(port)),
+    };
+    let target = own.map_or(target, |own| on_link(target, own));
     let attempt = async {
-        if let Source::Port(_, port) = source {
-            match connect(target, with_port(own, port)).await {
+        if let (Some(own), Some(port)) = (own, wished) {
+            match connect(target, Some(with_port(own, port)), mss).await {
                 Ok(stream) => return Ok((stream, true)),
                 // Not allowed (below 1024 without the capability), or the same pair of ports was used just now.
                 Err(e) if wished_port_failed(&e) => {}
                 Err(e) => return Err(e),
             }
         }
-        connect(target, with_port(own, 0)).await.map(|stream| (stream, matches!(source, Source::Any(_))))
+        let from = own.map(|own| with_port(own, 0));
+        connect(target, from, mss).await.map(|stream| (stream, wished.is_none()))
     };
     match tokio::time::timeout(patience, attempt).await {
         Ok(Ok(answer)) => Ok(answer),
@@ -62,13 +72,46 @@ fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {
     address
 }
 
-async fn connect(target: SocketAddr, from: SocketAddr) -> io::Result<TcpStream> {
+async fn connect(target: SocketAddr, from: Option<SocketAddr>, mss: Option<u16>) -> io::Result<TcpStream> {
     let socket = if target.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    if from.port() != 0 {
-        socket.set_reuseaddr(true)?;
+    if let Some(mss) = mss {
+        SockRef::from(&socket).set_tcp_mss(mss.into())?;
     }
-    socket.bind(from)?;
+    if let Some(from) = from {
+        socket.set_reuseaddr(from.port() != 0)?;
+        socket.bind(from)?;
+    }
     socket.connect(target).await
+}
+
+/// Connects to the first of `targets` that answers: each has a head start of `stagger` before the next (RFC 8305's way
+/// with two families), and the others are given up when one is there.
+///
+/// # Errors
+/// When none answers within `patience`: each with its reason.
+pub async fn dial_first(
+    targets: &[SocketAddr],
+    source: Source,
+    stagger: Duration,
+    patience: Duration,
+    mss: Option<u16>,
+) -> Result<(TcpStream, SocketAddr), Vec<(SocketAddr, LinkFault)>> {
+    let mut attempts = JoinSet::new();
+    for (place, target) in (0u32..).zip(targets.iter().copied()) {
+        attempts.spawn(async move {
+            tokio::time::sleep(stagger * place).await;
+            (target, dial(target, source, patience.saturating_sub(stagger * place), mss).await)
+        });
+    }
+    let mut faults = Vec::new();
+    while let Some(ended) = attempts.join_next().await {
+        match ended {
+            Ok((target, Ok((stream, _)))) => return Ok((stream, target)),
+            Ok((target, Err(fault))) => faults.push((target, fault)),
+            Err(_) => {}
+        }
+    }
+    Err(faults)
 }
 
 fn wished_port_failed(e: &io::Error) -> bool {

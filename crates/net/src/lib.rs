@@ -4,8 +4,9 @@ pub mod control;
 pub mod data;
 pub mod dial;
 pub mod listen;
+pub mod socks;
 
 pub use control::ControlStream;
 pub use data::DataStream;
-pub use dial::{Source, dial};
-pub use listen::{DataListener, PassivePorts, bind_control, own_addresses};
+pub use dial::{Source, dial, dial_first};
+pub use listen::{ActiveListener, DataListener, PassivePorts, bind_control, own_addresses};

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use twoport_plan::LinkFault;
 use twoport_plan::address::link_peer_allowed;
@@ -167,37 +167,81 @@ impl DataListener {
         self,
         peer: IpAddr,
         patience: Duration,
-        mut stranger: impl FnMut(IpAddr),
+        stranger: impl FnMut(IpAddr),
     ) -> Result<TcpStream, LinkFault> {
-        let port = self.port();
-        let mut seen = None;
-        let began = Instant::now();
-        let right_one = async {
-            loop {
-                match self.listener.accept().await {
-                    Ok((stream, from)) if link_peer_allowed(peer, from.ip()) => return Ok(stream),
-                    Ok((_, from)) => {
-                        let from = canonical_ip(from.ip());
-                        seen = Some(from);
-                        stranger(from);
-                    }
-                    // A connection that was reset while it waited is nobody.
-                    Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
-                    Err(e) => {
-                        return Err(LinkFault::Other {
-                            to: None,
-                            text: format!("cannot accept on port {port}: {e}"),
-                        });
-                    }
+        take_one(&self.listener, self.port(), Some(self.range), peer, patience, stranger).await
+    }
+}
+
+/// A client's own listener for active mode: one port of the system's choice, one peer.
+#[derive(Debug)]
+pub struct ActiveListener(TcpListener);
+
+impl ActiveListener {
+    /// Listens at the address of `local`, the one from which the control connection goes out. `mss` bounds the segments
+    /// of both sides, in bytes.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn bind(mut local: SocketAddr, mss: Option<u16>) -> Result<(Self, SocketAddr), LinkFault> {
+        local.set_port(0);
+        let refused = |e: io::Error| LinkFault::Other {
+            to: None,
+            text: format!("cannot listen on {}: {e}", local.ip()),
+        };
+        let listener = bind(local, 2).map_err(refused)?;
+        if let Some(mss) = mss {
+            SockRef::from(&listener).set_tcp_mss(mss.into()).map_err(refused)?;
+        }
+        let at = listener.local_addr().map_err(refused)?;
+        Ok((ActiveListener(listener), at))
+    }
+
+    /// Waits for a connection from `peer`; others are dropped.
+    ///
+    /// # Errors
+    /// When the peer does not come within `patience`.
+    pub async fn accept(self, peer: IpAddr, patience: Duration) -> Result<TcpStream, LinkFault> {
+        let port = self.0.local_addr().map_or(0, |at| at.port());
+        take_one(&self.0, port, None, peer, patience, |_| {}).await
+    }
+}
+
+async fn take_one(
+    listener: &TcpListener,
+    port: u16,
+    range: Option<PortRange>,
+    peer: IpAddr,
+    patience: Duration,
+    mut stranger: impl FnMut(IpAddr),
+) -> Result<TcpStream, LinkFault> {
+    let mut seen = None;
+    let began = Instant::now();
+    let right_one = async {
+        loop {
+            match listener.accept().await {
+                Ok((stream, from)) if link_peer_allowed(peer, from.ip()) => return Ok(stream),
+                Ok((_, from)) => {
+                    let from = canonical_ip(from.ip());
+                    seen = Some(from);
+                    stranger(from);
+                }
+                // A connection that was reset while it waited is nobody.
+                Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(e) => {
+                    return Err(LinkFault::Other {
+                        to: None,
+                        text: format!("cannot accept on port {port}: {e}"),
+                    });
                 }
             }
-        };
-        match tokio::time::timeout(patience, right_one).await {
-            Ok(answer) => answer,
-            Err(_) => Err(match seen {
-                Some(from) => LinkFault::StrangerCame { port, from, expected: peer },
-                None => LinkFault::NobodyCame { port, waited: began.elapsed(), range: Some(self.range) },
-            }),
         }
+    };
+    match tokio::time::timeout(patience, right_one).await {
+        Ok(answer) => answer,
+        Err(_) => Err(match seen {
+            Some(from) => LinkFault::StrangerCame { port, from, expected: peer },
+            None => LinkFault::NobodyCame { port, waited: began.elapsed(), range },
+        }),
     }
 }

@@ -130,6 +130,22 @@ impl FtpPath {
     }
 }
 
+/// The path in a 257: what stands between the first double quote and the one that ends it, doubled quotes made single.
+#[must_use]
+pub fn unquoted(text: &[u8]) -> Option<Vec<u8>> {
+    let start = text.iter().position(|b| *b == b'"')? + 1;
+    let mut path = Vec::new();
+    let mut rest = text[start..].iter().peekable();
+    while let Some(b) = rest.next() {
+        match b {
+            b'"' if rest.next_if_eq(&&b'"').is_some() => path.push(b'"'),
+            b'"' => return Some(path),
+            other => path.push(*other),
+        }
+    }
+    None
+}
+
 impl fmt::Display for FtpPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&String::from_utf8_lossy(&self.0))
@@ -169,6 +185,14 @@ mod tests {
     #[test]
     fn quotes_are_doubled() {
         assert_eq!(FtpPath::read(b"/a\"b").unwrap().quoted(), b"\"/a\"\"b\"");
+    }
+
+    #[test]
+    fn a_257_is_read_back() {
+        let path = FtpPath::read(b"/a \"b\"").unwrap();
+        assert_eq!(unquoted(&[&path.quoted()[..], b" is current"].concat()), Some(path.as_bytes().to_vec()));
+        assert_eq!(unquoted(b"no quotes"), None);
+        assert_eq!(unquoted(b"\"open"), None);
     }
 
     #[test]

@@ -191,7 +191,7 @@ impl Job {
                     listener.accept(peer, patience, |from| Journal::stranger(session, port, from)).await
                 }
                 Road::Active { target, source } => {
-                    let (stream, as_wished) = dial(target, source, patience).await?;
+                    let (stream, as_wished) = dial(target, source, patience, None).await?;
                     if !as_wished {
                         Journal::port_20_refused();
                     }

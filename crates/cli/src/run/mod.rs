@@ -2,4 +2,6 @@
 
 pub(crate) mod check;
 pub(crate) mod pages;
+pub(crate) mod remote;
 pub(crate) mod serve;
+pub(crate) mod transfer;

@@ -1,14 +1,38 @@
-//! How a listing says what is known of files: one file per dialect, written by the server and read by the client.
+//! How a listing says what is known of files: one file per dialect. The server writes two of them; the client reads all.
 //!
 //! | dialect | said by | where |
 //! | --- | --- | --- |
 //! | facts for machines (RFC 3659 §7) | MLSD, MLST | [`mlsx`] |
 //! | `ls -l` | LIST, STAT with a path | [`unix`] |
+//! | `DIR`, EPLF, OpenVMS, z/OS, IBM i, NetWare | LIST of other servers | a private file each |
+//! | which of them LIST is: the guess | | [`Reader`] |
+//! | whose clock LIST shows | | [`zone_offset`], [`shift`] |
 //!
 //! Which entries stand in a listing, and in which order, is left to the caller.
 
+mod as400;
+mod dos;
+mod eplf;
+mod fields;
 pub mod mlsx;
+mod mvs;
+mod netware;
+mod reader;
 pub mod unix;
+mod vms;
+mod zone;
+
+#[cfg(test)]
+mod corpus;
+
+pub use reader::{Dialect, Outcome, Reader, Summary};
+pub use zone::{shift, zone_offset};
+
+/// A line without its line end.
+fn without_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
 
 /// Appends a number in decimal with spaces before it, `width` columns (at most 20) or as many as it takes. By hand: a
 /// listing of a large folder is made of little else.

@@ -2,6 +2,7 @@
 //! answers at the address; every step is said with its reason.
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV4};
+use std::time::Duration;
 
 use twoport_plan::LinkFault;
 use twoport_plan::address::believable;
@@ -10,15 +11,15 @@ use twoport_proto::reply_reader::ReceivedReply;
 use twoport_proto::{Malformed, Request, Verb};
 
 use super::io::{Answer, Failed, Output, Road, Rung, TransferAsk};
-use super::{ClientSession, Doing};
+use super::{ClientSession, Doing, Settings};
 
 /// A data connection under way.
 #[derive(Debug)]
 pub(super) struct Climb {
     ask: TransferAsk,
     /// Place in the list of rungs; the walk goes round it once.
-    rung: usize,
-    tried: usize,
+    pub(super) rung: usize,
+    pub(super) tried: usize,
     stage: Stage,
     /// Every step down so far.
     steps: Vec<String>,
@@ -38,8 +39,8 @@ enum Stage {
     Telling { at: SocketAddr, other: bool },
     /// REST was said.
     Restarting(Link),
-    /// The command was said.
-    Commanded(Link),
+    /// The command was said; its final reply, when that came before our side had the link.
+    Commanded(Link, Option<ReceivedReply>),
 }
 
 /// What there is of the data connection.
@@ -49,6 +50,34 @@ struct Link {
     /// Whether it is there, and whether 150 was said.
     linked: bool,
     opened: bool,
+}
+
+impl Climb {
+    /// How long the stage may take.
+    pub(super) fn patience(&self, settings: &Settings) -> Duration {
+        match self.stage {
+            Stage::Typing | Stage::Restarting(_) => settings.patience,
+            Stage::Commanded(..) => settings.opening_patience,
+            // The driver keeps the time of a connection; a reply has as much again.
+            Stage::Asking | Stage::Dialling { .. } | Stage::Listening | Stage::Telling { .. } => {
+                settings.rung_patience * 2
+            }
+        }
+    }
+
+    /// What the server did not answer in that time.
+    pub(super) fn hung(&self, settings: &Settings) -> String {
+        let rung = settings.rungs[self.rung % settings.rungs.len()].name();
+        let seconds = self.patience(settings).as_secs_f64();
+        match self.stage {
+            Stage::Commanded(..) => {
+                format!(
+                    "{rung}: connected, and the server did not begin the transfer within {seconds:.0} seconds"
+                )
+            }
+            _ => format!("{rung}: the server did not answer within {seconds:.0} seconds"),
+        }
+    }
 }
 
 impl ClientSession {
@@ -144,22 +173,22 @@ impl ClientSession {
                 self.say_command(link);
             }
             Stage::Restarting(_) => self.refused(reply),
-            Stage::Commanded(link) if reply.code < 200 => {
+            Stage::Commanded(link, _) if reply.code < 200 => {
                 link.opened = true;
                 self.open_when_ready();
             }
             // The link did not come about as the server sees it: another road may carry.
-            Stage::Commanded(_) if reply.code == 425 => {
+            Stage::Commanded(..) if reply.code == 425 => {
                 let rung = self.settings.rungs[climb.rung % self.settings.rungs.len()];
                 self.step_down(format!("{}: {}", rung.name(), said(&reply)));
             }
-            // A few servers send the final reply of an empty listing without 150.
-            Stage::Commanded(link) if good && link.linked => {
-                let link = *link;
-                self.doing = Doing::Moving(Some(reply));
-                self.carried(link);
+            // A few servers send the final reply of an empty listing without 150; and what is short may be over before
+            // we have looked at the connection that it came by.
+            Stage::Commanded(_, early) if good => {
+                *early = Some(reply);
+                self.open_when_ready();
             }
-            Stage::Commanded(_) => self.refused(reply),
+            Stage::Commanded(..) => self.refused(reply),
             Stage::Dialling { .. } | Stage::Listening => {
                 self.gone(Failed::OutOfStep(format!("{} came while nothing was asked", said(&reply))));
             }
@@ -265,7 +294,7 @@ impl ClientSession {
 
     fn say_command(&mut self, link: Link) {
         let Doing::Climbing(climb) = &mut self.doing else { return };
-        climb.stage = Stage::Commanded(link);
+        climb.stage = Stage::Commanded(link, None);
         let request = climb.ask.request.clone();
         self.send(request);
         if !link.linked {
@@ -275,7 +304,7 @@ impl ClientSession {
 
     pub(super) fn accepted(&mut self, result: Result<(), LinkFault>) {
         let Doing::Climbing(climb) = &mut self.doing else { return };
-        let Stage::Commanded(link) = &mut climb.stage else { return };
+        let Stage::Commanded(link, _) = &mut climb.stage else { return };
         match result {
             Ok(()) => {
                 link.linked = true;
@@ -295,10 +324,11 @@ impl ClientSession {
     }
 
     fn open_when_ready(&mut self) {
-        let Doing::Climbing(climb) = &self.doing else { return };
-        let Stage::Commanded(link) = climb.stage else { return };
-        if link.linked && link.opened {
-            self.doing = Doing::Moving(None);
+        let Doing::Climbing(climb) = &mut self.doing else { return };
+        let Stage::Commanded(link, early) = &mut climb.stage else { return };
+        if link.linked && (link.opened || early.is_some()) {
+            let (link, early) = (*link, early.take());
+            self.doing = Doing::Moving(early);
             self.carried(link);
         }
     }

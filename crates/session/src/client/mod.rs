@@ -21,6 +21,9 @@ use self::io::{Answer, Ask, Failed, Input, Output, Rung};
 use self::ladder::Climb;
 use self::login::Step;
 
+/// How long a server's last word on a transfer that was cut is waited for.
+const CUT_PATIENCE: Duration = Duration::from_secs(2);
+
 /// How a client treats its server.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -28,8 +31,11 @@ pub struct Settings {
     pub rungs: Vec<Rung>,
     /// How long a reply may take: a slow disk, a tape, a busy server.
     pub patience: Duration,
-    /// How long one rung's connection may take before the next is tried.
+    /// How long one rung's connection, and the reply to its command, may take before the next is tried.
     pub rung_patience: Duration,
+    /// How long 150 may take once the transfer was asked for. A box that takes a connection in the server's stead is
+    /// given up after this; so is a slow tape, which is why the last try has the patience of any other reply.
+    pub opening_patience: Duration,
 }
 
 impl Default for Settings {
@@ -39,6 +45,7 @@ impl Default for Settings {
             patience: Duration::from_secs(60),
             // A SYN is sent again after 1 and after 3 seconds: a blocked rung costs this and no more.
             rung_patience: Duration::from_millis(2800),
+            opening_patience: Duration::from_secs(6),
         }
     }
 }
@@ -101,8 +108,8 @@ impl ClientSession {
 
     /// Begins an ask. Nothing else may be asked before its answer.
     pub fn ask(&mut self, now: Instant, ask: Ask) {
-        self.due = Some(now + self.settings.patience);
         match (&self.doing, ask) {
+            (Doing::Closed, Ask::Finish { whole: true }) => self.answer(Answer::Unconfirmed),
             (Doing::Closed, _) => {
                 self.answer(Answer::Failed(Failed::Gone("the connection is closed".to_owned())))
             }
@@ -130,13 +137,12 @@ impl ClientSession {
                 self.answer(Answer::Failed(Failed::OutOfStep("something else is under way".to_owned())));
             }
         }
+        self.set_due(now);
     }
 
     /// Tells the machine what happened.
     pub fn handle(&mut self, now: Instant, input: Input) {
-        if !matches!(input, Input::Deadline) {
-            self.due = Some(now + self.settings.patience);
-        }
+        let waited = matches!(input, Input::Deadline);
         match input {
             Input::Reply(reply) => self.reply(reply),
             Input::Dialled(result) => self.dialled(result),
@@ -148,9 +154,21 @@ impl ClientSession {
             }
             Input::Closed => self.gone(Failed::Gone("the server closed the control connection".to_owned())),
         }
-        if matches!(self.doing, Doing::Idle | Doing::Moving(_) | Doing::Closed) {
-            self.due = None;
+        if !waited {
+            self.set_due(now);
         }
+    }
+
+    /// How long what is under way may take from now on.
+    fn set_due(&mut self, now: Instant) {
+        let patience = match &self.doing {
+            Doing::Idle | Doing::Moving(_) | Doing::Closed => None,
+            Doing::Climbing(climb) => Some(climb.patience(&self.settings)),
+            // What was cut here may not have been noticed there: its last word is worth no more than a moment.
+            Doing::Finishing(false) => Some(CUT_PATIENCE.min(self.settings.patience)),
+            Doing::Login(_) | Doing::Saying | Doing::Finishing(true) => Some(self.settings.patience),
+        };
+        self.due = patience.map(|patience| now + patience);
     }
 
     /// What to do next.
@@ -168,6 +186,12 @@ impl ClientSession {
     #[must_use]
     pub fn rung(&self) -> Option<Rung> {
         self.settings.rungs.get(self.rung).copied()
+    }
+
+    /// Whether the server has said that the transfer is over and well, while bytes pass as far as we know.
+    #[must_use]
+    pub fn is_done_elsewhere(&self) -> bool {
+        matches!(&self.doing, Doing::Moving(Some(reply)) if (200..300).contains(&reply.code))
     }
 
     fn send(&mut self, request: Request) {
@@ -215,8 +239,11 @@ impl ClientSession {
             self.doing = Doing::Closed;
             return self.answer(Answer::Unconfirmed);
         }
-        let seconds = self.settings.patience.as_secs();
-        self.gone(Failed::Gone(format!("the server said nothing for {seconds} seconds")));
+        let why = match &self.doing {
+            Doing::Climbing(climb) => climb.hung(&self.settings),
+            _ => format!("the server said nothing for {} seconds", self.settings.patience.as_secs()),
+        };
+        self.gone(Failed::Gone(why));
     }
 
     fn gone(&mut self, failed: Failed) {
@@ -230,7 +257,15 @@ impl ClientSession {
                     self.doing = Doing::Moving(Some(reply));
                 }
             }
-            Doing::Login(_) | Doing::Saying | Doing::Climbing(_) | Doing::Finishing(false) => {
+            // The rung took the session along, and the next session begins with the next one; unless it was not the first
+            // in this session: then one before it may have done the harm, and it deserves a session of its own.
+            Doing::Climbing(climb) => {
+                let next = if climb.tried == 0 { climb.rung + 1 } else { climb.rung };
+                self.rung = next % self.settings.rungs.len().max(1);
+                self.out.push_back(Output::DropLink);
+                self.answer(Answer::Failed(failed));
+            }
+            Doing::Login(_) | Doing::Saying | Doing::Finishing(false) => {
                 self.answer(Answer::Failed(failed));
             }
         }

@@ -1,0 +1,208 @@
+//! `ls`, `rm`, `mkdir`, `rmdir`, `mv`, `stat`, `hash`: what needs a session and no file of ours; and how a session is
+//! begun from a URL.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use twoport_client::netrc::Netrc;
+use twoport_client::proxy;
+use twoport_client::url::{Scheme, Url};
+use twoport_client::{Client, Error, Journey, Listener, Notice, Options};
+use twoport_proto::{Entry, Kind, Moment, Secret};
+use twoport_session::client::io::Rung;
+
+use crate::args::{ClientTls, Common, Ls, Many, Mv, Remote};
+use crate::exit::{Exit, Stopped};
+use crate::show;
+
+/// Folders that `ls -R` goes into at most, one below the other: a tree that is deeper has a loop in it.
+const DEPTH: usize = 100;
+
+/// Runs something that talks to a server.
+pub(crate) fn with_runtime<T>(work: impl Future<Output = Result<T, Stopped>>) -> Result<T, Stopped> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Stopped::local(format!("cannot start: {e}")))?;
+    runtime.block_on(work)
+}
+
+/// Reads a URL.
+pub(crate) fn read(text: &str) -> Result<Url, Stopped> {
+    Url::read(text).map_err(|e| Stopped::usage(format!("{e}")))
+}
+
+/// The journey that the URL, `.netrc` and the flags want.
+pub(crate) fn journey(url: &Url, common: &Common) -> Result<Journey, Stopped> {
+    if url.scheme != Scheme::Ftp || matches!(common.tls, ClientTls::Require | ClientTls::Implicit) {
+        return Err(Stopped {
+            exit: Exit::Insecure,
+            text:
+                "TLS was demanded, and this version does not have it yet; ftp:// with --tls off speaks plain"
+                    .to_owned(),
+        });
+    }
+    let rungs = match (common.passive, common.active) {
+        (true, _) => vec![Rung::Epsv, Rung::Pasv],
+        (_, true) => vec![Rung::Active],
+        _ => vec![Rung::Epsv, Rung::Pasv, Rung::Active],
+    };
+    let said = |names: [&str; 2]| names.iter().find_map(|name| std::env::var(name).ok());
+    let (all, spared) = (said(["ALL_PROXY", "all_proxy"]), said(["NO_PROXY", "no_proxy"]));
+    let proxy = proxy::read(all.as_deref(), spared.as_deref(), &url.host).map_err(Stopped::usage)?;
+    let timeout = Duration::from_secs(common.timeout.max(1));
+    let options = Options { rungs, timeout, proxy, ..Options::default() };
+    Ok(Journey::new(&url.host, url.port, login(url)?, options, listener(common)))
+}
+
+/// Who we are: the URL's user, else `.netrc`'s, else anonymous.
+fn login(url: &Url) -> Result<(Vec<u8>, Secret, Option<Secret>), Stopped> {
+    if let (Some(user), Some(password)) = (&url.user, &url.password) {
+        return Ok((user.clone(), password.clone(), None));
+    }
+    if let Some(path) = Netrc::default_path().filter(|path| path.exists()) {
+        let (netrc, warning) =
+            Netrc::load(&path).map_err(|e| Stopped::local(format!("cannot read {}: {e}", path.display())))?;
+        if let Some(warning) = warning {
+            eprintln!("twoport: {warning}");
+        }
+        if let Some(login) = netrc.lookup(&url.host, url.user.as_deref()) {
+            return Ok((login.user, login.password.unwrap_or_default(), login.account));
+        }
+    }
+    match &url.user {
+        Some(user) => Ok((user.clone(), Secret::default(), None)),
+        None => Ok((b"anonymous".to_vec(), Secret::new("anonymous@"), None)),
+    }
+}
+
+/// One thing in one session, or in as many as it takes.
+fn one<T>(
+    text: &str,
+    common: &Common,
+    work: impl AsyncFnMut(&mut Client, &[u8]) -> Result<T, Error>,
+) -> Result<T, Stopped> {
+    let url = read(text)?;
+    let target = url.target();
+    with_runtime(async {
+        let mut work = work;
+        let mut journey = journey(&url, common)?;
+        let done = journey.run(|| 0, async |client| work(client, &target).await).await;
+        journey.end().await;
+        done.map_err(|e| about(&url, e))
+    })
+}
+
+/// The failure, with what it was about.
+pub(crate) fn about(what: impl std::fmt::Display, e: Error) -> Stopped {
+    let mut stopped = Stopped::from(e);
+    stopped.text = format!("{what}: {}", stopped.text);
+    stopped
+}
+
+/// What is told on the way: steps down the ladder, and with `--trace` the dialogue.
+fn listener(common: &Common) -> Listener {
+    let (trace, quiet) = (common.trace, common.quiet);
+    Box::new(move |notice| match notice {
+        Notice::Sent(line) if trace => eprintln!("---> {line}"),
+        Notice::Heard(reply) if trace => {
+            let last = reply.lines.len().saturating_sub(1);
+            for (place, line) in reply.lines.iter().enumerate() {
+                let text = String::from_utf8_lossy(line);
+                match place {
+                    _ if place == last => eprintln!("{} {text}", reply.code),
+                    0 => eprintln!("{}-{text}", reply.code),
+                    _ => eprintln!("{text}"),
+                }
+            }
+        }
+        Notice::Stepped(why) if !quiet => eprintln!("twoport: {why}"),
+        _ => {}
+    })
+}
+
+pub(crate) fn now() -> Moment {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Moment::from_seconds(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}
+
+/// `twoport ls`.
+pub(crate) fn ls(args: &Ls) -> Result<(), Stopped> {
+    let url = read(&args.url)?;
+    with_runtime(async {
+        let mut journey = journey(&url, &args.common)?;
+        let mut folders = vec![(url.target(), Vec::new(), 0)];
+        while let Some((folder, prefix, depth)) = folders.pop() {
+            let listed = journey.run(|| 0, async |client| client.list(&folder, now()).await).await;
+            let mut below = Vec::new();
+            for entry in listed.map_err(|e| about(&url, e))? {
+                let name = [&prefix[..], &entry.name].concat();
+                show_entry(args, &name, &entry)?;
+                if args.recursive && entry.kind == Kind::Directory && depth < DEPTH {
+                    below.push((join(&folder, &entry.name), [&name[..], b"/"].concat(), depth + 1));
+                }
+            }
+            folders.extend(below.into_iter().rev());
+        }
+        journey.end().await;
+        Ok(())
+    })
+}
+
+fn show_entry(args: &Ls, name: &[u8], entry: &Entry) -> Result<(), Stopped> {
+    match (args.common.json, args.long) {
+        (true, _) => show::object(&show::entry(name, entry)),
+        (false, true) => show::line(&show::long(name, entry)),
+        (false, false) => show::line(name),
+    }
+}
+
+/// A name in a folder, as a path for the server.
+pub(crate) fn join(folder: &[u8], name: &[u8]) -> Vec<u8> {
+    match folder {
+        b"" => name.to_vec(),
+        folder if folder.ends_with(b"/") => [folder, name].concat(),
+        folder => [folder, b"/", name].concat(),
+    }
+}
+
+/// `twoport rm`.
+pub(crate) fn rm(args: &Many) -> Result<(), Stopped> {
+    args.urls
+        .iter()
+        .try_for_each(|url| one(url, &args.common, async |client, path| client.remove(path).await))
+}
+
+/// `twoport mkdir`.
+pub(crate) fn mkdir(args: &Remote) -> Result<(), Stopped> {
+    one(&args.url, &args.common, async |client, path| client.make_dir(path).await)
+}
+
+/// `twoport rmdir`.
+pub(crate) fn rmdir(args: &Remote) -> Result<(), Stopped> {
+    one(&args.url, &args.common, async |client, path| client.remove_dir(path).await)
+}
+
+/// `twoport mv`.
+pub(crate) fn mv(args: &Mv) -> Result<(), Stopped> {
+    one(&args.url, &args.common, async |client, path| client.rename(path, args.to.as_bytes()).await)
+}
+
+/// `twoport stat`.
+pub(crate) fn stat(args: &Remote) -> Result<(), Stopped> {
+    let entry = one(&args.url, &args.common, async |client, path| client.stat(path).await)?;
+    if args.common.json {
+        show::object(&show::entry(&entry.name, &entry))
+    } else {
+        show::line(&show::long(&entry.name, &entry))
+    }
+}
+
+/// `twoport hash`.
+pub(crate) fn hash(args: &Remote) -> Result<(), Stopped> {
+    let (algorithm, hash) = one(&args.url, &args.common, async |client, path| client.hash(path).await)?;
+    if args.common.json {
+        show::object(&serde_json::json!({ "algorithm": algorithm, "hash": hash }))
+    } else {
+        show::line(format!("{algorithm} {hash}").as_bytes())
+    }
+}

@@ -1,0 +1,253 @@
+//! Feeds the client's machine and obeys it: one ask at a time, from the ask to its answer.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpStream;
+use tokio::time::sleep_until;
+use twoport_net::control::ControlStream;
+use twoport_net::socks::{Proxy, Target};
+use twoport_net::{ActiveListener, DataStream, Source, dial_first};
+use twoport_pipe::Progress;
+use twoport_plan::LinkFault;
+use twoport_proto::reply_reader::{ReceivedReply, ReplyReader};
+use twoport_session::ClientSession;
+use twoport_session::client::io::{Answer, Ask, Input, Output, Rung};
+
+/// What happens on the way, for a trace and for lines that a user may read.
+#[derive(Debug, Clone)]
+pub enum Notice {
+    /// A command was sent; secrets are not in it.
+    Sent(String),
+    /// A reply came.
+    Heard(ReceivedReply),
+    /// A step down the ladder, with its reason.
+    Stepped(String),
+}
+
+/// Hears notices.
+pub type Listener = Box<dyn FnMut(Notice) + Send>;
+
+/// Longest line of a reply, and longest reply, in bytes: a server that sends more is out of step.
+const LINE: usize = 64 * 1024;
+const REPLY: usize = 4 << 20;
+
+/// The head start of the likeliest address.
+pub(crate) const STAGGER: Duration = Duration::from_millis(250);
+
+/// How long the last bytes of a transfer may be late when the server has said that it is over.
+const LATE: Duration = Duration::from_millis(1500);
+
+/// How often a quiet control connection shows that it lives: some NATs forget one within ten seconds.
+const ALIVE: Duration = Duration::from_secs(4);
+
+/// How long a command may wait to be taken.
+const SEND_PATIENCE: Duration = Duration::from_secs(30);
+
+type Accepting = Pin<Box<dyn Future<Output = Result<TcpStream, LinkFault>> + Send>>;
+
+/// The control connection with its machine, and the data connection that it has made.
+pub(crate) struct Driver {
+    control: ControlStream,
+    replies: ReplyReader,
+    machine: ClientSession,
+    server: SocketAddr,
+    local: SocketAddr,
+    listener: Option<ActiveListener>,
+    link: Option<DataStream>,
+    notice: Listener,
+    way: Way,
+}
+
+/// How connections leave this machine.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Way {
+    /// The largest segment of both sides, in bytes.
+    pub(crate) mss: Option<u16>,
+    /// Through this proxy, to the server of this name.
+    pub(crate) proxy: Option<(Proxy, String)>,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        control: TcpStream,
+        settings: twoport_session::client::Settings,
+        notice: Listener,
+        way: Way,
+    ) -> std::io::Result<Self> {
+        let control = ControlStream::new(control, LINE)?;
+        control.keep_alive(ALIVE)?;
+        let (server, local) = (control.peer()?, control.local()?);
+        let ends = twoport_session::client::Ends { server, local };
+        Ok(Driver {
+            control,
+            replies: ReplyReader::new(REPLY),
+            machine: ClientSession::new(settings, ends),
+            server,
+            local,
+            listener: None,
+            link: None,
+            notice,
+            way,
+        })
+    }
+
+    /// The data connection that the last [`Answer::Open`] told of.
+    pub(crate) fn take_link(&mut self) -> Option<DataStream> {
+        self.link.take()
+    }
+
+    /// Connects to the first that answers; through the proxy, where there is one, and then the server has its name and
+    /// not the address of the proxy.
+    async fn dial(
+        &self,
+        to: &[SocketAddr],
+        within: Duration,
+    ) -> Result<(TcpStream, SocketAddr), Vec<(SocketAddr, LinkFault)>> {
+        let Some((proxy, host)) = &self.way.proxy else {
+            return dial_first(to, Source::Any(self.local), STAGGER, within, self.way.mss).await;
+        };
+        let mut faults = Vec::new();
+        for address in to {
+            let target = match address.ip() == self.server.ip() {
+                true => Target::Name(host.clone(), address.port()),
+                false => Target::Address(*address),
+            };
+            let fault = match tokio::time::timeout(within, proxy.connect(&target)).await {
+                Ok(Ok(stream)) => return Ok((stream, *address)),
+                Ok(Err(e)) => LinkFault::Other { to: Some(*address), text: e.to_string() },
+                Err(_) => LinkFault::TimedOut { to: *address, after: within },
+            };
+            faults.push((*address, fault));
+        }
+        Err(faults)
+    }
+
+    /// Waits until the server has said that the transfer is over and well, and no byte has come for a while since. It
+    /// reads the control connection meanwhile, so that what is said there is heard when it is said.
+    pub(crate) async fn over(&mut self, progress: &Progress) {
+        loop {
+            if self.machine.is_done_elsewhere() {
+                let before = progress.moved();
+                tokio::time::sleep(LATE).await;
+                if progress.moved() == before {
+                    return;
+                }
+                continue;
+            }
+            if self.take_line() {
+                continue;
+            }
+            match self.control.read().await {
+                Ok(true) => {}
+                Ok(false) | Err(_) => {
+                    self.tell(Input::Closed);
+                    // The bytes that are on their way still count.
+                    return std::future::pending().await;
+                }
+            }
+        }
+    }
+
+    /// Hands in the next line that has arrived, if there is one.
+    fn take_line(&mut self) -> bool {
+        let Some(line) = self.control.next_line() else { return false };
+        match line.ok().map(|line| self.replies.feed_line(&line)) {
+            Some(Ok(None)) => {}
+            Some(Ok(Some(reply))) => {
+                (self.notice)(Notice::Heard(reply.clone()));
+                self.tell(Input::Reply(reply));
+            }
+            Some(Err(_)) | None => self.tell(Input::Nonsense),
+        }
+        true
+    }
+
+    /// The rung that the next transfer begins with.
+    pub(crate) fn rung(&self) -> Option<Rung> {
+        self.machine.rung()
+    }
+
+    /// The server's address.
+    pub(crate) fn server(&self) -> SocketAddr {
+        self.server
+    }
+
+    /// From the ask to its answer.
+    pub(crate) async fn ask(&mut self, ask: Ask) -> Answer {
+        self.machine.ask(Instant::now(), ask);
+        let mut accepting: Option<Accepting> = None;
+        loop {
+            while let Some(output) = self.machine.poll() {
+                match output {
+                    Output::Send(request) => {
+                        (self.notice)(Notice::Sent(request.shown()));
+                        self.control.ask(&request);
+                        if self.control.flush(SEND_PATIENCE).await.is_err() {
+                            self.tell(Input::Closed);
+                        }
+                    }
+                    Output::Dial { to, within } => {
+                        let dialled = self.dial(&to, within).await;
+                        let result = dialled.map(|(stream, peer)| {
+                            self.link = Some(DataStream::new(stream));
+                            peer
+                        });
+                        self.tell(Input::Dialled(result));
+                    }
+                    Output::Listen => {
+                        let result = ActiveListener::bind(self.local, self.way.mss).map(|(listener, at)| {
+                            self.listener = Some(listener);
+                            at
+                        });
+                        self.tell(Input::Listening(result));
+                    }
+                    Output::Accept { within } => {
+                        if let Some(listener) = self.listener.take() {
+                            accepting = Some(Box::pin(listener.accept(self.server.ip(), within)));
+                        }
+                    }
+                    Output::DropLink => {
+                        self.link = None;
+                        self.listener = None;
+                        accepting = None;
+                    }
+                    Output::Stepped(why) => (self.notice)(Notice::Stepped(why)),
+                    Output::Answer(answer) => return answer,
+                }
+            }
+            if self.take_line() {
+                continue;
+            }
+            let due = self.machine.poll_timeout();
+            let alarm = sleep_until(due.unwrap_or_else(Instant::now).into());
+            tokio::select! {
+                biased;
+                arrived = self.control.read() => match arrived {
+                    Ok(true) => {}
+                    Ok(false) | Err(_) => self.tell(Input::Closed),
+                },
+                taken = take(&mut accepting) => {
+                    accepting = None;
+                    let result = taken.map(|stream| self.link = Some(DataStream::new(stream)));
+                    self.tell(Input::Accepted(result));
+                }
+                () = alarm, if due.is_some() => self.tell(Input::Deadline),
+            }
+        }
+    }
+
+    fn tell(&mut self, input: Input) {
+        self.machine.handle(Instant::now(), input);
+    }
+}
+
+/// Waits for the connection that is being accepted; for ever where none is.
+async fn take(accepting: &mut Option<Accepting>) -> Result<TcpStream, LinkFault> {
+    match accepting {
+        Some(accepting) => accepting.await,
+        None => std::future::pending().await,
+    }
+}

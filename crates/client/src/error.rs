@@ -1,0 +1,87 @@
+//! What can go wrong, by whose fault: a script can branch on these, and the exit codes of the program are these.
+
+use std::io;
+
+use thiserror::Error;
+use twoport_proto::reply_reader::ReceivedReply;
+use twoport_session::client::io::Failed;
+
+/// Why something was not done.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The server said no.
+    #[error("the server refused: {code} {text}")]
+    Refused {
+        /// The code.
+        code: u16,
+        /// The text, as it came.
+        text: String,
+    },
+    /// The control connection, or every road of the data connection, did not come about.
+    #[error("{what}{}", steps.iter().map(|step| format!("\n  {step}")).collect::<String>())]
+    Unreachable {
+        /// What could not be reached, and why.
+        what: String,
+        /// What was tried, one line each.
+        steps: Vec<String>,
+    },
+    /// The server's words have no meaning where they came, or it fell silent.
+    #[error("{0}")]
+    OutOfStep(String),
+    /// A transfer fell short: bytes that did go over, and why it ended.
+    #[error("the transfer ended after {bytes} bytes: {why}")]
+    Short {
+        /// Bytes over the data connection.
+        bytes: u64,
+        /// Why.
+        why: String,
+    },
+    /// A name or another argument cannot be sent.
+    #[error("{0}")]
+    BadArgument(String),
+    /// A file or the system of this machine.
+    #[error("{what}: {source}")]
+    Local {
+        /// What was being done.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    pub(crate) fn refused(reply: &ReceivedReply) -> Self {
+        Error::Refused { code: reply.code, text: reply.text() }
+    }
+
+    /// Whether the server says that there is no such file. The code says only that something is not available; the
+    /// words are those that servers use.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        let Error::Refused { code: 550 | 450, text } = self else { return false };
+        let text = text.to_ascii_lowercase();
+        ["no such", "not found", "not exist", "n't exist", "cannot find", "can't find"]
+            .iter()
+            .any(|said| text.contains(said))
+    }
+
+    /// Whether the server does not know the command: another one may do.
+    #[must_use]
+    pub fn is_unknown_command(&self) -> bool {
+        matches!(self, Error::Refused { code: 500 | 502 | 504 | 501, .. })
+    }
+}
+
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Refused(reply) => Error::refused(&reply),
+            Failed::NoRoad(steps) => {
+                Error::Unreachable { what: "no data connection came about on any road:".to_owned(), steps }
+            }
+            Failed::Gone(why) => Error::Unreachable { what: why, steps: Vec::new() },
+            Failed::OutOfStep(why) => Error::OutOfStep(why),
+            Failed::BadArgument(why) => Error::BadArgument(why),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! `Journey`: one piece of work carried through to its end over as many sessions as it takes. A session that a box on the
+//! way has killed is followed by another that does something else; a transfer that was cut goes on where it was.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use twoport_proto::Secret;
+use twoport_session::client::io::Rung;
+
+use crate::client::{Client, Options};
+use crate::drive::{Listener, Notice};
+use crate::error::Error;
+
+/// Sessions that one piece of work may take without coming any further.
+const FRUITLESS: u32 = 4;
+
+/// What a link that swallows full segments is given instead: the smallest that every IPv6 road carries, less headers.
+const SMALL_SEGMENTS: u16 = 1200;
+
+/// How long one piece of work may go on without a byte, over all its sessions.
+const HOPE: Duration = Duration::from_secs(28);
+
+/// Where to go, as whom, and what was learned on the way.
+pub struct Journey {
+    host: String,
+    port: u16,
+    login: (Vec<u8>, Secret, Option<Secret>),
+    options: Options,
+    notice: Arc<Mutex<Listener>>,
+    client: Option<Client>,
+}
+
+impl Journey {
+    /// A journey that has not begun.
+    #[must_use]
+    pub fn new(
+        host: &str,
+        port: u16,
+        login: (Vec<u8>, Secret, Option<Secret>),
+        options: Options,
+        notice: Listener,
+    ) -> Self {
+        let notice = Arc::new(Mutex::new(notice));
+        Journey { host: host.to_owned(), port, login, options, notice, client: None }
+    }
+
+    /// Does `work` in a session, and again in another one where that can help. `further` tells how far it has come, in
+    /// any unit that grows: as long as it grows, nothing is given up.
+    ///
+    /// # Errors
+    /// The last session's, when another one could not help or did not.
+    pub async fn run<T>(
+        &mut self,
+        further: impl Fn() -> u64,
+        mut work: impl AsyncFnMut(&mut Client) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let (mut fruitless, mut since, mut before) = (0, Instant::now(), further());
+        let mut met = self.client.is_some();
+        loop {
+            let error = match self.session().await {
+                // Nobody was ever met there: asking again tells nothing new.
+                Err(e) if !met => return Err(e),
+                Ok(mut client) => match work(&mut client).await {
+                    Ok(done) => {
+                        self.client = Some(client);
+                        return Ok(done);
+                    }
+                    Err(e) => {
+                        met = true;
+                        self.learn(&e, client.rung(), further() > before);
+                        // A session that said no in order can still be used for something else.
+                        if matches!(e, Error::Refused { .. }) && !may_help(&e) {
+                            self.client = Some(client);
+                        }
+                        e
+                    }
+                },
+                Err(e) => e,
+            };
+            if further() > before {
+                (fruitless, since, before) = (0, Instant::now(), further());
+            } else {
+                fruitless += 1;
+            }
+            if !may_help(&error) || fruitless >= FRUITLESS || since.elapsed() >= HOPE {
+                return Err(error);
+            }
+            // The last try is the patient one: what seemed dead may only have been slow.
+            if fruitless + 1 == FRUITLESS {
+                self.options.opening = self.options.timeout;
+            }
+            self.tell(format!("{}; trying again in a new session", first_line(&error)));
+        }
+    }
+
+    /// Says goodbye, if there is anybody to say it to.
+    pub async fn end(self) {
+        if let Some(client) = self.client {
+            client.quit().await;
+        }
+    }
+
+    async fn session(&mut self) -> Result<Client, Error> {
+        match self.client.take() {
+            Some(client) => Ok(client),
+            None => {
+                let notice = Arc::clone(&self.notice);
+                let notice: Listener = Box::new(move |heard| {
+                    let mut notice = notice.lock().unwrap_or_else(PoisonError::into_inner);
+                    notice(heard);
+                });
+                Client::connect(&self.host, self.port, self.login.clone(), self.options.clone(), notice).await
+            }
+        }
+    }
+
+    /// What a failure says about the next session: which rung it had better begin with, and how large segments may be.
+    fn learn(&mut self, error: &Error, rung: Option<Rung>, came_further: bool) {
+        if let Some(place) = self.options.rungs.iter().position(|known| Some(*known) == rung) {
+            self.options.rungs.rotate_left(place);
+        }
+        // Connected, begun, and then nothing at all: large segments are swallowed somewhere.
+        if let Error::Short { bytes, .. } = error
+            && !came_further
+            && *bytes == 0
+        {
+            self.options.mss = Some(SMALL_SEGMENTS);
+        }
+    }
+
+    fn tell(&self, why: String) {
+        let mut notice = self.notice.lock().unwrap_or_else(PoisonError::into_inner);
+        notice(Notice::Stepped(why));
+    }
+}
+
+/// Whether another session may do what this one did not.
+fn may_help(error: &Error) -> bool {
+    match error {
+        // Busy, closed, out of ports: what passes. Not: a file that is not there, a password that is wrong.
+        Error::Refused { code, .. } => matches!(code, 421 | 425 | 426 | 450 | 451),
+        Error::Unreachable { steps, .. } => {
+            steps.is_empty() || !steps.iter().all(|step| step.contains("refused"))
+        }
+        Error::Short { .. } | Error::OutOfStep(_) => true,
+        Error::BadArgument(_) | Error::Local { .. } => false,
+    }
+}
+
+fn first_line(error: &Error) -> String {
+    let text = error.to_string();
+    text.lines().next().unwrap_or_default().trim_end_matches(':').to_owned()
+}

@@ -1,0 +1,4 @@
+//! Our client: with our server, and with servers that are strange on purpose.
+
+mod house;
+mod strange;

@@ -1,0 +1,186 @@
+//! Servers that are strange on purpose: what the ladder makes of refusals, wrong addresses, odd texts and silence.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use twoport_client::{Error, Notice, Options};
+use twoport_proto::hostport::read_port;
+use twoport_session::client::io::Rung;
+
+use super::house::{enter, fetch, wait};
+
+/// What the file of a strange server holds.
+const FILE: &[u8] = b"the file, the whole file, and nothing but the file";
+
+/// How a strange server answers EPSV and PASV. `{}` stands for the port's two numbers, `#` for the port.
+#[derive(Clone, Copy)]
+struct Manners {
+    epsv: &'static str,
+    pasv: &'static str,
+    port: &'static str,
+}
+
+const PLAIN: Manners = Manners {
+    epsv: "229 Entering Extended Passive Mode (|||#|)",
+    pasv: "227 Entering Passive Mode (127,0,0,1,{})",
+    port: "200 ok",
+};
+
+/// A server for one session, with these manners.
+fn serve(manners: Manners) -> (u16, JoinHandle<()>) {
+    let control = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = control.local_addr().unwrap().port();
+    let running = std::thread::spawn(move || {
+        let (stream, _) = control.accept().unwrap();
+        let mut out = stream.try_clone().unwrap();
+        let mut say = move |text: &str| _ = out.write_all(format!("{text}\r\n").as_bytes());
+        let mut passive: Option<TcpListener> = None;
+        let mut target: Option<SocketAddr> = None;
+        say("220 strange");
+        for line in BufReader::new(stream).lines() {
+            let Ok(line) = line else { return };
+            let (verb, argument) = line.split_once(' ').unwrap_or((&line, ""));
+            match verb {
+                "USER" => say("331 and?"),
+                "PASS" => say("230 in"),
+                "FEAT" => say("500 no"),
+                "TYPE" => say("200 ok"),
+                "EPSV" | "PASV" => {
+                    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+                    let port = listener.local_addr().unwrap().port();
+                    let text = if verb == "EPSV" { manners.epsv } else { manners.pasv };
+                    say(&text
+                        .replace("{}", &format!("{},{}", port >> 8, port & 255))
+                        .replace('#', &port.to_string()));
+                    passive = Some(listener);
+                }
+                "PORT" => {
+                    target = read_port(argument.as_bytes()).ok().map(SocketAddr::V4);
+                    passive = None;
+                    say(manners.port);
+                }
+                "RETR" => {
+                    let link = match (passive.take(), target.take()) {
+                        (Some(listener), _) => listener.accept().map(|(link, _)| link),
+                        (None, Some(target)) => TcpStream::connect(target),
+                        (None, None) => return say("425 no"),
+                    };
+                    match link {
+                        Ok(mut link) => {
+                            say("150 here it comes");
+                            link.write_all(FILE).unwrap();
+                            drop(link);
+                            say("226 done");
+                        }
+                        Err(_) => say("425 no"),
+                    }
+                }
+                "QUIT" => return say("221 bye"),
+                _ => say("502 what?"),
+            }
+        }
+    });
+    (port, running)
+}
+
+/// The file comes; the steps down that were told, and the rung that carried.
+#[track_caller]
+fn gets_through(manners: Manners) -> (Vec<String>, Rung) {
+    let (port, running) = serve(manners);
+    let steps = wait(async {
+        let (mut client, told) = enter(port, Options::default()).await.expect("the login goes well");
+        let file = fetch(&mut client, b"file", 0).await.expect("some road carries");
+        assert_eq!(file, FILE);
+        // What worked is what the next transfer begins with.
+        let rung = client.rung().expect("there are rungs");
+        client.quit().await;
+        let told = told.lock().unwrap();
+        let steps = told.iter().filter_map(|notice| match notice {
+            Notice::Stepped(why) => Some(why.clone()),
+            Notice::Sent(_) | Notice::Heard(_) => None,
+        });
+        (steps.collect(), rung)
+    });
+    running.join().unwrap();
+    steps
+}
+
+#[test]
+fn the_first_rung_carries_without_a_word() {
+    assert_eq!(gets_through(PLAIN), (Vec::new(), Rung::Epsv));
+}
+
+#[test]
+fn epsv_refused_is_said_and_pasv_carries() {
+    let (steps, rung) = gets_through(Manners { epsv: "500 what?", ..PLAIN });
+    assert_eq!((steps.len(), rung), (1, Rung::Pasv));
+    assert!(steps[0].contains("EPSV was refused: 500 what?"), "{steps:?}");
+}
+
+#[test]
+fn odd_answers_to_pasv_are_understood() {
+    for pasv in [
+        "227 Entering Passive Mode 127,0,0,1,{}",
+        "227 =127,0,0,1,{}",
+        "227 Entering Passive Mode (0,0,0,0,{})",
+        "229 Entering Extended Passive Mode (|||#|)",
+        "227 Entering Passive Mode (10,1,2,3,{})",
+        "227 Entering Passive Mode (203,0,113,9,{})",
+    ] {
+        let (_, rung) = gets_through(Manners { epsv: "500 what?", pasv, ..PLAIN });
+        assert_eq!(rung, Rung::Pasv, "{pasv}");
+    }
+}
+
+#[test]
+fn an_address_that_cannot_be_the_servers_is_corrected_and_told() {
+    let (steps, _) = gets_through(Manners { epsv: "500", pasv: "227 (10,1,2,3,{})", ..PLAIN });
+    assert!(steps[1].contains("227 said 10.1.2.3:") && steps[1].contains("127.0.0.1:"), "{steps:?}");
+}
+
+#[test]
+fn a_port_that_nobody_answers_at_steps_down() {
+    // Port 1 of this host is refused at once; a port that is filtered costs the rung's patience instead.
+    let (steps, rung) = gets_through(Manners { epsv: "229 (|||1|)", ..PLAIN });
+    assert_eq!((steps.len(), rung), (1, Rung::Pasv));
+    assert!(steps[0].contains("127.0.0.1:1"), "{steps:?}");
+}
+
+#[test]
+fn active_mode_is_the_last_rung() {
+    let (steps, rung) = gets_through(Manners { epsv: "500 no", pasv: "550 no", ..PLAIN });
+    assert_eq!((steps.len(), rung), (2, Rung::Active));
+}
+
+#[test]
+fn when_no_rung_carries_every_step_is_told() {
+    let (port, running) = serve(Manners { epsv: "500 no", pasv: "227 no numbers", port: "500 no" });
+    wait(async {
+        let (mut client, _) = enter(port, Options::default()).await.unwrap();
+        match fetch(&mut client, b"file", 0).await {
+            Err(Error::Unreachable { steps, .. }) => assert_eq!(steps.len(), 3, "{steps:?}"),
+            other => panic!("{other:?}"),
+        }
+        client.quit().await;
+    });
+    running.join().unwrap();
+}
+
+#[test]
+fn endless_lines_and_nonsense_are_an_error_and_not_the_end_of_memory() {
+    for text in [&b"220-hello\r\n"[..], b"HTTP/1.1 400 Bad Request\r\n", b"\xff\xfe\x00\r\n"] {
+        let control = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = control.local_addr().unwrap().port();
+        let running = std::thread::spawn(move || {
+            let (mut stream, _) = control.accept().unwrap();
+            // Until the client has had enough.
+            while stream.write_all(text).is_ok() {}
+        });
+        let options = Options { timeout: Duration::from_secs(20), ..Options::default() };
+        let error = wait(enter(port, options)).err().expect("that is no FTP server");
+        assert!(matches!(error, Error::OutOfStep(_) | Error::Unreachable { .. }), "{error}");
+        running.join().unwrap();
+    }
+}

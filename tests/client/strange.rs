@@ -2,10 +2,12 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use twoport_client::{Error, Notice, Options};
+use twoport_client::{Error, Journey, Notice, Options};
+use twoport_proto::Secret;
 use twoport_proto::hostport::read_port;
 use twoport_session::client::io::Rung;
 
@@ -32,57 +34,59 @@ const PLAIN: Manners = Manners {
 fn serve(manners: Manners) -> (u16, JoinHandle<()>) {
     let control = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = control.local_addr().unwrap().port();
-    let running = std::thread::spawn(move || {
-        let (stream, _) = control.accept().unwrap();
-        let mut out = stream.try_clone().unwrap();
-        let mut say = move |text: &str| _ = out.write_all(format!("{text}\r\n").as_bytes());
-        let mut passive: Option<TcpListener> = None;
-        let mut target: Option<SocketAddr> = None;
-        say("220 strange");
-        for line in BufReader::new(stream).lines() {
-            let Ok(line) = line else { return };
-            let (verb, argument) = line.split_once(' ').unwrap_or((&line, ""));
-            match verb {
-                "USER" => say("331 and?"),
-                "PASS" => say("230 in"),
-                "FEAT" => say("500 no"),
-                "TYPE" => say("200 ok"),
-                "EPSV" | "PASV" => {
-                    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-                    let port = listener.local_addr().unwrap().port();
-                    let text = if verb == "EPSV" { manners.epsv } else { manners.pasv };
-                    say(&text
-                        .replace("{}", &format!("{},{}", port >> 8, port & 255))
-                        .replace('#', &port.to_string()));
-                    passive = Some(listener);
-                }
-                "PORT" => {
-                    target = read_port(argument.as_bytes()).ok().map(SocketAddr::V4);
-                    passive = None;
-                    say(manners.port);
-                }
-                "RETR" => {
-                    let link = match (passive.take(), target.take()) {
-                        (Some(listener), _) => listener.accept().map(|(link, _)| link),
-                        (None, Some(target)) => TcpStream::connect(target),
-                        (None, None) => return say("425 no"),
-                    };
-                    match link {
-                        Ok(mut link) => {
-                            say("150 here it comes");
-                            link.write_all(FILE).unwrap();
-                            drop(link);
-                            say("226 done");
-                        }
-                        Err(_) => say("425 no"),
-                    }
-                }
-                "QUIT" => return say("221 bye"),
-                _ => say("502 what?"),
+    (port, std::thread::spawn(move || one_session(&control, manners)))
+}
+
+/// One session with these manners.
+fn one_session(control: &TcpListener, manners: Manners) {
+    let (stream, _) = control.accept().unwrap();
+    let mut out = stream.try_clone().unwrap();
+    let mut say = move |text: &str| _ = out.write_all(format!("{text}\r\n").as_bytes());
+    let mut passive: Option<TcpListener> = None;
+    let mut target: Option<SocketAddr> = None;
+    say("220 strange");
+    for line in BufReader::new(stream).lines() {
+        let Ok(line) = line else { return };
+        let (verb, argument) = line.split_once(' ').unwrap_or((&line, ""));
+        match verb {
+            "USER" => say("331 and?"),
+            "PASS" => say("230 in"),
+            "FEAT" => say("500 no"),
+            "TYPE" => say("200 ok"),
+            "EPSV" | "PASV" => {
+                let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+                let port = listener.local_addr().unwrap().port();
+                let text = if verb == "EPSV" { manners.epsv } else { manners.pasv };
+                say(&text
+                    .replace("{}", &format!("{},{}", port >> 8, port & 255))
+                    .replace('#', &port.to_string()));
+                passive = Some(listener);
             }
+            "PORT" => {
+                target = read_port(argument.as_bytes()).ok().map(SocketAddr::V4);
+                passive = None;
+                say(manners.port);
+            }
+            "RETR" => {
+                let link = match (passive.take(), target.take()) {
+                    (Some(listener), _) => listener.accept().map(|(link, _)| link),
+                    (None, Some(target)) => TcpStream::connect(target),
+                    (None, None) => return say("425 no"),
+                };
+                match link {
+                    Ok(mut link) => {
+                        say("150 here it comes");
+                        link.write_all(FILE).unwrap();
+                        drop(link);
+                        say("226 done");
+                    }
+                    Err(_) => say("425 no"),
+                }
+            }
+            "QUIT" => return say("221 bye"),
+            _ => say("502 what?"),
         }
-    });
-    (port, running)
+    }
 }
 
 /// The file comes; the steps down that were told, and the rung that carried.
@@ -155,12 +159,47 @@ fn active_mode_is_the_last_rung() {
 }
 
 #[test]
+fn what_worked_is_remembered_and_forgotten_when_it_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = folder.path().join("roads");
+    let epsv_dead = Manners { epsv: "229 (|||1|)", ..PLAIN };
+    let all_dead = Manners { epsv: "500 no", pasv: "500 no", port: "500 no" };
+    // One port for all, since what is remembered is remembered of a port.
+    let control = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = control.local_addr().unwrap().port();
+    let steps = |manners: Manners| {
+        let control = control.try_clone().unwrap();
+        let running = std::thread::spawn(move || one_session(&control, manners));
+        let told: super::house::Told = Arc::default();
+        let hear = Arc::clone(&told);
+        let notice = Box::new(move |notice| hear.lock().unwrap().push(notice));
+        let login = (b"anna".to_vec(), Secret::new("secret"), None);
+        let options = Options { rungs: vec![Rung::Epsv, Rung::Pasv, Rung::Active], ..Options::default() };
+        let mut journey = Journey::new("127.0.0.1", port, login, options, notice);
+        journey.remember(memory.clone());
+        let done = wait(async {
+            let done = journey.run(|| 0, async |client| fetch(client, b"file", 0).await).await;
+            journey.end().await;
+            done
+        });
+        running.join().unwrap();
+        let told = told.lock().unwrap();
+        let steps = told.iter().filter(|notice| matches!(notice, Notice::Stepped(_))).count();
+        (done.is_ok(), steps)
+    };
+    assert_eq!(steps(epsv_dead), (true, 1));
+    assert_eq!(steps(epsv_dead), (true, 0), "it begins with PASV");
+    assert!(!steps(all_dead).0);
+    assert_eq!(steps(epsv_dead), (true, 1), "it begins at the top again");
+}
+
+#[test]
 fn when_no_rung_carries_every_step_is_told() {
     let (port, running) = serve(Manners { epsv: "500 no", pasv: "227 no numbers", port: "500 no" });
     wait(async {
         let (mut client, _) = enter(port, Options::default()).await.unwrap();
         match fetch(&mut client, b"file", 0).await {
-            Err(Error::Unreachable { steps, .. }) => assert_eq!(steps.len(), 3, "{steps:?}"),
+            Err(Error::Unreachable { steps, .. }) => assert_eq!(steps.len(), 4, "{steps:?}"),
             other => panic!("{other:?}"),
         }
         client.quit().await;

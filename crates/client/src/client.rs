@@ -101,7 +101,7 @@ impl Client {
         let stream = match &options.proxy {
             Some(proxy) => {
                 // Nobody can come to us through it.
-                options.rungs.retain(|rung| *rung != Rung::Active);
+                options.rungs.retain(|rung| !matches!(rung, Rung::Active | Rung::Mapped));
                 through(proxy, host, port, options.timeout).await?
             }
             None => reach(host, port, &options).await?,

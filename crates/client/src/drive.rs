@@ -1,7 +1,7 @@
 //! Feeds the client's machine and obeys it: one ask at a time, from the ask to its answer.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::sleep_until;
 use twoport_net::control::ControlStream;
 use twoport_net::socks::{Proxy, Target};
-use twoport_net::{ActiveListener, DataStream, Source, dial_first};
+use twoport_net::{ActiveListener, DataStream, Source, dial_first, natpmp};
 use twoport_pipe::Progress;
 use twoport_plan::LinkFault;
 use twoport_proto::reply_reader::{ReceivedReply, ReplyReader};
@@ -97,6 +97,25 @@ impl Driver {
     /// The data connection that the last [`Answer::Open`] told of.
     pub(crate) fn take_link(&mut self) -> Option<DataStream> {
         self.link.take()
+    }
+
+    /// Listens for the server; where the router is to be asked, what it gave is what is told.
+    async fn listen(&mut self, mapped: bool) -> Result<SocketAddr, LinkFault> {
+        let (listener, at) = ActiveListener::bind(self.local, self.way.mss)?;
+        let private = matches!(at.ip(), IpAddr::V4(ip) if ip.is_private());
+        let at = match mapped {
+            false => at,
+            true if !private => {
+                let text = format!("{} is no private address: there is no NAT to ask for a port", at.ip());
+                return Err(LinkFault::Other { to: None, text });
+            }
+            true => {
+                let refused = |e: std::io::Error| LinkFault::Other { to: None, text: e.to_string() };
+                natpmp::map(at.port()).await.map_err(refused)?
+            }
+        };
+        self.listener = Some(listener);
+        Ok(at)
     }
 
     /// Connects to the first that answers; through the proxy, where there is one, and then the server has its name and
@@ -197,11 +216,8 @@ impl Driver {
                         });
                         self.tell(Input::Dialled(result));
                     }
-                    Output::Listen => {
-                        let result = ActiveListener::bind(self.local, self.way.mss).map(|(listener, at)| {
-                            self.listener = Some(listener);
-                            at
-                        });
+                    Output::Listen { mapped } => {
+                        let result = self.listen(mapped).await;
                         self.tell(Input::Listening(result));
                     }
                     Output::Accept { within } => {

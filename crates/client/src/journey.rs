@@ -1,8 +1,9 @@
 //! `Journey`: one piece of work carried through to its end over as many sessions as it takes. A session that a box on the
 //! way has killed is followed by another that does something else; a transfer that was cut goes on where it was.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use twoport_proto::Secret;
 use twoport_session::client::io::Rung;
@@ -10,6 +11,7 @@ use twoport_session::client::io::Rung;
 use crate::client::{Client, Options};
 use crate::drive::{Listener, Notice};
 use crate::error::Error;
+use crate::memory::{Key, Memory, Verdict, Way};
 
 /// Sessions that one piece of work may take without coming any further.
 const FRUITLESS: u32 = 4;
@@ -28,6 +30,13 @@ pub struct Journey {
     options: Options,
     notice: Arc<Mutex<Listener>>,
     client: Option<Client>,
+    memory: Option<Remembered>,
+}
+
+/// What worked last time is kept there, under this key.
+struct Remembered {
+    path: PathBuf,
+    key: Key,
 }
 
 impl Journey {
@@ -41,7 +50,51 @@ impl Journey {
         notice: Listener,
     ) -> Self {
         let notice = Arc::new(Mutex::new(notice));
-        Journey { host: host.to_owned(), port, login, options, notice, client: None }
+        Journey { host: host.to_owned(), port, login, options, notice, client: None, memory: None }
+    }
+
+    /// Begins with what worked with this server on this network last time, and keeps what works this time, in the file
+    /// at `path`. A file that cannot be read or written is done without.
+    pub fn remember(&mut self, path: PathBuf) {
+        let network: Vec<String> = twoport_net::own_addresses().iter().map(ToString::to_string).collect();
+        let key = Key::new(&self.host, self.port, &network.join(" "));
+        if let Some(verdict) = Memory::load(&path).get(&key) {
+            self.begin_with(rung_of(verdict.way));
+            self.options.mss = self.options.mss.or(verdict.mss);
+        }
+        self.memory = Some(Remembered { path, key });
+    }
+
+    fn begin_with(&mut self, rung: Rung) {
+        if let Some(place) = self.options.rungs.iter().position(|known| *known == rung) {
+            self.options.rungs.rotate_left(place);
+        }
+    }
+
+    /// Writes down what has worked, where that is not what is tried first anyway, and forgets what has not.
+    fn write_down(&self, worked: Option<Rung>) {
+        let Some(Remembered { path, key }) = &self.memory else { return };
+        let mut memory = Memory::load(path);
+        match worked.map(way_of) {
+            Some(way) if way != Way::Epsv || self.options.mss.is_some() => {
+                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                let verdict = Verdict {
+                    way,
+                    pipelining: false,
+                    mss: self.options.mss,
+                    tls12: false,
+                    connections: None,
+                    time: since.as_secs(),
+                };
+                memory.put(key.clone(), verdict);
+            }
+            _ if memory.get(key).is_some() => memory.forget(key),
+            _ => {}
+        }
+        if memory.is_changed() {
+            // The next run finds the road by itself, as this one did.
+            let _ = memory.save();
+        }
     }
 
     /// Does `work` in a session, and again in another one where that can help. `further` tells how far it has come, in
@@ -62,6 +115,7 @@ impl Journey {
                 Err(e) if !met => return Err(e),
                 Ok(mut client) => match work(&mut client).await {
                     Ok(done) => {
+                        self.write_down(client.rung());
                         self.client = Some(client);
                         return Ok(done);
                     }
@@ -83,6 +137,9 @@ impl Journey {
                 fruitless += 1;
             }
             if !may_help(&error) || fruitless >= FRUITLESS || since.elapsed() >= HOPE {
+                if matches!(error, Error::Unreachable { .. }) {
+                    self.write_down(None);
+                }
                 return Err(error);
             }
             // The last try is the patient one: what seemed dead may only have been slow.
@@ -116,8 +173,8 @@ impl Journey {
 
     /// What a failure says about the next session: which rung it had better begin with, and how large segments may be.
     fn learn(&mut self, error: &Error, rung: Option<Rung>, came_further: bool) {
-        if let Some(place) = self.options.rungs.iter().position(|known| Some(*known) == rung) {
-            self.options.rungs.rotate_left(place);
+        if let Some(rung) = rung {
+            self.begin_with(rung);
         }
         // Connected, begun, and then nothing at all: large segments are swallowed somewhere.
         if let Error::Short { bytes, .. } = error
@@ -131,6 +188,23 @@ impl Journey {
     fn tell(&self, why: String) {
         let mut notice = self.notice.lock().unwrap_or_else(PoisonError::into_inner);
         notice(Notice::Stepped(why));
+    }
+}
+
+fn rung_of(way: Way) -> Rung {
+    match way {
+        Way::Epsv => Rung::Epsv,
+        Way::Pasv | Way::PasvControl => Rung::Pasv,
+        Way::Eprt | Way::Port => Rung::Active,
+    }
+}
+
+/// A mapping is asked for anew each time: what is remembered of it is that active mode was the way.
+fn way_of(rung: Rung) -> Way {
+    match rung {
+        Rung::Epsv => Way::Epsv,
+        Rung::Pasv => Way::Pasv,
+        Rung::Active | Rung::Mapped => Way::Port,
     }
 }
 

@@ -4,6 +4,7 @@ pub mod control;
 pub mod data;
 pub mod dial;
 pub mod listen;
+pub mod natpmp;
 pub mod socks;
 
 pub use control::ControlStream;

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use twoport_client::memory;
 use twoport_client::netrc::Netrc;
 use twoport_client::proxy;
 use twoport_client::url::{Scheme, Url};
@@ -43,15 +44,22 @@ pub(crate) fn journey(url: &Url, common: &Common) -> Result<Journey, Stopped> {
     }
     let rungs = match (common.passive, common.active) {
         (true, _) => vec![Rung::Epsv, Rung::Pasv],
-        (_, true) => vec![Rung::Active],
-        _ => vec![Rung::Epsv, Rung::Pasv, Rung::Active],
+        (_, true) => vec![Rung::Active, Rung::Mapped],
+        _ => Options::default().rungs,
     };
     let said = |names: [&str; 2]| names.iter().find_map(|name| std::env::var(name).ok());
     let (all, spared) = (said(["ALL_PROXY", "all_proxy"]), said(["NO_PROXY", "no_proxy"]));
     let proxy = proxy::read(all.as_deref(), spared.as_deref(), &url.host).map_err(Stopped::usage)?;
     let timeout = Duration::from_secs(common.timeout.max(1));
     let options = Options { rungs, timeout, proxy, ..Options::default() };
-    Ok(Journey::new(&url.host, url.port, login(url)?, options, listener(common)))
+    let mut journey = Journey::new(&url.host, url.port, login(url)?, options, listener(common));
+    if !common.passive
+        && !common.active
+        && let Some(path) = memory::default_path()
+    {
+        journey.remember(path);
+    }
+    Ok(journey)
 }
 
 /// Who we are: the URL's user, else `.netrc`'s, else anonymous.

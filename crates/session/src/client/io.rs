@@ -76,7 +76,10 @@ pub enum Output {
         within: Duration,
     },
     /// Listen for one connection at our own address of the control connection; then [`Input::Listening`].
-    Listen,
+    Listen {
+        /// Ask the router for a port of its outer address that leads here, and tell that one.
+        mapped: bool,
+    },
     /// Take one connection, from the control peer only, while replies are heard; then [`Input::Accepted`].
     Accept {
         /// How long.
@@ -127,6 +130,8 @@ pub enum Rung {
     Pasv,
     /// EPRT or PORT: the server connects to us.
     Active,
+    /// The same from behind a NAT, through a port that the router was asked for.
+    Mapped,
 }
 
 /// The road that was taken, for the line at the end of a transfer.
@@ -148,6 +153,7 @@ impl Rung {
             Rung::Epsv => "EPSV",
             Rung::Pasv => "PASV",
             Rung::Active => "active",
+            Rung::Mapped => "active through the router",
         }
     }
 }

@@ -118,9 +118,9 @@ impl ClientSession {
                 climb.stage = Stage::Asking;
                 self.send(Request::bare(Verb::Pasv));
             }
-            Rung::Active => {
+            rung @ (Rung::Active | Rung::Mapped) => {
                 climb.stage = Stage::Listening;
-                self.out.push_back(Output::Listen);
+                self.out.push_back(Output::Listen { mapped: rung == Rung::Mapped });
             }
         }
     }
@@ -157,7 +157,8 @@ impl ClientSession {
             Stage::Asking => self.passive_reply(&reply),
             Stage::Telling { .. } if reply.code < 200 => {}
             Stage::Telling { at, .. } if good => {
-                let road = Road { rung: Rung::Active, peer: *at, corrected: false };
+                let rung = self.settings.rungs[climb.rung % self.settings.rungs.len()];
+                let road = Road { rung, peer: *at, corrected: false };
                 self.command(Link { road: Some(road), ..Link::default() });
             }
             Stage::Telling { at, other: true } if reply.code >= 500 => {
@@ -166,7 +167,10 @@ impl ClientSession {
                 let request = tell_other(at);
                 self.send_or_fail(request);
             }
-            Stage::Telling { .. } => self.step_down(format!("PORT was refused: {}", said(&reply))),
+            Stage::Telling { at, .. } => {
+                let at = *at;
+                self.step_down(format!("PORT {at} was refused: {}", said(&reply)));
+            }
             Stage::Restarting(_) if reply.code < 200 => {}
             Stage::Restarting(link) if reply.code == 350 => {
                 let link = *link;
@@ -277,7 +281,7 @@ impl ClientSession {
                 };
                 self.send_or_fail(request);
             }
-            Err(fault) => self.step_down(format!("active: {}", fault.cause())),
+            Err(fault) => self.step_down(format!("{}: {}", self.asked(), fault.cause())),
         }
     }
 

@@ -2,7 +2,7 @@
 //! ladder of data connections steps down on refusals *and* on connections that do not come about.
 //!
 //! ```text
-//!   EPSV ──refused, or nobody answers──> PASV ──the same──> PORT or EPRT ──the same──> no road
+//!   EPSV ──refused, or nobody answers──> PASV ──the same──> PORT or EPRT ──the same──> the same by a mapping ──> no road
 //! ```
 
 pub mod io;
@@ -41,7 +41,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
-            rungs: vec![Rung::Epsv, Rung::Pasv, Rung::Active],
+            rungs: vec![Rung::Epsv, Rung::Pasv, Rung::Active, Rung::Mapped],
             patience: Duration::from_secs(60),
             // A SYN is sent again after 1 and after 3 seconds: a blocked rung costs this and no more.
             rung_patience: Duration::from_millis(2800),

@@ -271,3 +271,6 @@ impl ClientSession {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,208 @@
+//! The client's machine alone: what it says, in which order, and where it goes when something does not come about.
+
+use std::time::{Duration, Instant};
+
+use twoport_plan::LinkFault;
+use twoport_proto::Secret;
+use twoport_proto::reply_reader::ReceivedReply;
+use twoport_proto::{Request, Verb};
+
+use super::io::{Answer, Ask, Failed, Input, Output, Rung, TransferAsk};
+use super::{ClientSession, Ends, Settings};
+
+/// A machine, its clock, and what it said.
+struct Bench {
+    machine: ClientSession,
+    now: Instant,
+}
+
+impl Bench {
+    fn new(server: &str) -> Bench {
+        let ends = Ends { server: server.parse().unwrap(), local: "192.0.2.2:40000".parse().unwrap() };
+        Bench { machine: ClientSession::new(Settings::default(), ends), now: Instant::now() }
+    }
+
+    /// What comes out, a word each.
+    fn out(&mut self) -> String {
+        let mut said = Vec::new();
+        while let Some(output) = self.machine.poll() {
+            said.push(match output {
+                Output::Send(request) => request.shown(),
+                Output::Dial { to, .. } => {
+                    format!("dial {}", to.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+                }
+                Output::Listen { mapped } => if mapped { "listen mapped" } else { "listen" }.to_owned(),
+                Output::Accept { .. } => "accept".to_owned(),
+                Output::DropLink => "drop".to_owned(),
+                Output::Stepped(why) => format!("({why})"),
+                Output::Answer(Answer::Open(road)) => format!("open by {}", road.rung.name()),
+                Output::Answer(Answer::Done(reply)) => format!("done {}", reply.code),
+                Output::Answer(Answer::Unconfirmed) => "unconfirmed".to_owned(),
+                Output::Answer(Answer::Failed(Failed::Refused(reply))) => format!("refused {}", reply.code),
+                Output::Answer(Answer::Failed(Failed::NoRoad(steps))) => {
+                    format!("no road after {}", steps.len())
+                }
+                Output::Answer(Answer::Failed(failed)) => format!("failed: {failed:?}"),
+            });
+        }
+        said.join(", ")
+    }
+
+    fn ask(&mut self, ask: Ask) -> String {
+        self.machine.ask(self.now, ask);
+        self.out()
+    }
+
+    fn hear(&mut self, code: u16, text: &str) -> String {
+        self.tell(Input::Reply(ReceivedReply { code, lines: vec![text.as_bytes().to_vec()] }))
+    }
+
+    fn tell(&mut self, input: Input) -> String {
+        self.machine.handle(self.now, input);
+        self.out()
+    }
+
+    fn fetch(&mut self) -> String {
+        let request = Request::new(Verb::Retr, "a").unwrap();
+        self.ask(Ask::Transfer(TransferAsk { request, from: 0, ascii: false }))
+    }
+
+    /// Nobody answered at the address that was dialled.
+    fn nobody(&mut self) -> String {
+        let to = "203.0.113.9:50000".parse().unwrap();
+        let fault = LinkFault::TimedOut { to, after: Duration::from_secs(3) };
+        self.tell(Input::Dialled(Err(vec![(to, fault)])))
+    }
+}
+
+const SERVER: &str = "203.0.113.9:21";
+
+#[test]
+fn a_login_says_what_is_asked_for() {
+    let mut bench = Bench::new(SERVER);
+    let login =
+        Ask::Login { user: b"anna".to_vec(), password: Secret::new("x"), account: Some(Secret::new("y")) };
+    assert_eq!(bench.ask(login), "");
+    assert_eq!(bench.hear(120, "wait"), "");
+    assert_eq!(bench.hear(220, "hello"), "USER anna");
+    assert_eq!(bench.hear(331, "password"), "PASS XXXX");
+    assert_eq!(bench.hear(332, "account"), "ACCT XXXX");
+    assert_eq!(bench.hear(230, "in"), "done 230");
+}
+
+#[test]
+fn a_transfer_that_goes_well() {
+    let mut bench = Bench::new(SERVER);
+    assert_eq!(bench.fetch(), "TYPE I");
+    assert_eq!(bench.hear(200, "ok"), "EPSV");
+    assert_eq!(bench.hear(229, "ok (|||50000|)"), "dial 203.0.113.9:50000");
+    assert_eq!(bench.tell(Input::Dialled(Ok("203.0.113.9:50000".parse().unwrap()))), "RETR a");
+    assert_eq!(bench.hear(150, "here"), "open by EPSV");
+    assert_eq!(bench.machine.poll_timeout(), None, "bytes have their own patience");
+    assert_eq!(bench.ask(Ask::Finish { whole: true }), "");
+    assert_eq!(bench.hear(226, "done"), "done 226");
+    // The type is known, and so is the rung.
+    assert_eq!(bench.fetch(), "EPSV");
+}
+
+#[test]
+fn the_whole_ladder_down() {
+    let mut bench = Bench::new(SERVER);
+    bench.fetch();
+    bench.hear(200, "ok");
+    assert!(bench.hear(500, "what?").ends_with("PASV"));
+    assert_eq!(
+        bench.hear(227, "(10,0,0,5,195,80)"),
+        "dial 203.0.113.9:50000",
+        "a private address is not believed"
+    );
+    assert!(bench.nobody().contains("227 said 10.0.0.5:50000"));
+    let told = bench.tell(Input::Listening(Ok("192.0.2.2:1025".parse().unwrap())));
+    assert_eq!(told, "PORT 192,0,2,2,4,1");
+    assert_eq!(bench.hear(500, "no"), "EPRT |1|192.0.2.2|1025|");
+    assert!(bench.hear(500, "no").ends_with("listen mapped"));
+    let fault = LinkFault::Other { to: None, text: "no NAT".to_owned() };
+    assert!(bench.tell(Input::Listening(Err(fault))).ends_with("no road after 4"));
+}
+
+#[test]
+fn a_public_address_is_tried_first_and_the_control_address_beside_it() {
+    let mut bench = Bench::new(SERVER);
+    bench.fetch();
+    bench.hear(200, "ok");
+    bench.hear(500, "what?");
+    let dial = bench.hear(227, "(198,51,100,7,195,80)");
+    assert_eq!(dial, "dial 198.51.100.7:50000 203.0.113.9:50000");
+}
+
+#[test]
+fn over_ipv6_there_is_no_pasv() {
+    let mut bench = Bench::new("[2001:db8::1]:21");
+    bench.fetch();
+    bench.hear(200, "ok");
+    assert!(bench.hear(500, "what?").ends_with("listen"));
+}
+
+#[test]
+fn a_425_steps_down_and_a_550_does_not() {
+    for (code, says) in [(425, "PASV"), (550, "refused 550")] {
+        let mut bench = Bench::new(SERVER);
+        bench.fetch();
+        bench.hear(200, "ok");
+        bench.hear(229, "(|||50000|)");
+        bench.tell(Input::Dialled(Ok("203.0.113.9:50000".parse().unwrap())));
+        let said = bench.hear(code, "no");
+        assert!(said.starts_with("drop") && said.ends_with(says), "{said}");
+    }
+}
+
+#[test]
+fn a_rung_that_kills_the_session_is_not_the_first_of_the_next() {
+    let mut bench = Bench::new(SERVER);
+    bench.fetch();
+    bench.hear(200, "ok");
+    bench.now += Duration::from_secs(10);
+    assert!(bench.tell(Input::Deadline).contains("EPSV: the server did not answer"));
+    assert_eq!(bench.machine.rung(), Some(Rung::Pasv));
+    // One that was tried after others gets a session of its own.
+    let mut bench = Bench::new(SERVER);
+    bench.fetch();
+    bench.hear(200, "ok");
+    bench.hear(500, "OOPS");
+    bench.tell(Input::Closed);
+    assert_eq!(bench.machine.rung(), Some(Rung::Pasv));
+}
+
+#[test]
+fn all_bytes_and_no_last_word_is_unconfirmed() {
+    let mut bench = Bench::new(SERVER);
+    bench.fetch();
+    bench.hear(200, "ok");
+    bench.hear(229, "(|||50000|)");
+    bench.tell(Input::Dialled(Ok("203.0.113.9:50000".parse().unwrap())));
+    bench.hear(150, "here");
+    bench.tell(Input::Closed);
+    assert_eq!(bench.ask(Ask::Finish { whole: true }), "unconfirmed");
+}
+
+#[test]
+fn a_last_word_that_comes_early_is_kept() {
+    let mut bench = Bench::new(SERVER);
+    bench.fetch();
+    bench.hear(200, "ok");
+    bench.hear(229, "(|||50000|)");
+    bench.tell(Input::Dialled(Ok("203.0.113.9:50000".parse().unwrap())));
+    bench.hear(150, "here");
+    assert!(!bench.machine.is_done_elsewhere());
+    bench.hear(226, "done");
+    assert!(bench.machine.is_done_elsewhere());
+    assert_eq!(bench.ask(Ask::Finish { whole: true }), "done 226");
+}
+
+#[test]
+fn a_421_ends_the_session_whatever_was_asked() {
+    let mut bench = Bench::new(SERVER);
+    bench.ask(Ask::Say(Request::bare(Verb::Noop)));
+    assert_eq!(bench.hear(421, "bye"), "refused 421");
+    assert!(bench.ask(Ask::Say(Request::bare(Verb::Noop))).contains("closed"));
+}

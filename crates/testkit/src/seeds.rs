@@ -8,6 +8,7 @@ use twoport_proto::glob::Glob;
 use twoport_proto::line::{LineBuf, LineFault};
 use twoport_proto::listing::mlsx::{self, FactSet};
 use twoport_proto::listing::unix;
+use twoport_proto::listing::{Outcome, Reader};
 use twoport_proto::reply_reader::ReplyReader;
 use twoport_proto::{Command, Entry, FtpPath, Reply, Verb, hostport};
 
@@ -99,8 +100,17 @@ pub fn session_walk(data: &[u8]) {
     let _ = walk::session_walk(&data[..data.len().min(400)]);
 }
 
-/// Lines of listings: what was read and is written is read as the same.
+/// Lines of listings: what was read and is written is read as the same; and the reader of all dialects makes no more of
+/// them than there is.
 pub fn listing_lines(data: &[u8]) {
+    let (mut reader, mut entries, mut lines) = (Reader::new(MODIFIED), 0, 0);
+    for line in data.split(|b| *b == b'\n').take(64) {
+        lines += 1;
+        entries += usize::from(matches!(reader.line(line), Outcome::Entry(_)));
+    }
+    let summary = reader.finish();
+    assert_eq!(summary.entries, entries);
+    assert!(summary.entries + summary.unknown <= lines + 1, "{summary:?} of {lines} lines");
     for line in data.split(|b| *b == b'\n').take(64) {
         if let Some(entry) = unix::read_line(line, MODIFIED) {
             let mut written = Vec::new();

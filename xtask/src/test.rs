@@ -30,6 +30,12 @@ const STEPS: &[Step] = &[
         name: "tidy",
         run: |world| tidy::run(&world.root).and_then(|()| conformance::run(&world.root, true)),
     },
+    Step {
+        name: "documentation",
+        run: |world| {
+            world.cargo_with("doc", &["--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")])
+        },
+    },
     Step { name: "release build", run: |world| world.cargo("build", &["--release", "-p", "twoport"]) },
     Step {
         name: "unit, tables, dialogues, walks, sockets",
@@ -73,10 +79,19 @@ pub(crate) fn run(root: &Path, quick: bool) -> Result<(), String> {
 
 impl World {
     fn cargo(&self, command: &str, args: &[&str]) -> Result<(), String> {
+        self.cargo_with(command, args, &[])
+    }
+
+    fn cargo_with(&self, command: &str, args: &[&str], env: &[(&str, &str)]) -> Result<(), String> {
         let said = format!("cargo {command} {}", args.join(" "));
         println!("{said}");
         let mut cargo = Command::new("cargo");
-        cargo.arg(command).args(args).current_dir(&self.root).env("TWOPORT_BIN", &self.binary);
+        cargo
+            .arg(command)
+            .args(args)
+            .current_dir(&self.root)
+            .env("TWOPORT_BIN", &self.binary)
+            .envs(env.iter().copied());
         if self.quick {
             cargo.env("TWOPORT_QUICK", "1");
         }

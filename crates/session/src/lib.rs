@@ -1,5 +1,5 @@
-//! What must happen next in an FTP session: a machine over one law. No socket, no clock, no await: time comes in as a
-//! value, what happened comes in as an [`server::Input`], what to do goes out as an [`server::Output`].
+//! What must happen next in an FTP session: two machines over one law. No socket, no clock, no await: time comes in as a
+//! value, what happened comes in as an [`server::io::Input`], what to do goes out as an [`server::io::Output`].
 //!
 //! | question | where |
 //! | --- | --- |

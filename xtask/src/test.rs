@@ -33,7 +33,11 @@ const STEPS: &[Step] = &[
     Step {
         name: "documentation",
         run: |world| {
-            world.cargo_with("doc", &["--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")])
+            world.cargo_with(
+                "doc",
+                &["--workspace", "--no-deps", "--lib"],
+                &[("RUSTDOCFLAGS", "-D warnings")],
+            )
         },
     },
     Step { name: "release build", run: |world| world.cargo("build", &["--release", "-p", "twoport"]) },

@@ -1,4 +1,5 @@
 //! Our client: with our server, and with servers that are strange on purpose.
 
 mod house;
+mod mirror;
 mod strange;

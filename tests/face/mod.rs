@@ -1,6 +1,7 @@
 //! The program's face: what it prints, which codes it ends with, and what it says of things that cannot be right.
 
 mod client;
+mod cut;
 
 use std::fs;
 use std::io::{BufRead, BufReader};

@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Get(Get),
     /// Store files
     Put(Put),
+    /// Make a folder like another, here or on a server
+    Mirror(Mirror),
     /// Delete remote files
     Rm(Many),
     /// Make a remote folder
@@ -143,6 +145,37 @@ pub(crate) struct Put {
     /// Append to what is there
     #[arg(long)]
     pub(crate) append: bool,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// What to make like what.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Mirror {
+    /// The folder to copy: one here, or ftp://[USER[:PASS]@]HOST[:PORT]/PATH
+    #[arg(value_name = "SRC")]
+    pub(crate) source: String,
+    /// The folder that is to be like it; the other of the two kinds
+    #[arg(value_name = "DST")]
+    pub(crate) target: String,
+    /// Remove from DST what SRC does not have
+    #[arg(long)]
+    pub(crate) delete: bool,
+    /// Say what would be done and why, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Only these, again for more: NAME anywhere, DIR/NAME from the top; * ? [a-z] **
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) include: Vec<String>,
+    /// Not these, whatever --include says, again for more
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) exclude: Vec<String>,
+    /// Leave alone what is not older in DST, even when the sizes differ
+    #[arg(long)]
+    pub(crate) newer: bool,
+    /// Sessions at the same time at most; fewer when the server says so
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub(crate) parallel: u8,
     #[command(flatten)]
     pub(crate) common: Common,
 }

@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         Command::Cat(cat) => run::transfer::cat(&cat),
         Command::Get(get) => run::transfer::get(&get),
         Command::Put(put) => run::transfer::put(&put),
+        Command::Mirror(mirror) => run::mirror::mirror(&mirror),
         Command::Rm(rm) => run::remote::rm(&rm),
         Command::Mkdir(mkdir) => run::remote::mkdir(&mkdir),
         Command::Rmdir(rmdir) => run::remote::rmdir(&rmdir),

@@ -1,6 +1,7 @@
 //! `ls`, `rm`, `mkdir`, `rmdir`, `mv`, `stat`, `hash`: what needs a session and no file of ours; and how a session is
 //! begun from a URL.
 
+use std::sync::Once;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use twoport_client::memory;
@@ -71,7 +72,9 @@ fn login(url: &Url) -> Result<(Vec<u8>, Secret, Option<Secret>), Stopped> {
         let (netrc, warning) =
             Netrc::load(&path).map_err(|e| Stopped::local(format!("cannot read {}: {e}", path.display())))?;
         if let Some(warning) = warning {
-            eprintln!("twoport: {warning}");
+            // Once, however many sessions ask.
+            static SAID: Once = Once::new();
+            SAID.call_once(|| eprintln!("twoport: {warning}"));
         }
         if let Some(login) = netrc.lookup(&url.host, url.user.as_deref()) {
             return Ok((login.user, login.password.unwrap_or_default(), login.account));

@@ -1,5 +1,6 @@
 //! `get`, `put` and `cat`. A download goes to NAME.part and is renamed when it is whole; its time is kept.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
@@ -17,6 +18,9 @@ use crate::args::{Common, Get, Put, Remote};
 use crate::exit::{Exit, Stopped};
 use crate::run::remote::{about, join, journey, read, with_runtime};
 use crate::show;
+
+/// Below so many bytes a store that was cut begins anew.
+const WORTH_RESUMING: u64 = 64 * 1024;
 
 /// `twoport get`: a file that fails does not stop the others.
 pub(crate) fn get(args: &Get) -> Result<(), Stopped> {
@@ -71,23 +75,25 @@ async fn get_one(url: &Url, target: PathBuf, args: &Get) -> Result<(), Stopped> 
     let progress = Progress::default();
     let began = Instant::now();
     let mut journey = journey(url, &args.common)?;
-    let mut at = download.from();
-    let got = journey
-        .run(
-            || progress.moved(),
-            async |client| {
-                let mut sink = Sink::File { file: download.file(), at };
-                let fetched = client.fetch(&remote, at, &mut sink, &progress).await;
-                if let Sink::File { at: reached, .. } = sink {
-                    at = reached;
-                }
-                // The time is worth a question and no failure.
-                let moved = fetched?;
-                let modified = client.stat(&remote).await.ok();
-                Ok((moved, modified))
-            },
-        )
-        .await;
+    // How far the file has come: what grows with every try that is worth another one.
+    let at = Cell::new(download.from());
+    let fetching = async |client: &mut Client| {
+        let moved = match fetch_from(client, &remote, &download, &at, &progress).await {
+            // A server that cannot go on in the middle begins anew.
+            Err(e) if e.is_unknown_command() && at.get() > 0 => {
+                let local = |source| Error::Local { what: "cannot begin anew".to_owned(), source };
+                download.file().set_len(0).map_err(local)?;
+                at.set(0);
+                fetch_from(client, &remote, &download, &at, &progress).await?
+            }
+            fetched => fetched?,
+        };
+        // The time is worth a question and no failure.
+        let entry = client.stat(&remote).await.ok();
+        Ok((moved, entry))
+    };
+    let got = journey.run(|| at.get(), fetching).await;
+    let at = at.get();
     journey.end().await;
     let part = download.part().to_owned();
     let (mut moved, entry) = got.map_err(|e| {
@@ -112,6 +118,22 @@ async fn get_one(url: &Url, target: PathBuf, args: &Get) -> Result<(), Stopped> 
     moved.bytes = progress.moved();
     download.finish(entry.and_then(|entry| entry.modified)).map_err(cannot)?;
     tell(&args.common, &target.display().to_string(), &moved, began.elapsed())
+}
+
+/// One try, from where the file is; it is further on afterwards, also when the try was cut.
+async fn fetch_from(
+    client: &mut Client,
+    remote: &[u8],
+    download: &Download,
+    at: &Cell<u64>,
+    progress: &Progress,
+) -> Result<Moved, Error> {
+    let mut sink = Sink::File { file: download.file(), at: at.get() };
+    let fetched = client.fetch(remote, at.get(), &mut sink, progress).await;
+    if let Sink::File { at: reached, .. } = sink {
+        at.set(reached);
+    }
+    fetched
 }
 
 fn tell(common: &Common, name: &str, moved: &Moved, took: Duration) -> Result<(), Stopped> {
@@ -175,19 +197,27 @@ async fn put_one(journey: &mut Journey, local: &Path, remote: &[u8], args: &Put)
     let size = data.len();
     let progress = Progress::default();
     let began = Instant::now();
+    // What stood there before this began, asked once; a small file is not worth the question.
+    let mut before = None;
     let mut again = false;
-    let mut base = None;
+    let reached = Cell::new(0);
     let work = async |client: &mut Client| {
-        // A try that was cut left something there; the server knows how much. What stood there before an append is not ours.
-        let again = args.resume || std::mem::replace(&mut again, true);
-        if args.append && base.is_none() {
-            base = Some(there(client, remote).await?.unwrap_or(0));
+        if before.is_none() && (args.append || args.resume || size > WORTH_RESUMING) {
+            before = Some(there(client, remote).await?);
         }
-        let from = match again {
-            true => there(client, remote).await?.and_then(|there| there.checked_sub(base.unwrap_or(0))),
-            false => None,
+        let again = std::mem::replace(&mut again, true);
+        let from = match (before, args.append, args.resume, again) {
+            (Some(base), true, _, true) => {
+                there(client, remote).await?.and_then(|now| now.checked_sub(base.unwrap_or(0)))
+            }
+            (Some(base), false, true, false) => base,
+            // What is there now is ours only when nothing was there before: a server may drop what was cut and keep
+            // the old file, and the two must not be mixed.
+            (Some(None), false, _, true) | (Some(_), false, true, true) => there(client, remote).await?,
+            _ => None,
         };
         let from = from.filter(|from| *from <= size).unwrap_or(0);
+        reached.set(from);
         let how = match (args.append, from) {
             (true, _) => twoport_client::Put::Append,
             (false, 0) => twoport_client::Put::Replace,
@@ -201,7 +231,7 @@ async fn put_one(journey: &mut Journey, local: &Path, remote: &[u8], args: &Put)
         }
         Ok(moved)
     };
-    let mut moved = journey.run(|| progress.moved(), work).await.map_err(|e| about(local.display(), e))?;
+    let mut moved = journey.run(|| reached.get(), work).await.map_err(|e| about(local.display(), e))?;
     moved.bytes = progress.moved();
     tell(&args.common, &String::from_utf8_lossy(remote), &moved, began.elapsed())
 }

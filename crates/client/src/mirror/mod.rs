@@ -1,5 +1,5 @@
 //! The mirror: compare, then act. [`diff`] compares two trees and knows neither files nor servers; [`pattern`] says what
-//! takes part; [`tree`] looks at a folder here or there; [`act`] carries a plan out.
+//! takes part; [`tree`] looks at a folder here or there; [`mod@act`] carries a plan out.
 
 pub mod act;
 pub mod diff;

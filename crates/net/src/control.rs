@@ -181,15 +181,10 @@ pub enum Arrived {
 }
 
 /// An IPv4 address stays one even where the listener takes both families.
-pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
-    match canonical_ip(address.ip()) {
+fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
         v4 @ IpAddr::V4(_) => SocketAddr::new(v4, address.port()),
         // As it is: a link-local address has a scope.
         IpAddr::V6(_) => address,
     }
-}
-
-/// See [`canonical`].
-pub(crate) fn canonical_ip(ip: IpAddr) -> IpAddr {
-    ip.to_canonical()
 }

@@ -12,8 +12,6 @@ use twoport_plan::LinkFault;
 use twoport_plan::address::link_peer_allowed;
 use twoport_plan::ports::{PortPool, PortRange};
 
-use crate::control::canonical_ip;
-
 /// Connections that may wait to be accepted on a control port.
 const BACKLOG: i32 = 1024;
 
@@ -222,7 +220,7 @@ async fn take_one(
             match listener.accept().await {
                 Ok((stream, from)) if link_peer_allowed(peer, from.ip()) => return Ok(stream),
                 Ok((_, from)) => {
-                    let from = canonical_ip(from.ip());
+                    let from = from.ip().to_canonical();
                     seen = Some(from);
                     stranger(from);
                 }

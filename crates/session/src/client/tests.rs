@@ -67,6 +67,16 @@ impl Bench {
         self.ask(Ask::Transfer(TransferAsk { request, from: 0, ascii: false }))
     }
 
+    /// A transfer that was asked for over a link that is there; 150 is to come.
+    fn commanded() -> Bench {
+        let mut bench = Bench::new(SERVER);
+        bench.fetch();
+        bench.hear(200, "ok");
+        bench.hear(229, "(|||50000|)");
+        bench.tell(Input::Dialled(Ok("203.0.113.9:50000".parse().unwrap())));
+        bench
+    }
+
     /// Nobody answered at the address that was dialled.
     fn nobody(&mut self) -> String {
         let to = "203.0.113.9:50000".parse().unwrap();
@@ -146,11 +156,7 @@ fn over_ipv6_there_is_no_pasv() {
 #[test]
 fn a_425_steps_down_and_a_550_does_not() {
     for (code, says) in [(425, "PASV"), (550, "refused 550")] {
-        let mut bench = Bench::new(SERVER);
-        bench.fetch();
-        bench.hear(200, "ok");
-        bench.hear(229, "(|||50000|)");
-        bench.tell(Input::Dialled(Ok("203.0.113.9:50000".parse().unwrap())));
+        let mut bench = Bench::commanded();
         let said = bench.hear(code, "no");
         assert!(said.starts_with("drop") && said.ends_with(says), "{said}");
     }
@@ -175,11 +181,7 @@ fn a_rung_that_kills_the_session_is_not_the_first_of_the_next() {
 
 #[test]
 fn all_bytes_and_no_last_word_is_unconfirmed() {
-    let mut bench = Bench::new(SERVER);
-    bench.fetch();
-    bench.hear(200, "ok");
-    bench.hear(229, "(|||50000|)");
-    bench.tell(Input::Dialled(Ok("203.0.113.9:50000".parse().unwrap())));
+    let mut bench = Bench::commanded();
     bench.hear(150, "here");
     bench.tell(Input::Closed);
     assert_eq!(bench.ask(Ask::Finish { whole: true }), "unconfirmed");
@@ -187,11 +189,7 @@ fn all_bytes_and_no_last_word_is_unconfirmed() {
 
 #[test]
 fn a_last_word_that_comes_early_is_kept() {
-    let mut bench = Bench::new(SERVER);
-    bench.fetch();
-    bench.hear(200, "ok");
-    bench.hear(229, "(|||50000|)");
-    bench.tell(Input::Dialled(Ok("203.0.113.9:50000".parse().unwrap())));
+    let mut bench = Bench::commanded();
     bench.hear(150, "here");
     assert!(!bench.machine.is_done_elsewhere());
     bench.hear(226, "done");

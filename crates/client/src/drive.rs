@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 use tokio::time::sleep_until;
-use twoport_net::control::ControlStream;
+use twoport_net::control::{Arrived, ControlStream};
 use twoport_net::socks::{Proxy, Target};
 use twoport_net::{ActiveListener, DataStream, Source, dial_first, natpmp};
 use twoport_pipe::Progress;
@@ -187,6 +187,38 @@ impl Driver {
     /// The rung that the next transfer begins with.
     pub(crate) fn rung(&self) -> Option<Rung> {
         self.machine.rung()
+    }
+
+    /// The rungs that the next transfers may try.
+    pub(crate) fn set_rungs(&mut self, rungs: Vec<Rung>) {
+        self.machine.set_rungs(rungs);
+    }
+
+    /// Whether TYPE is A, as far as is known.
+    pub(crate) fn is_ascii(&self) -> Option<bool> {
+        self.machine.is_ascii()
+    }
+
+    /// Whether nothing more can be asked of the server.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.machine.is_closed()
+    }
+
+    /// Whether an ask was left before its answer came.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        !self.machine.is_idle() && !self.machine.is_closed()
+    }
+
+    /// Takes what has arrived unasked, without waiting.
+    pub(crate) fn hear(&mut self) {
+        loop {
+            while self.take_line() {}
+            match self.control.read_now() {
+                Ok(Arrived::Bytes) => {}
+                Ok(Arrived::Nothing) => return,
+                Ok(Arrived::End) | Err(_) => return self.tell(Input::Closed),
+            }
+        }
     }
 
     /// The server's address.

@@ -14,7 +14,7 @@ pub mod proxy;
 mod text;
 pub mod url;
 
-pub use client::{Client, Moved, Options, Put};
+pub use client::{Client, Family, Moved, Options, Put, Representation};
 pub use drive::{Listener, Notice};
 pub use error::Error;
 pub use features::Features;

@@ -1,11 +1,11 @@
 //! Listings: MLSD, LIST in whichever dialect, STAT where no data connection can be had.
 
-use twoport_pipe::Progress;
+use twoport_pipe::{Progress, Sink};
 use twoport_proto::listing::mlsx;
 use twoport_proto::listing::{Outcome, Reader};
 use twoport_proto::{Entry, Moment, Verb};
 
-use super::{Client, request};
+use super::{Client, Moved, request};
 use crate::error::Error;
 use crate::text::TextSink;
 
@@ -62,6 +62,22 @@ impl Client {
         let (mut sink, text) = TextSink::new();
         self.receive(verb, path, 0, &mut sink, &Progress::default()).await?;
         Ok(text.lines())
+    }
+}
+
+impl Client {
+    /// A listing as it comes, with the line ends of this machine: LIST, NLST or MLSD.
+    ///
+    /// # Errors
+    /// When it is refused, or the sink cannot take it.
+    pub async fn listing(
+        &mut self,
+        verb: Verb,
+        path: &[u8],
+        sink: &mut Sink,
+        progress: &Progress,
+    ) -> Result<Moved, Error> {
+        self.receive(verb, path, 0, sink, progress).await
     }
 }
 

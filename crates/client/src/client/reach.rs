@@ -8,26 +8,42 @@ use twoport_net::socks::{Proxy, Target};
 use twoport_net::{Source, dial_first};
 use twoport_plan::LinkFault;
 
-use super::Options;
+use super::{Family, Options};
 use crate::drive::STAGGER;
 use crate::error::Error;
 
 /// How long a server may take to answer a connection at all: five SYNs, and nobody waits longer.
 const CONNECT: Duration = Duration::from_secs(16);
 
-/// A connection to whichever address of `host` answers first.
-pub(super) async fn reach(host: &str, port: u16, options: &Options) -> Result<TcpStream, Error> {
+/// A connection to whichever address of `host` answers first, and how many there are.
+pub(super) async fn reach(host: &str, port: u16, options: &Options) -> Result<(TcpStream, usize), Error> {
     let unreachable = |what: String| Error::Unreachable { what, steps: Vec::new() };
     let found = lookup_host((host, port)).await;
     let addresses: Vec<SocketAddr> =
         found.map_err(|e| unreachable(format!("{host} cannot be looked up: {e}")))?.collect();
+    let addresses: Vec<SocketAddr> =
+        addresses.into_iter().filter(|address| fits(address, options.family)).collect();
+    if let (true, Some(family)) = (addresses.is_empty(), options.family) {
+        return Err(unreachable(format!(
+            "{host} has no address of the family {family:?} that was asked for"
+        )));
+    }
     let patience = options.timeout.min(CONNECT);
+    let count = addresses.len();
     let dialled = dial_first(&alternate(addresses), Source::Free, STAGGER, patience, options.mss).await;
     let (stream, _) = dialled.map_err(|faults| Error::Unreachable {
         what: format!("no address of {host} answers on port {port}:"),
         steps: faults.iter().map(|(_, fault)| control_fault(fault)).collect(),
     })?;
-    Ok(stream)
+    Ok((stream, count))
+}
+
+fn fits(address: &SocketAddr, family: Option<Family>) -> bool {
+    match family {
+        None => true,
+        Some(Family::V4) => address.is_ipv4(),
+        Some(Family::V6) => address.is_ipv6(),
+    }
 }
 
 /// The fault of a control connection: the words of [`LinkFault`] speak of the other one.

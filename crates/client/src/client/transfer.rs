@@ -8,7 +8,7 @@ use twoport_pipe::{Body, Cut, Progress, Recode, Side, Sink};
 use twoport_proto::{Request, Verb};
 use twoport_session::client::io::{Answer, Ask, Road, TransferAsk};
 
-use super::{Client, Moved, Put, request};
+use super::{Client, Moved, Put, Representation, request};
 use crate::error::Error;
 
 impl Client {
@@ -34,9 +34,15 @@ impl Client {
         sink: &mut Sink,
         progress: &Progress,
     ) -> Result<Moved, Error> {
-        let ascii = matches!(verb, Verb::List | Verb::Nlst | Verb::Mlsd);
-        let (mut wire, road) = self.open(request(verb, path)?, from, ascii).await?;
-        let receiving = twoport_pipe::receive(&mut wire, sink, Recode::None, self.options.stall, progress);
+        let listing = matches!(verb, Verb::List | Verb::Nlst | Verb::Mlsd);
+        let (ascii, recode) = match self.options.representation {
+            _ if listing => (true, Recode::Ascii),
+            Representation::Image => (false, Recode::None),
+            Representation::Text => (true, Recode::Ascii),
+            Representation::TextAsItCame => (true, Recode::None),
+        };
+        let (mut wire, road) = self.open_link(request(verb, path)?, from, ascii).await?;
+        let receiving = twoport_pipe::receive(&mut wire, sink, recode, self.options.stall, progress);
         let moved = tokio::select! {
             moved = receiving => moved,
             // The server's end of the stream may be lost on the way: when it has said that all is over, and nothing
@@ -63,25 +69,39 @@ impl Client {
             Put::Replace => (Verb::Stor, 0),
             Put::Resume(from) => (Verb::Stor, from),
             Put::Append => (Verb::Appe, 0),
+            Put::Unique => (Verb::Stou, 0),
         };
-        let (mut wire, road) = self.open(request(verb, path)?, from, false).await?;
-        let sent = twoport_pipe::send(body, &mut wire, Recode::None, self.options.stall, progress).await;
-        // The end of the stream says that the file is whole: after a fault it must not be said.
-        let moved = match sent {
-            Ok(bytes) => wire.finish().await.map(|()| bytes).map_err(|source| Cut {
+        let (ascii, recode) = match self.options.representation {
+            Representation::Image => (false, Recode::None),
+            Representation::Text | Representation::TextAsItCame => (true, Recode::Ascii),
+        };
+        let (wire, road) = self.open_link(request(verb, path)?, from, ascii).await?;
+        let mut wire = Outgoing(Some(wire));
+        let sent = match &mut wire.0 {
+            Some(wire) => twoport_pipe::send(body, wire, recode, self.options.stall, progress).await,
+            None => Ok(0),
+        };
+        let moved = match (sent, wire.0.take()) {
+            (Ok(bytes), Some(wire)) => wire.finish().await.map(|()| bytes).map_err(|source| Cut {
                 side: Side::Wire,
                 moved: bytes,
                 source,
             }),
-            Err(cut) => {
-                wire.reset();
-                Err(cut)
+            (sent, kept) => {
+                wire.0 = kept;
+                sent
             }
         };
+        drop(wire);
         self.finish(moved, road).await
     }
 
-    async fn open(&mut self, request: Request, from: u64, ascii: bool) -> Result<(DataStream, Road), Error> {
+    async fn open_link(
+        &mut self,
+        request: Request,
+        from: u64,
+        ascii: bool,
+    ) -> Result<(DataStream, Road), Error> {
         match self.driver.ask(Ask::Transfer(TransferAsk { request, from, ascii })).await {
             Answer::Open(road) => match self.driver.take_link() {
                 Some(wire) => Ok((wire, road)),
@@ -111,6 +131,18 @@ impl Client {
             }),
             (Err(cut), _) => Err(Error::Short { bytes: cut.moved, why: cut.source.to_string() }),
             (Ok(bytes), Answer::Open(_)) => Err(Error::Short { bytes, why: "out of step".to_owned() }),
+        }
+    }
+}
+
+/// The connection of a store. The end of the stream says that the file is whole: whoever gives up before, by a fault or
+/// because nobody waits any more, must not say it, and resets.
+struct Outgoing(Option<DataStream>);
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        if let Some(wire) = self.0.take() {
+            wire.reset();
         }
     }
 }

@@ -11,6 +11,8 @@ use twoport_proto::{Request, Secret};
 /// What a user wants. One ask at a time; each is answered by one [`Output::Answer`].
 #[derive(Debug, Clone)]
 pub enum Ask {
+    /// Hear the greeting and say nothing yet: for somebody who asks for the name only then.
+    Greeting,
     /// Hear the greeting and log in.
     Login {
         /// The name.
@@ -22,6 +24,8 @@ pub enum Ask {
     },
     /// Say one command and hear its final reply.
     Say(Request),
+    /// The same with a command that makes the server talk to another one: once it has begun, it takes what it takes.
+    SayElsewhere(Request),
     /// A transfer: the command that begins it, and what goes before it.
     Transfer(TransferAsk),
     /// The bytes of the transfer that was [`Answer::Open`] have ended, in order or not; hear its final reply.
@@ -29,6 +33,9 @@ pub enum Ask {
         /// Whether all bytes went over as far as we can see.
         whole: bool,
     },
+    /// Give up what is under way, whatever it is, with ABOR; answered once the server has answered both. This is the
+    /// one ask that may come before the answer to another, which then never comes.
+    Abort,
     /// Say goodbye.
     Quit,
 }

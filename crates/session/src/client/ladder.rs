@@ -53,6 +53,11 @@ struct Link {
 }
 
 impl Climb {
+    /// Whether a command was said that has no reply yet.
+    pub(super) fn awaits_a_reply(&self) -> bool {
+        !matches!(self.stage, Stage::Dialling { .. } | Stage::Listening)
+    }
+
     /// How long the stage may take.
     pub(super) fn patience(&self, settings: &Settings) -> Duration {
         match self.stage {

@@ -24,6 +24,9 @@ use self::login::Step;
 /// How long a server's last word on a transfer that was cut is waited for.
 const CUT_PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long the first answer to an ABOR is waited for.
+const ABORT_PATIENCE: Duration = Duration::from_secs(10);
+
 /// How a client treats its server.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -36,6 +39,9 @@ pub struct Settings {
     /// How long 150 may take once the transfer was asked for. A box that takes a connection in the server's stead is
     /// given up after this; so is a slow tape, which is why the last try has the patience of any other reply.
     pub opening_patience: Duration,
+    /// Whether TYPE is taken to be A until one was said, as RFC 959 §5.1 has it. Not every server begins so: without
+    /// this, TYPE is said before the first transfer.
+    pub begins_in_ascii: bool,
 }
 
 impl Default for Settings {
@@ -46,6 +52,7 @@ impl Default for Settings {
             // A SYN is sent again after 1 and after 3 seconds: a blocked rung costs this and no more.
             rung_patience: Duration::from_millis(2800),
             opening_patience: Duration::from_secs(6),
+            begins_in_ascii: false,
         }
     }
 }
@@ -69,6 +76,8 @@ pub struct ClientSession {
     rung: usize,
     /// TYPE as it is, once it was said.
     ascii: Option<bool>,
+    /// What TYPE will be when the command that was said is answered well: a user may say it in words of their own.
+    typing: Option<bool>,
     out: VecDeque<Output>,
     due: Option<Instant>,
 }
@@ -77,10 +86,16 @@ pub struct ClientSession {
 enum Doing {
     /// Nothing is asked.
     Idle,
+    /// The greeting is awaited.
+    Greeting,
     /// The login script.
     Login(Step),
     /// One command's final reply is awaited.
     Saying,
+    /// The same of a command that moves bytes elsewhere, and whether it has begun.
+    Elsewhere(bool),
+    /// Final replies that are still awaited after ABOR, and the one that has come.
+    Aborting(u8, Option<ReceivedReply>),
     /// A data connection is being made.
     Climbing(Box<Climb>),
     /// Bytes pass; a final reply may come before they end.
@@ -96,11 +111,12 @@ impl ClientSession {
     #[must_use]
     pub fn new(settings: Settings, ends: Ends) -> Self {
         ClientSession {
+            ascii: settings.begins_in_ascii.then_some(true),
             settings,
             ends,
             doing: Doing::Idle,
             rung: 0,
-            ascii: None,
+            typing: None,
             out: VecDeque::new(),
             due: None,
         }
@@ -123,8 +139,16 @@ impl ClientSession {
             (Doing::Idle, Ask::Login { user, password, account }) => {
                 self.begin_login(user, password, account)
             }
+            (_, Ask::Abort) => self.abort(),
+            (Doing::Idle, Ask::Greeting) => self.doing = Doing::Greeting,
             (Doing::Idle, Ask::Say(request)) => {
                 self.doing = Doing::Saying;
+                self.typing = type_of(&request);
+                self.send(request);
+            }
+            (Doing::Idle, Ask::SayElsewhere(request)) => {
+                self.doing = Doing::Elsewhere(false);
+                self.typing = type_of(&request);
                 self.send(request);
             }
             (Doing::Idle, Ask::Transfer(ask)) => self.climb(ask),
@@ -162,11 +186,18 @@ impl ClientSession {
     /// How long what is under way may take from now on.
     fn set_due(&mut self, now: Instant) {
         let patience = match &self.doing {
-            Doing::Idle | Doing::Moving(_) | Doing::Closed => None,
+            Doing::Idle | Doing::Moving(_) | Doing::Elsewhere(true) | Doing::Closed => None,
+            Doing::Aborting(_, None) => Some(ABORT_PATIENCE.min(self.settings.patience)),
+            // Some servers have one answer for both.
+            Doing::Aborting(_, Some(_)) => Some(CUT_PATIENCE),
             Doing::Climbing(climb) => Some(climb.patience(&self.settings)),
             // What was cut here may not have been noticed there: its last word is worth no more than a moment.
             Doing::Finishing(false) => Some(CUT_PATIENCE.min(self.settings.patience)),
-            Doing::Login(_) | Doing::Saying | Doing::Finishing(true) => Some(self.settings.patience),
+            Doing::Greeting
+            | Doing::Login(_)
+            | Doing::Saying
+            | Doing::Elsewhere(false)
+            | Doing::Finishing(true) => Some(self.settings.patience),
         };
         self.due = patience.map(|patience| now + patience);
     }
@@ -188,10 +219,53 @@ impl ClientSession {
         self.settings.rungs.get(self.rung).copied()
     }
 
+    /// Changes the rungs that may be tried. Only between transfers.
+    pub fn set_rungs(&mut self, rungs: Vec<Rung>) {
+        debug_assert!(!matches!(self.doing, Doing::Climbing(_)), "nobody saws at a ladder that is climbed");
+        if rungs != self.settings.rungs {
+            self.settings.rungs = rungs;
+            self.rung = 0;
+        }
+    }
+
+    /// Whether TYPE is A, as far as is known.
+    #[must_use]
+    pub fn is_ascii(&self) -> Option<bool> {
+        self.ascii
+    }
+
+    /// Whether nothing more can be asked.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(self.doing, Doing::Closed)
+    }
+
+    /// Whether nothing is under way.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        matches!(self.doing, Doing::Idle)
+    }
+
     /// Whether the server has said that the transfer is over and well, while bytes pass as far as we know.
     #[must_use]
     pub fn is_done_elsewhere(&self) -> bool {
         matches!(&self.doing, Doing::Moving(Some(reply)) if (200..300).contains(&reply.code))
+    }
+
+    /// Says ABOR, and awaits an answer to it and to what is still unanswered (RFC 959 §4.1.3).
+    fn abort(&mut self) {
+        let unanswered = match &self.doing {
+            Doing::Idle | Doing::Moving(Some(_)) => 0,
+            Doing::Climbing(climb) => u8::from(climb.awaits_a_reply()),
+            Doing::Aborting(left, _) => *left,
+            _ => 1,
+        };
+        // What was still to be done for it is not done any more.
+        self.out.clear();
+        self.typing = None;
+        self.doing = Doing::Aborting(unanswered + 1, None);
+        self.out.push_back(Output::DropLink);
+        self.send(Request::bare(Verb::Abor));
     }
 
     fn send(&mut self, request: Request) {
@@ -210,10 +284,22 @@ impl ClientSession {
         match &mut self.doing {
             Doing::Login(_) => self.login_reply(reply),
             Doing::Climbing(_) => self.climb_reply(reply),
-            Doing::Saying if reply.code < 200 => {}
-            Doing::Saying => {
+            Doing::Saying | Doing::Greeting | Doing::Aborting(..) if reply.code < 200 => {}
+            Doing::Elsewhere(begun) if reply.code < 200 => *begun = true,
+            Doing::Aborting(left, last) if *left > 1 => {
+                *left -= 1;
+                *last = Some(reply);
+            }
+            Doing::Aborting(..) => {
+                self.doing = Doing::Idle;
+                self.answer(Answer::Done(reply));
+            }
+            Doing::Saying | Doing::Greeting | Doing::Elsewhere(_) => {
                 self.doing = Doing::Idle;
                 let good = (200..400).contains(&reply.code);
+                if let Some(ascii) = self.typing.take().filter(|_| good) {
+                    self.ascii = Some(ascii);
+                }
                 self.answer(if good { Answer::Done(reply) } else { Answer::Failed(Failed::Refused(reply)) });
             }
             Doing::Moving(early) if reply.code >= 200 => *early = Some(reply),
@@ -233,6 +319,11 @@ impl ClientSession {
     fn deadline(&mut self, now: Instant) {
         if self.due.is_none_or(|due| now < due) {
             return;
+        }
+        if let Doing::Aborting(_, Some(reply)) = &self.doing {
+            let reply = reply.clone();
+            self.doing = Doing::Idle;
+            return self.answer(Answer::Done(reply));
         }
         if let Doing::Finishing(true) = self.doing {
             // All bytes are there; whether the server has them too is for a look at the size to say.
@@ -265,11 +356,23 @@ impl ClientSession {
                 self.out.push_back(Output::DropLink);
                 self.answer(Answer::Failed(failed));
             }
-            Doing::Login(_) | Doing::Saying | Doing::Finishing(false) => {
+            Doing::Greeting
+            | Doing::Login(_)
+            | Doing::Saying
+            | Doing::Elsewhere(_)
+            | Doing::Aborting(..)
+            | Doing::Finishing(false) => {
                 self.answer(Answer::Failed(failed));
             }
         }
     }
+}
+
+/// Whether a command asks for TYPE A or for another one; none where it is another command.
+fn type_of(request: &Request) -> Option<bool> {
+    let mut words = request.as_bytes().split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    let is_type = words.next().is_some_and(|verb| verb.eq_ignore_ascii_case(b"TYPE"));
+    is_type.then(|| words.next().is_some_and(|kind| kind.eq_ignore_ascii_case(b"A")))
 }
 
 #[cfg(test)]

@@ -204,3 +204,85 @@ fn a_421_ends_the_session_whatever_was_asked() {
     assert_eq!(bench.hear(421, "bye"), "refused 421");
     assert!(bench.ask(Ask::Say(Request::bare(Verb::Noop))).contains("closed"));
 }
+
+#[test]
+fn a_login_step_by_step_begins_with_the_greeting() {
+    let mut bench = Bench::new(SERVER);
+    assert_eq!(bench.ask(Ask::Greeting), "");
+    assert_eq!(bench.hear(120, "wait"), "");
+    assert_eq!(bench.hear(220, "hello"), "done 220");
+    assert_eq!(bench.ask(Ask::Say(Request::new(Verb::User, "anna").unwrap())), "USER anna");
+    assert_eq!(bench.hear(331, "password"), "done 331");
+    let mut bench = Bench::new(SERVER);
+    bench.ask(Ask::Greeting);
+    assert_eq!(bench.hear(421, "full"), "refused 421");
+    assert!(bench.machine.is_closed());
+}
+
+#[test]
+fn a_type_that_was_said_in_other_words_is_not_said_again() {
+    let mut bench = Bench::new(SERVER);
+    bench.ask(Ask::Say(Request::quote(b"type i").unwrap()));
+    assert_eq!(bench.hear(200, "ok"), "done 200");
+    assert_eq!(bench.fetch(), "EPSV");
+    let mut bench = Bench::new(SERVER);
+    bench.ask(Ask::Say(Request::new(Verb::Type, "I").unwrap()));
+    assert_eq!(bench.hear(504, "no"), "refused 504");
+    assert_eq!(bench.fetch(), "TYPE I");
+}
+
+#[test]
+fn where_ascii_is_where_one_begins_a_listing_says_no_type() {
+    let ends = Ends { server: SERVER.parse().unwrap(), local: "192.0.2.2:40000".parse().unwrap() };
+    let settings = Settings { begins_in_ascii: true, ..Settings::default() };
+    let mut bench = Bench { machine: ClientSession::new(settings, ends), now: Instant::now() };
+    bench.machine.set_rungs(vec![Rung::Pasv]);
+    let list = TransferAsk { request: Request::bare(Verb::List), from: 0, ascii: true };
+    assert_eq!(bench.ask(Ask::Transfer(list)), "PASV");
+    assert!(bench.hear(502, "no").ends_with("no road after 1"));
+}
+
+#[test]
+fn an_abort_awaits_an_answer_to_what_it_stops_and_to_itself() {
+    // In a transfer, while the data connection is dialled, and when the last word had come already.
+    let mut bench = Bench::commanded();
+    bench.hear(150, "here");
+    assert_eq!(bench.ask(Ask::Abort), "drop, ABOR");
+    assert_eq!(bench.hear(426, "cut"), "");
+    assert_eq!(bench.hear(226, "stopped"), "done 226");
+    assert_eq!(bench.fetch(), "EPSV");
+    bench.hear(229, "(|||50000|)");
+    assert_eq!(bench.ask(Ask::Abort), "drop, ABOR");
+    assert_eq!(bench.hear(225, "nothing to stop"), "done 225");
+    let mut bench = Bench::commanded();
+    bench.hear(150, "here");
+    bench.hear(226, "done");
+    bench.ask(Ask::Abort);
+    assert_eq!(bench.hear(225, "nothing to stop"), "done 225");
+}
+
+#[test]
+fn a_server_with_one_answer_for_both_is_not_waited_for() {
+    let mut bench = Bench::commanded();
+    bench.hear(150, "here");
+    bench.ask(Ask::Abort);
+    bench.hear(226, "stopped");
+    bench.now = bench.machine.poll_timeout().expect("a second answer is waited for a moment");
+    assert_eq!(bench.tell(Input::Deadline), "done 226");
+    assert!(bench.machine.is_idle());
+    // One without any answer has gone.
+    bench.fetch();
+    bench.ask(Ask::Abort);
+    bench.now = bench.machine.poll_timeout().expect("an answer is waited for");
+    assert!(bench.tell(Input::Deadline).contains("said nothing"));
+}
+
+#[test]
+fn a_copy_elsewhere_takes_what_it_takes() {
+    let mut bench = Bench::new(SERVER);
+    bench.ask(Ask::SayElsewhere(Request::new(Verb::Retr, "a").unwrap()));
+    assert!(bench.machine.poll_timeout().is_some());
+    bench.hear(150, "here");
+    assert_eq!(bench.machine.poll_timeout(), None);
+    assert_eq!(bench.hear(226, "done"), "done 226");
+}

@@ -5,6 +5,7 @@ mod client;
 mod dialogues;
 mod face;
 mod interop;
+mod shell;
 mod sockets;
 mod support;
 mod walks;

@@ -7,7 +7,7 @@
 
 use crate::support::server::Server;
 
-const ESSAY: [&str; 2] = [include_str!("essay/active.txt"), include_str!("essay/passive.txt")];
+pub(crate) const ESSAY: [&str; 2] = [include_str!("essay/active.txt"), include_str!("essay/passive.txt")];
 const TNFTP: [&str; 2] = [include_str!("essay/tnftp-active.txt"), include_str!("essay/tnftp-passive.txt")];
 const INETUTILS: [&str; 2] =
     [include_str!("essay/inetutils-active.txt"), include_str!("essay/inetutils-passive.txt")];
@@ -36,14 +36,14 @@ fn transcript(text: &str) -> Vec<String> {
     lines
 }
 
-fn sent(line: &str) -> String {
+pub(crate) fn sent(line: &str) -> String {
     match line.strip_prefix("---> PORT ") {
         Some(address) if host_port(address) => "---> PORT ADDRESS".to_owned(),
         _ => line.to_owned(),
     }
 }
 
-fn reply(line: &str) -> String {
+pub(crate) fn reply(line: &str) -> String {
     if let Some(host) = line.strip_prefix("220 ").and_then(|rest| rest.strip_suffix(" FTP server ready.")) {
         assert!(!host.is_empty() && !host.contains(' '), "a greeting names one host: {line}");
         return "220 HOST FTP server ready.".to_owned();
@@ -61,7 +61,7 @@ fn host_port(text: &str) -> bool {
 }
 
 /// `drwx------   3 slacker  users        104 Jul 27 01:45 public_html`, with what a machine decides made equal.
-fn listed(line: &str) -> Option<String> {
+pub(crate) fn listed(line: &str) -> Option<String> {
     const MONTHS: &str = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec";
     let fields: Vec<&str> = line.split_whitespace().collect();
     let [mode, links, _, _, size, month, day, when, name] = fields[..] else { return None };
@@ -87,7 +87,7 @@ fn expected(text: &str) -> Expected {
 }
 
 #[track_caller]
-fn compare(seen: &str, with: &str, essay: &str) {
+pub(crate) fn compare(seen: &str, with: &str, essay: &str) {
     let expected = expected(with);
     let plain: Vec<&str> =
         expected.lines.iter().filter(|(added, _)| !added).map(|(_, line)| line.as_str()).collect();
@@ -105,21 +105,22 @@ fn compare(seen: &str, with: &str, essay: &str) {
     assert_eq!(seen_lines.join("\n"), wanted.join("\n"), "the client printed:\n{seen}");
 }
 
-/// The essay's server: one user, one folder with one folder in it.
 fn essay_server(client: &str) -> Option<Server> {
+    crate::support::program::have(client).then(serve_essay)
+}
+
+/// The essay's server: one user, one folder with one folder in it.
+pub(crate) fn serve_essay() -> Server {
     use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-    if !crate::support::program::have(client) {
-        return None;
-    }
     let server = Server::start("127.0.0.1", "slacker", "TmpPass");
     let folder = server.root().join("public_html");
     std::fs::DirBuilder::new().mode(0o700).create(&folder).expect("a test folder can be made");
-    // Both clients log in by themselves, as in the essay, when they know the password.
+    // The clients log in by themselves, as in the essay, when they know the password.
     let netrc = server.home().join(".netrc");
     std::fs::write(&netrc, "machine 127.0.0.1 login slacker password TmpPass\n")
         .expect("a test file can be written");
     std::fs::set_permissions(&netrc, std::fs::Permissions::from_mode(0o600)).expect("a test file has a mode");
-    Some(server)
+    server
 }
 
 #[track_caller]

@@ -3,7 +3,7 @@
 
 mod busybox;
 mod curl;
-mod essay;
+pub(crate) mod essay;
 mod ftplib;
 mod inetutils;
 mod large;

@@ -39,6 +39,8 @@ pub(crate) enum Command {
     Stat(Remote),
     /// Tell the hash of a remote file
     Hash(Remote),
+    /// The classic shell; reads a script from standard input
+    Ftp(Ftp),
     /// Is a configuration right? Prints what it means
     Check(Check),
     /// Print shell completions: twoport completions bash > /etc/bash_completion.d/twoport
@@ -178,6 +180,49 @@ pub(crate) struct Mirror {
     pub(crate) parallel: u8,
     #[command(flatten)]
     pub(crate) common: Common,
+}
+
+/// How the classic shell begins.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Ftp {
+    /// Trace: what is sent behind '---> ', and every reply; twice for more
+    #[arg(short, action = clap::ArgAction::Count)]
+    pub(crate) debug: u8,
+    /// Verbose: replies and rates, as on a terminal
+    #[arg(short)]
+    pub(crate) verbose: bool,
+    /// No login by itself
+    #[arg(short = 'n')]
+    pub(crate) no_login: bool,
+    /// No questions when many files are moved
+    #[arg(short = 'i')]
+    pub(crate) no_prompt: bool,
+    /// No patterns in names
+    #[arg(short = 'g')]
+    pub(crate) no_glob: bool,
+    /// Only passive mode [default: passive, and active where that does not work]
+    #[arg(short, conflicts_with = "active")]
+    pub(crate) passive: bool,
+    /// Only active mode
+    #[arg(short = 'A')]
+    pub(crate) active: bool,
+    /// Only IPv4
+    #[arg(short = '4', conflicts_with = "ipv6")]
+    pub(crate) ipv4: bool,
+    /// Only IPv6
+    #[arg(short = '6')]
+    pub(crate) ipv6: bool,
+    /// TLS; this version has none yet: prefer speaks plain
+    #[arg(long, value_name = "MODE", default_value = "prefer")]
+    pub(crate) tls: ClientTls,
+    /// How long a connection or a reply may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) timeout: u64,
+    /// The server, or ftp://[USER[:PASS]@]HOST[:PORT]/PATH: a folder to begin in, or a file to fetch
+    #[arg(value_name = "HOST | URL")]
+    pub(crate) target: Option<String>,
+    /// The port of HOST [default: 21]
+    pub(crate) port: Option<u16>,
 }
 
 /// What to rename, and to what.

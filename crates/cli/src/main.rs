@@ -4,6 +4,7 @@ mod args;
 mod exit;
 mod run;
 mod settle;
+mod shell;
 mod show;
 
 use std::process::ExitCode;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Command::Mv(mv) => run::remote::mv(&mv),
         Command::Stat(stat) => run::remote::stat(&stat),
         Command::Hash(hash) => run::remote::hash(&hash),
+        Command::Ftp(ftp) => shell::ftp(&ftp),
         Command::Check(check) => run::check::check(&check),
         Command::Completions(completions) => run::pages::completions(&completions),
         Command::Man(man) => run::pages::man(&man),

@@ -35,24 +35,14 @@ pub(crate) fn read(text: &str) -> Result<Url, Stopped> {
 
 /// The journey that the URL, `.netrc` and the flags want.
 pub(crate) fn journey(url: &Url, common: &Common) -> Result<Journey, Stopped> {
-    if url.scheme != Scheme::Ftp || matches!(common.tls, ClientTls::Require | ClientTls::Implicit) {
-        return Err(Stopped {
-            exit: Exit::Insecure,
-            text:
-                "TLS was demanded, and this version does not have it yet; ftp:// with --tls off speaks plain"
-                    .to_owned(),
-        });
-    }
+    refuse_tls(url.scheme, common.tls)?;
     let rungs = match (common.passive, common.active) {
         (true, _) => vec![Rung::Epsv, Rung::Pasv],
         (_, true) => vec![Rung::Active, Rung::Mapped],
         _ => Options::default().rungs,
     };
-    let said = |names: [&str; 2]| names.iter().find_map(|name| std::env::var(name).ok());
-    let (all, spared) = (said(["ALL_PROXY", "all_proxy"]), said(["NO_PROXY", "no_proxy"]));
-    let proxy = proxy::read(all.as_deref(), spared.as_deref(), &url.host).map_err(Stopped::usage)?;
     let timeout = Duration::from_secs(common.timeout.max(1));
-    let options = Options { rungs, timeout, proxy, ..Options::default() };
+    let options = through_proxy(Options { rungs, timeout, ..Options::default() }, &url.host)?;
     let mut journey = Journey::new(&url.host, url.port, login(url)?, options, listener(common));
     if !common.passive
         && !common.active
@@ -63,22 +53,49 @@ pub(crate) fn journey(url: &Url, common: &Common) -> Result<Journey, Stopped> {
     Ok(journey)
 }
 
+/// Says that TLS cannot be had, where it is demanded.
+pub(crate) fn refuse_tls(scheme: Scheme, tls: ClientTls) -> Result<(), Stopped> {
+    if scheme != Scheme::Ftp || matches!(tls, ClientTls::Require | ClientTls::Implicit) {
+        return Err(Stopped {
+            exit: Exit::Insecure,
+            text:
+                "TLS was demanded, and this version does not have it yet; ftp:// with --tls off speaks plain"
+                    .to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// The options, by way of the proxy that the environment names for this host.
+pub(crate) fn through_proxy(options: Options, host: &str) -> Result<Options, Stopped> {
+    let said = |names: [&str; 2]| names.iter().find_map(|name| std::env::var(name).ok());
+    let (all, spared) = (said(["ALL_PROXY", "all_proxy"]), said(["NO_PROXY", "no_proxy"]));
+    let proxy = proxy::read(all.as_deref(), spared.as_deref(), host).map_err(Stopped::usage)?;
+    Ok(Options { proxy, ..options })
+}
+
+/// The user's `.netrc`, when there is one; who else may read it is said once.
+pub(crate) fn netrc() -> Result<Option<Netrc>, Stopped> {
+    let Some(path) = Netrc::default_path().filter(|path| path.exists()) else { return Ok(None) };
+    let (netrc, warning) =
+        Netrc::load(&path).map_err(|e| Stopped::local(format!("cannot read {}: {e}", path.display())))?;
+    if let Some(warning) = warning {
+        // Once, however many sessions ask.
+        static SAID: Once = Once::new();
+        SAID.call_once(|| eprintln!("twoport: {warning}"));
+    }
+    Ok(Some(netrc))
+}
+
 /// Who we are: the URL's user, else `.netrc`'s, else anonymous.
 fn login(url: &Url) -> Result<(Vec<u8>, Secret, Option<Secret>), Stopped> {
     if let (Some(user), Some(password)) = (&url.user, &url.password) {
         return Ok((user.clone(), password.clone(), None));
     }
-    if let Some(path) = Netrc::default_path().filter(|path| path.exists()) {
-        let (netrc, warning) =
-            Netrc::load(&path).map_err(|e| Stopped::local(format!("cannot read {}: {e}", path.display())))?;
-        if let Some(warning) = warning {
-            // Once, however many sessions ask.
-            static SAID: Once = Once::new();
-            SAID.call_once(|| eprintln!("twoport: {warning}"));
-        }
-        if let Some(login) = netrc.lookup(&url.host, url.user.as_deref()) {
-            return Ok((login.user, login.password.unwrap_or_default(), login.account));
-        }
+    if let Some(netrc) = netrc()?
+        && let Some(login) = netrc.lookup(&url.host, url.user.as_deref())
+    {
+        return Ok((login.user, login.password.unwrap_or_default(), login.account));
     }
     match &url.user {
         Some(user) => Ok((user.clone(), Secret::default(), None)),

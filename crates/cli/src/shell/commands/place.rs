@@ -1,0 +1,330 @@
+//! Where bytes go to and come from here: a file, standard input and output, a command's pipe; slower where that is wanted.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use twoport_client::local_name::{Begin, Download};
+use twoport_pipe::{Body, Boxed, Sink, Source, Taker};
+use twoport_proto::Moment;
+
+use crate::shell::Fault;
+use crate::shell::voice::harmless;
+
+/// How a file here meets what comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// Under its name once it is whole.
+    Anew,
+    /// Behind what is there, as far as that goes.
+    Resume,
+    /// Into what is there, from this byte on.
+    At(u64),
+}
+
+/// Where bytes go.
+pub(super) enum Place {
+    Out,
+    Pipe(Child),
+    Part(Download),
+    File(Arc<File>, u64),
+}
+
+/// The path that a word means here.
+pub(super) fn path(word: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(word))
+}
+
+fn fault(word: &[u8], e: impl std::fmt::Display) -> Fault {
+    Fault::Say(format!("local: {}: {e}", harmless(word)))
+}
+
+impl Place {
+    /// Opens what a word means: `-`, `|command`, or a file.
+    pub(super) fn open(word: &[u8], how: How) -> Result<Place, Fault> {
+        match word {
+            b"-" => Ok(Place::Out),
+            [b'|', command @ ..] => piped(OsStr::from_bytes(command)).map(Place::Pipe),
+            _ => Place::file(path(word), how).map_err(|e| fault(word, e)),
+        }
+    }
+
+    fn file(path: &Path, how: How) -> io::Result<Place> {
+        match how {
+            How::Anew => Download::at(path, Begin::Anew).map(Place::Part),
+            How::Resume if part(path).is_some_and(|part| part.is_file()) || !path.exists() => {
+                Download::at(path, Begin::Resume).map(Place::Part)
+            }
+            // What somebody else has left half done has its name already.
+            How::Resume => {
+                let file = File::options().write(true).open(path)?;
+                let from = file.metadata()?.len();
+                Ok(Place::File(Arc::new(file), from))
+            }
+            How::At(from) => {
+                let file = File::options().write(true).create(true).truncate(false).open(path)?;
+                Ok(Place::File(Arc::new(file), from))
+            }
+        }
+    }
+
+    /// The byte that is wanted first.
+    pub(super) fn from(&self) -> u64 {
+        match self {
+            Place::Out | Place::Pipe(_) => 0,
+            Place::Part(download) => download.from(),
+            Place::File(_, from) => *from,
+        }
+    }
+
+    /// The sink to be filled, at so many bytes a second at most; 0 is without limit.
+    pub(super) fn sink(&mut self, rate: u64) -> Sink {
+        let from = self.from();
+        let file = match self {
+            Place::Out => return taker(io::stdout(), rate),
+            Place::Pipe(child) => match child.stdin.take() {
+                Some(stdin) => return taker(stdin, rate),
+                None => return taker(io::sink(), rate),
+            },
+            Place::Part(download) => download.file(),
+            Place::File(file, _) => Arc::clone(file),
+        };
+        match rate {
+            0 => Sink::File { file, at: from },
+            rate => taker(At { file, at: from }, rate),
+        }
+    }
+
+    /// Puts text there that is all in memory.
+    pub(super) fn write(&mut self, text: &[u8]) -> io::Result<()> {
+        match self {
+            Place::Out => io::stdout().lock().write_all(text),
+            Place::Pipe(child) => match child.stdin.take() {
+                Some(mut stdin) => stdin.write_all(text),
+                None => Ok(()),
+            },
+            Place::Part(download) => (&*download.file()).write_all(text),
+            Place::File(file, _) => (&**file).write_all(text),
+        }
+    }
+
+    /// All has come: the file gets its name and its time, the command its end.
+    pub(super) fn finish(self, modified: Option<Moment>) -> io::Result<()> {
+        match self {
+            Place::Out => Ok(()),
+            Place::Pipe(mut child) => child.wait().map(|_| ()),
+            Place::Part(download) => download.finish(modified).map(|_| ()),
+            Place::File(file, _) => match modified.and_then(|moment| u64::try_from(moment.seconds).ok()) {
+                Some(seconds) => file.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(seconds)),
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// Not all has come. What tells where it is kept.
+    pub(super) fn give_up(self) -> Option<PathBuf> {
+        match self {
+            Place::Pipe(mut child) => {
+                let _ = child.wait();
+                None
+            }
+            Place::Part(download) => {
+                let part = download.part().to_owned();
+                drop(download);
+                part.exists().then_some(part)
+            }
+            Place::Out | Place::File(..) => None,
+        }
+    }
+
+    /// Whether it has a time of its own.
+    pub(super) fn is_file(&self) -> bool {
+        matches!(self, Place::Part(_) | Place::File(..))
+    }
+}
+
+fn part(path: &Path) -> Option<PathBuf> {
+    let name = twoport_client::local_name::LocalName::read(path.file_name()?.as_bytes()).ok()?;
+    Some(path.with_file_name(name.part().as_os_str()))
+}
+
+fn piped(command: &OsStr) -> Result<Child, Fault> {
+    let spawned = Command::new("/bin/sh").arg("-c").arg(command).stdin(Stdio::piped()).spawn();
+    spawned.map_err(|e| Fault::Say(format!("{}: {e}", Path::new(command).display())))
+}
+
+/// Where the bytes of a store come from, and the command that makes them.
+pub(super) struct Origin {
+    pub(super) body: Body,
+    pub(super) child: Option<Child>,
+}
+
+impl Origin {
+    /// Opens what a word means: `-`, `|command`, or a plain file from this byte on.
+    pub(super) fn open(word: &[u8], from: u64, rate: u64) -> Result<Origin, Fault> {
+        let source =
+            |read: Box<dyn Read + Send>| Body::Source(Box::new(Slow { read, rate: Rate::new(rate) }));
+        match word {
+            b"-" => Ok(Origin { body: source(Box::new(io::stdin())), child: None }),
+            [b'|', command @ ..] => {
+                let spawned = Command::new("/bin/sh")
+                    .arg("-c")
+                    .arg(OsStr::from_bytes(command))
+                    .stdout(Stdio::piped())
+                    .spawn();
+                let mut child = spawned.map_err(|e| fault(word, e))?;
+                let body = match child.stdout.take() {
+                    Some(stdout) => source(Box::new(stdout)),
+                    None => Body::Bytes(Vec::new()),
+                };
+                Ok(Origin { body, child: Some(child) })
+            }
+            _ => {
+                let open = || {
+                    let file = File::open(path(word))?;
+                    let data = file.metadata()?;
+                    if !data.is_file() {
+                        return Err(io::Error::other("not a plain file."));
+                    }
+                    Ok((file, data.len()))
+                };
+                let (mut file, size) = open().map_err(|e| fault(word, e))?;
+                let length = size.saturating_sub(from);
+                let body = if rate == 0 {
+                    Body::File { file: Arc::new(file), from, length: (length > 0).then_some(length) }
+                } else {
+                    io::Seek::seek(&mut file, io::SeekFrom::Start(from)).map_err(|e| fault(word, e))?;
+                    source(Box::new(file))
+                };
+                Ok(Origin { body, child: None })
+            }
+        }
+    }
+}
+
+fn taker(write: impl Write + Send + 'static, rate: u64) -> Sink {
+    Sink::Taker(Box::new(Into { write, rate: Rate::new(rate) }))
+}
+
+/// Bytes to be written, at a rate.
+struct Into<W> {
+    write: W,
+    rate: Rate,
+}
+
+impl<W: Write + Send> Taker for Into<W> {
+    fn take<'a>(&'a mut self, bytes: &'a [u8]) -> Boxed<'a, ()> {
+        let written = self.write.write_all(bytes).and_then(|()| self.write.flush());
+        let pause = self.rate.pause(bytes.len());
+        Box::pin(async move {
+            written?;
+            tokio::time::sleep(pause).await;
+            Ok(())
+        })
+    }
+}
+
+/// A file written from a byte on.
+struct At {
+    file: Arc<File>,
+    at: u64,
+}
+
+impl Write for At {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = std::os::unix::fs::FileExt::write_at(&*self.file, bytes, self.at)?;
+        self.at += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Bytes that are read, at a rate.
+struct Slow {
+    read: Box<dyn Read + Send>,
+    rate: Rate,
+}
+
+impl Source for Slow {
+    fn fill<'a>(&'a mut self, into: &'a mut Vec<u8>) -> Boxed<'a, ()> {
+        let limit = u64::try_from(self.rate.piece()).unwrap_or(u64::MAX);
+        let read = (&mut self.read).take(limit).read_to_end(into);
+        let pause = self.rate.pause(*read.as_ref().unwrap_or(&0));
+        Box::pin(async move {
+            read?;
+            tokio::time::sleep(pause).await;
+            Ok(())
+        })
+    }
+}
+
+/// How fast bytes may pass.
+struct Rate {
+    /// Bytes a second; 0 is without limit.
+    most: u64,
+    began: Instant,
+    passed: u64,
+}
+
+impl Rate {
+    fn new(most: u64) -> Self {
+        Rate { most, began: Instant::now(), passed: 0 }
+    }
+
+    /// How long to wait when so many bytes more have passed.
+    fn pause(&mut self, bytes: usize) -> Duration {
+        self.passed += bytes as u64;
+        if self.most == 0 {
+            return Duration::ZERO;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a time that need not be exact")]
+        let due = Duration::from_secs_f64(self.passed as f64 / self.most as f64);
+        due.saturating_sub(self.began.elapsed())
+    }
+
+    /// Bytes that are read at once: a tenth of a second's, so that the flow is even.
+    fn piece(&self) -> usize {
+        match self.most {
+            0 => PIECE,
+            most => usize::try_from(most / 10).unwrap_or(PIECE).clamp(1, PIECE),
+        }
+    }
+}
+
+/// Bytes that are read at once without a limit.
+const PIECE: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_makes_bytes_wait() {
+        let mut rate = Rate::new(1000);
+        assert!(rate.pause(5000) > Duration::from_secs(4));
+        assert_eq!(rate.piece(), 100);
+        assert_eq!(Rate::new(0).pause(1 << 30), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_was_left_half_done_goes_on_in_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("a");
+        std::fs::write(&target, b"123").unwrap();
+        assert_eq!(Place::file(&target, How::Resume).unwrap().from(), 3);
+        std::fs::write(folder.path().join("a.part"), b"12345").unwrap();
+        let place = Place::file(&target, How::Resume).unwrap();
+        assert!(place.from() == 5 && place.is_file());
+        place.finish(None).unwrap();
+        assert_eq!(std::fs::read(&target).unwrap(), b"12345");
+        assert!(Place::file(&folder.path().join("no/such"), How::At(0)).is_err());
+    }
+}

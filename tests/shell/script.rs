@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
+use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
 use super::{known_server, shell};
@@ -171,6 +172,63 @@ fn a_proxy_copies_between_two_servers_both_ways() {
     second.server_got("copy.bin", &there);
     second.server_got("there.bin", &there);
     first.server_got("other.bin", &other);
+}
+
+#[test]
+fn who_could_not_come_in_hears_it_by_the_code() {
+    let code = |args: &[&str], netrc: Option<&str>| {
+        let home = tempfile::tempdir_in(crate::support::files::room()).unwrap();
+        if let Some(text) = netrc {
+            std::fs::write(home.path().join(".netrc"), text).unwrap();
+        }
+        let path = binary();
+        let mut command = program::program(path.to_str().unwrap(), home.path(), home.path());
+        command.args(["ftp", "--tls", "off"]).args(args).stdin(Stdio::null());
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let (ended, text) = code(&["127.0.0.1", &nobody], None);
+    assert_eq!(ended, Some(4), "{text}");
+    assert!(text.contains("nothing listens there"), "{text}");
+    let server = known_server("");
+    let wrong = "machine 127.0.0.1 login alice password wrong\n";
+    let (ended, text) = code(&["127.0.0.1", &server.port_word()], Some(wrong));
+    assert_eq!(ended, Some(3), "{text}");
+    assert!(text.contains("530 ") && text.contains("Login failed."), "{text}");
+}
+
+#[test]
+fn a_device_is_written_to_and_a_reader_may_have_seen_enough() {
+    let server = known_server("");
+    server.offers("large.bin", 3 << 20);
+    shell(&server, &[], "get large.bin /dev/null\nget large.bin \"|head -c 1 > first\"\npwd\n")
+        .fine()
+        .prints(&["257 "]);
+    assert_eq!(std::fs::read(server.local().join("first")).unwrap().len(), 1);
+    assert!(!server.local().join("large.bin").exists());
+}
+
+#[test]
+fn the_rest_of_a_script_can_be_stored() {
+    let server = known_server("");
+    let ran = shell(&server, &[], "put - rest\nthis is\nno command\n").fine();
+    assert!(!ran.text.contains("?Invalid"), "{}", ran.text);
+    server.server_got("rest", b"this is\nno command\n");
+}
+
+#[test]
+fn where_the_server_does_not_come_the_session_goes_on() {
+    let answers = [("USER", "230 in"), ("LIST", "150 coming"), ("ABOR", "426 nobody there\r\n226 stopped")];
+    let (ran, _folder) = against(&answers, "user x\npassive off\nls\npwd\n");
+    let ran = ran.prints(&[
+        "ftp: active: ",
+        "ftp: no data connection came about",
+        "426 nobody there",
+        "226 stopped",
+        "200 ok",
+    ]);
+    assert!(!ran.text.contains("421 "), "{}", ran.text);
 }
 
 /// A server that answers what the script says, and tells names that lead away.

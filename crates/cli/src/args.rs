@@ -185,7 +185,7 @@ pub(crate) struct Mirror {
 /// How the classic shell begins.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Ftp {
-    /// Trace: what is sent behind '---> ', and every reply; twice for more
+    /// Trace: what is sent behind '---> ', and every reply
     #[arg(short, action = clap::ArgAction::Count)]
     pub(crate) debug: u8,
     /// Verbose: replies and rates, as on a terminal

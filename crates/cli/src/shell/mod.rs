@@ -52,6 +52,8 @@ pub(crate) enum Fault {
     Usage,
     /// Ctrl-C.
     Interrupted,
+    /// Whoever reads what we write has seen enough: no fault at all.
+    Enough,
 }
 
 impl Fault {
@@ -274,11 +276,14 @@ impl Shell {
     fn count(&mut self, done: Result<(), Fault>) {
         self.tally.said += 1;
         let Err(fault) = done else { return };
+        if matches!(fault, Fault::Enough) {
+            return;
+        }
         self.tally.failed += 1;
         self.tally.first.get_or_insert(Exit::Incomplete);
         match fault {
             Fault::Say(text) => say(text),
-            Fault::Told | Fault::Interrupted => {}
+            Fault::Told | Fault::Interrupted | Fault::Enough => {}
             Fault::Usage => say("?Invalid command."),
         }
     }
@@ -314,28 +319,26 @@ impl Shell {
         });
         marks.end();
         self.voice.release();
-        let Some(done) = done else {
+        if done.is_none() {
             say("\nabort: waiting for remote to finish abort.");
-            let abort = async { tokio::time::timeout(ABORT, link.client.abort()).await };
-            let aborted = self.runtime.block_on(abort);
-            if aborted.is_ok() && !link.client.is_closed() {
-                self.links[here] = Some(link);
-            } else {
-                self.lost();
-            }
-            return Err(Fault::Interrupted);
-        };
-        let closed = link.client.is_closed();
-        if !closed {
-            self.links[here] = Some(link);
         }
-        done.map_err(|e| {
-            let fault = self.fault(&e, closed);
-            if closed {
-                self.lost();
-            }
-            fault
-        })
+        // What was left unfinished, by Ctrl-C or because nobody came, is stopped; the session goes on.
+        let abort = async { tokio::time::timeout(ABORT, link.client.abort()).await };
+        let aborted = self.runtime.block_on(abort);
+        let closed = aborted.is_err() || link.client.is_closed();
+        let fault = match &done {
+            Some(Ok(_)) => None,
+            Some(Err(e)) => Some(self.fault(e, closed)),
+            None => Some(Fault::Interrupted),
+        };
+        match closed {
+            true => self.lost(),
+            false => self.links[here] = Some(link),
+        }
+        match (done, fault) {
+            (Some(Ok(done)), _) => Ok(done),
+            (_, fault) => Err(fault.unwrap_or(Fault::Told)),
+        }
     }
 
     /// The server has gone, or has been given up.
@@ -363,6 +366,7 @@ impl Shell {
                 }
             }
             Error::Unreachable { .. } if closed => Fault::Told,
+            Error::Local { source, .. } if source.kind() == io::ErrorKind::BrokenPipe => Fault::Enough,
             e => Fault::Say(format!("ftp: {e}")),
         }
     }

@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::fs;
-use std::io::{self, BufRead, BufReader, Read, Stdin, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::path::PathBuf;
 
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
@@ -42,15 +42,14 @@ pub(crate) struct Terminal<N: Names> {
 
 enum Source<N: Names> {
     Editor(Box<Editor<Face<N>, FileHistory>>),
-    Lines(BufReader<Stdin>),
+    Lines,
 }
 
 impl<N: Names> Terminal<N> {
     /// An editor, with its history in the file at `history`, when standard input is a terminal.
     pub(crate) fn new(is_terminal: bool, history: Option<PathBuf>) -> io::Result<Self> {
-        let lines = Source::Lines(BufReader::new(io::stdin()));
         if !is_terminal {
-            return Ok(Terminal { source: lines, editing: false, history: None });
+            return Ok(Terminal { source: Source::Lines, editing: false, history: None });
         }
         let config = Config::builder()
             .completion_type(CompletionType::List)
@@ -123,13 +122,11 @@ impl<N: Names> Terminal<N> {
         answer
     }
 
-    fn plain(&mut self, prompt: &str) -> Answer {
+    fn plain(&self, prompt: &str) -> Answer {
         show(prompt);
         let mut line = Vec::new();
-        let read = match &mut self.source {
-            Source::Lines(lines) => lines.read_until(b'\n', &mut line),
-            Source::Editor(_) => io::stdin().lock().read_until(b'\n', &mut line),
-        };
+        // What is behind this line stays for whoever reads standard input next: `put -` does.
+        let read = io::stdin().lock().read_until(b'\n', &mut line);
         match read {
             Ok(1..) => {
                 let end = line.iter().rposition(|b| !matches!(b, b'\r' | b'\n')).map_or(0, |last| last + 1);

@@ -326,7 +326,7 @@ impl ClientSession {
                 let steps = std::mem::take(&mut climb.steps);
                 self.out.push_back(Output::Stepped(why));
                 self.out.push_back(Output::DropLink);
-                self.doing = Doing::Closed;
+                self.doing = Doing::Abandoned;
                 self.answer(Answer::Failed(Failed::NoRoad(steps)));
             }
         }

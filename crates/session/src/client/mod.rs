@@ -102,6 +102,8 @@ enum Doing {
     Moving(Option<ReceivedReply>),
     /// Bytes have ended (whole or not); the final reply is awaited.
     Finishing(bool),
+    /// An answer was given, and the server has yet to say its last word on what was asked: until then only an abort helps.
+    Abandoned,
     /// Nothing more can be asked.
     Closed,
 }
@@ -125,8 +127,9 @@ impl ClientSession {
     /// Begins an ask. Nothing else may be asked before its answer.
     pub fn ask(&mut self, now: Instant, ask: Ask) {
         match (&self.doing, ask) {
+            (Doing::Abandoned, Ask::Abort) => self.abort(),
             (Doing::Closed, Ask::Finish { whole: true }) => self.answer(Answer::Unconfirmed),
-            (Doing::Closed, _) => {
+            (Doing::Closed | Doing::Abandoned, _) => {
                 self.answer(Answer::Failed(Failed::Gone("the connection is closed".to_owned())))
             }
             (Doing::Moving(early), Ask::Finish { whole }) => {
@@ -186,7 +189,9 @@ impl ClientSession {
     /// How long what is under way may take from now on.
     fn set_due(&mut self, now: Instant) {
         let patience = match &self.doing {
-            Doing::Idle | Doing::Moving(_) | Doing::Elsewhere(true) | Doing::Closed => None,
+            Doing::Idle | Doing::Moving(_) | Doing::Elsewhere(true) | Doing::Abandoned | Doing::Closed => {
+                None
+            }
             Doing::Aborting(_, None) => Some(ABORT_PATIENCE.min(self.settings.patience)),
             // Some servers have one answer for both.
             Doing::Aborting(_, Some(_)) => Some(CUT_PATIENCE),
@@ -305,8 +310,9 @@ impl ClientSession {
             Doing::Moving(early) if reply.code >= 200 => *early = Some(reply),
             Doing::Finishing(_) if reply.code >= 200 => self.finished(reply),
             Doing::Moving(_) | Doing::Finishing(_) => {}
+            Doing::Abandoned if reply.code >= 200 => self.doing = Doing::Idle,
             // A late reply to something that was given up: nobody waits for it.
-            Doing::Idle | Doing::Closed => {}
+            Doing::Idle | Doing::Abandoned | Doing::Closed => {}
         }
     }
 
@@ -340,7 +346,7 @@ impl ClientSession {
     fn gone(&mut self, failed: Failed) {
         let doing = std::mem::replace(&mut self.doing, Doing::Closed);
         match doing {
-            Doing::Idle | Doing::Closed => {}
+            Doing::Idle | Doing::Abandoned | Doing::Closed => {}
             Doing::Finishing(true) => self.answer(Answer::Unconfirmed),
             // The driver moves bytes; it hears of the end when it asks for the final reply.
             Doing::Moving(early) => {

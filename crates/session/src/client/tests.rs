@@ -286,3 +286,27 @@ fn a_copy_elsewhere_takes_what_it_takes() {
     assert_eq!(bench.machine.poll_timeout(), None);
     assert_eq!(bench.hear(226, "done"), "done 226");
 }
+
+#[test]
+fn where_nobody_came_an_abort_gives_the_session_back() {
+    let to_nobody = || {
+        let mut bench = Bench::new(SERVER);
+        bench.machine.set_rungs(vec![Rung::Active]);
+        bench.fetch();
+        bench.hear(200, "ok");
+        bench.tell(Input::Listening(Ok("192.0.2.2:1025".parse().unwrap())));
+        assert_eq!(bench.hear(200, "ok"), "RETR a, accept");
+        let fault = LinkFault::Other { to: None, text: "nobody came".to_owned() };
+        assert!(bench.tell(Input::Accepted(Err(fault))).ends_with("no road after 1"));
+        bench
+    };
+    let mut bench = to_nobody();
+    assert!(bench.ask(Ask::Say(Request::bare(Verb::Noop))).contains("closed"));
+    assert_eq!(bench.ask(Ask::Abort), "drop, ABOR");
+    bench.hear(426, "stopped");
+    assert_eq!(bench.hear(226, "ok"), "done 226");
+    // So does the server's own last word.
+    let mut bench = to_nobody();
+    assert_eq!(bench.hear(425, "cannot connect"), "");
+    assert_eq!(bench.ask(Ask::Say(Request::bare(Verb::Noop))), "NOOP");
+}

@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use twoport_client::Put;
-use twoport_client::local_name::{LocalName, make_folder};
+use twoport_client::local_name::LocalName;
 use twoport_client::mirror::{Direction, Event, Plan, Sides, Step, Why, act};
 use twoport_client::url::Url;
 use twoport_proto::glob::Glob;
@@ -18,10 +18,10 @@ use crate::exit::Stopped;
 use crate::run::mirror::mirror as run_mirror;
 use crate::run::remote::journey;
 use crate::shell::link::last;
-use crate::shell::state::Mode;
-use crate::shell::voice::{harmless, say};
+use crate::shell::state::{Mode, Type};
+use crate::shell::voice::{Volume, harmless, say};
 use crate::shell::words::Said;
-use crate::shell::{Fault, Shell};
+use crate::shell::{Fault, Shell, interrupted};
 
 impl Shell {
     /// The remote names that patterns stand for, each as it is to be asked for. A word that is no pattern is a name.
@@ -119,7 +119,7 @@ impl Shell {
             && !self.settings.runique
             && !self.settings.sunique
             && self.settings.rates == [0; 2]
-            && self.settings.kind == crate::shell::state::Type::Binary
+            && self.settings.kind == Type::Binary
             && self.here == 0;
         if plain { usize::from(self.settings.parallel.unwrap_or(1)) } else { 1 }
     }
@@ -179,7 +179,7 @@ impl Shell {
         let totals = self.runtime.block_on(async {
             tokio::select! {
                 totals = act(&plan, sides, &mut first, &more, hands, &tell) => Some(totals),
-                () = crate::shell::interrupted(interactive) => None,
+                () = interrupted(interactive) => None,
             }
         });
         self.runtime.block_on(first.end());
@@ -206,19 +206,12 @@ impl Shell {
             return Ok(copies);
         }
         if !std::mem::replace(&mut self.link()?.asked_features, true) {
-            self.at_volume(crate::shell::voice::Volume::Silent, |shell| {
-                shell.talk(async |client| client.ask_features().await)
-            })?;
+            self.at_volume(Volume::Silent, |shell| shell.talk(async |client| client.ask_features().await))?;
         }
         for name in names {
-            let parts =
-                LocalName::read_path(name).map_err(|e| Fault::Say(format!("{}: {e}", harmless(name))))?;
-            let above = parts.split_last().map_or(&[][..], |(_, above)| above);
-            make_folder(Path::new("."), above)
-                .map_err(|e| Fault::Say(format!("local: {}: {e}", harmless(name))))?;
-            let asked = self.at_volume(crate::shell::voice::Volume::Silent, |shell| {
-                shell.talk(async |client| client.stat(name).await)
-            });
+            LocalName::read(name).map_err(|e| Fault::Say(format!("{}: {e}", harmless(name))))?;
+            let asked =
+                self.at_volume(Volume::Silent, |shell| shell.talk(async |client| client.stat(name).await));
             match asked {
                 Ok(entry) if entry.kind == Kind::File => {
                     copies.push((name.clone(), entry.size, entry.modified))
@@ -252,7 +245,8 @@ pub(crate) fn mget(shell: &mut Shell, said: &Said) -> Result<(), Fault> {
     }
     let names = shell.remote_names(said.arguments())?;
     let hands = shell.hands();
-    if hands > 1 && names.len() > 1 {
+    // A file of another folder has a name here that is not its name there.
+    if hands > 1 && names.len() > 1 && !names.iter().any(|name| name.contains(&b'/')) {
         return shell.at_once(&names, Direction::Down, hands);
     }
     shell.each("mget", &names, |shell, name| shell.fetch_as(name, last(name)))

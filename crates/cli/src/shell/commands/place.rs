@@ -31,6 +31,8 @@ pub(super) enum How {
 pub(super) enum Place {
     Out,
     Pipe(Child),
+    /// A device or a named pipe that the user has named.
+    Device(File),
     Part(Download),
     File(Arc<File>, u64),
 }
@@ -55,6 +57,11 @@ impl Place {
     }
 
     fn file(path: &Path, how: How) -> io::Result<Place> {
+        // A name that has a folder in it is no server's.
+        let named = path.parent().is_some_and(|folder| !folder.as_os_str().is_empty());
+        if named && path.metadata().is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+            return File::options().write(true).open(path).map(Place::Device);
+        }
         match how {
             How::Anew => Download::at(path, Begin::Anew).map(Place::Part),
             How::Resume if part(path).is_some_and(|part| part.is_file()) || !path.exists() => {
@@ -76,7 +83,7 @@ impl Place {
     /// The byte that is wanted first.
     pub(super) fn from(&self) -> u64 {
         match self {
-            Place::Out | Place::Pipe(_) => 0,
+            Place::Out | Place::Pipe(_) | Place::Device(_) => 0,
             Place::Part(download) => download.from(),
             Place::File(_, from) => *from,
         }
@@ -90,6 +97,10 @@ impl Place {
             Place::Pipe(child) => match child.stdin.take() {
                 Some(stdin) => return taker(stdin, rate),
                 None => return taker(io::sink(), rate),
+            },
+            Place::Device(file) => match file.try_clone() {
+                Ok(file) => return taker(file, rate),
+                Err(e) => return taker(Broken(Some(e)), rate),
             },
             Place::Part(download) => download.file(),
             Place::File(file, _) => Arc::clone(file),
@@ -108,6 +119,7 @@ impl Place {
                 Some(mut stdin) => stdin.write_all(text),
                 None => Ok(()),
             },
+            Place::Device(file) => file.write_all(text),
             Place::Part(download) => (&*download.file()).write_all(text),
             Place::File(file, _) => (&**file).write_all(text),
         }
@@ -116,7 +128,7 @@ impl Place {
     /// All has come: the file gets its name and its time, the command its end.
     pub(super) fn finish(self, modified: Option<Moment>) -> io::Result<()> {
         match self {
-            Place::Out => Ok(()),
+            Place::Out | Place::Device(_) => Ok(()),
             Place::Pipe(mut child) => child.wait().map(|_| ()),
             Place::Part(download) => download.finish(modified).map(|_| ()),
             Place::File(file, _) => match modified.and_then(|moment| u64::try_from(moment.seconds).ok()) {
@@ -138,7 +150,7 @@ impl Place {
                 drop(download);
                 part.exists().then_some(part)
             }
-            Place::Out | Place::File(..) => None,
+            Place::Out | Place::Device(_) | Place::File(..) => None,
         }
     }
 
@@ -226,6 +238,19 @@ impl<W: Write + Send> Taker for Into<W> {
             tokio::time::sleep(pause).await;
             Ok(())
         })
+    }
+}
+
+/// What could not be opened, and says so once.
+struct Broken(Option<io::Error>);
+
+impl Write for Broken {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(self.0.take().unwrap_or_else(|| io::ErrorKind::BrokenPipe.into()))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

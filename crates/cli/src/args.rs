@@ -61,6 +61,9 @@ pub(crate) struct Common {
     /// TLS; this version has none yet: prefer speaks plain and says so
     #[arg(long, value_name = "MODE", default_value = "prefer")]
     pub(crate) tls: ClientTls,
+    /// Files as text: lines end with CR LF on the way, and as this machine wants them here
+    #[arg(long)]
+    pub(crate) ascii: bool,
     /// How long a connection or a reply may take
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) timeout: u64,
@@ -127,7 +130,7 @@ pub(crate) struct Get {
     #[arg(short, long, value_name = "FILE|DIR")]
     pub(crate) output: Option<PathBuf>,
     /// Go on where an earlier fetch was cut
-    #[arg(long)]
+    #[arg(long, conflicts_with = "ascii")]
     pub(crate) resume: bool,
     #[command(flatten)]
     pub(crate) common: Common,
@@ -142,10 +145,10 @@ pub(crate) struct Put {
     /// ftp://[USER[:PASS]@]HOST[:PORT]/PATH; a folder when it ends in a slash or several files are stored
     pub(crate) url: String,
     /// Go on where an earlier store was cut
-    #[arg(long, conflicts_with = "append")]
+    #[arg(long, conflicts_with_all = ["append", "ascii"])]
     pub(crate) resume: bool,
     /// Append to what is there
-    #[arg(long)]
+    #[arg(long, conflicts_with = "ascii")]
     pub(crate) append: bool,
     #[command(flatten)]
     pub(crate) common: Common,

@@ -19,6 +19,9 @@ use crate::show;
 
 /// `twoport mirror`: a file that fails does not stop the others.
 pub(crate) fn mirror(args: &Mirror) -> Result<(), Stopped> {
+    if args.common.ascii {
+        return Err(Stopped::usage("--ascii: as text the two sides' sizes would never agree; leave it away"));
+    }
     let (url, folder, direction) = match (Url::is_meant(&args.source), Url::is_meant(&args.target)) {
         (true, false) => (read(&args.source)?, Path::new(&args.target), Direction::Down),
         (false, true) => (read(&args.target)?, Path::new(&args.source), Direction::Up),

@@ -8,7 +8,7 @@ use twoport_client::memory;
 use twoport_client::netrc::Netrc;
 use twoport_client::proxy;
 use twoport_client::url::{Scheme, Url};
-use twoport_client::{Client, Error, Journey, Listener, Notice, Options};
+use twoport_client::{Client, Error, Journey, Listener, Notice, Options, Representation};
 use twoport_proto::{Entry, Kind, Moment, Secret};
 use twoport_session::client::io::Rung;
 
@@ -42,7 +42,9 @@ pub(crate) fn journey(url: &Url, common: &Common) -> Result<Journey, Stopped> {
         _ => Options::default().rungs,
     };
     let timeout = Duration::from_secs(common.timeout.max(1));
-    let options = through_proxy(Options { rungs, timeout, ..Options::default() }, &url.host)?;
+    let representation = if common.ascii { Representation::Text } else { Representation::Image };
+    let options = Options { rungs, timeout, representation, ..Options::default() };
+    let options = through_proxy(options, &url.host)?;
     let mut journey = Journey::new(&url.host, url.port, login(url)?, options, listener(common));
     if !common.passive
         && !common.active

@@ -77,11 +77,16 @@ async fn get_one(url: &Url, target: PathBuf, args: &Get) -> Result<(), Stopped> 
     let mut journey = journey(url, &args.common)?;
     // How far the file has come: what grows with every try that is worth another one.
     let at = Cell::new(download.from());
+    let local = |source| Error::Local { what: "cannot begin anew".to_owned(), source };
     let fetching = async |client: &mut Client| {
+        // Of text nobody knows where it was cut: the server counts other bytes than we do.
+        if args.common.ascii {
+            download.file().set_len(0).map_err(local)?;
+            at.set(0);
+        }
         let moved = match fetch_from(client, &remote, &download, &at, &progress).await {
             // A server that cannot go on in the middle begins anew.
             Err(e) if e.is_unknown_command() && at.get() > 0 => {
-                let local = |source| Error::Local { what: "cannot begin anew".to_owned(), source };
                 download.file().set_len(0).map_err(local)?;
                 at.set(0);
                 fetch_from(client, &remote, &download, &at, &progress).await?
@@ -106,6 +111,7 @@ async fn get_one(url: &Url, target: PathBuf, args: &Get) -> Result<(), Stopped> 
     if let Some(entry) = &entry
         && entry.kind == Kind::File
         && entry.size != at
+        && !args.common.ascii
         && !moved.confirmed
     {
         let text = format!(
@@ -154,6 +160,10 @@ pub(crate) fn cat(args: &Remote) -> Result<(), Stopped> {
         let mut journey = journey(&url, &args.common)?;
         let work = async |client: &mut Client| {
             let mut sink = Sink::Taker(Box::new(Stdout));
+            if args.common.ascii && progress.moved() > 0 {
+                // The server counts other bytes than we do.
+                return Err(Error::BadArgument("text that was cut cannot be gone on with".to_owned()));
+            }
             client.fetch(&url.target(), progress.moved(), &mut sink, &progress).await
         };
         let done = journey.run(|| progress.moved(), work).await;
@@ -216,7 +226,7 @@ async fn put_one(journey: &mut Journey, local: &Path, remote: &[u8], args: &Put)
             (Some(None), false, _, true) | (Some(_), false, true, true) => there(client, remote).await?,
             _ => None,
         };
-        let from = from.filter(|from| *from <= size).unwrap_or(0);
+        let from = from.filter(|from| *from <= size && !args.common.ascii).unwrap_or(0);
         reached.set(from);
         let how = match (args.append, from) {
             (true, _) => twoport_client::Put::Append,

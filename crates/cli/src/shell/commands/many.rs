@@ -141,6 +141,7 @@ impl Shell {
             passive: mode == Mode::Passive,
             active: mode == Mode::Active,
             tls,
+            ascii: false,
             timeout,
             trace: false,
             json: false,

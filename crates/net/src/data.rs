@@ -4,6 +4,8 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use twoport_pipe::Wire;
@@ -37,6 +39,18 @@ impl DataStream {
 }
 
 impl DataStream {
+    /// Whether the peer has closed it, and nothing is left to read.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        let mut byte = [0; 1];
+        match rustix::net::recv(&self.stream, &mut byte[..], flags) {
+            _ if !self.unread.is_empty() => false,
+            Ok((there, _)) => there == 0,
+            Err(e) => !matches!(e, Errno::AGAIN | Errno::INTR),
+        }
+    }
+
     /// Ends it by a reset: the peer sees that what came is not whole.
     pub fn reset(self) {
         // Where the option is refused the connection is dropped all the same.

@@ -2,6 +2,7 @@
 
 mod client;
 mod cut;
+mod limits;
 
 use std::fs;
 use std::io::{BufRead, BufReader};

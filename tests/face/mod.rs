@@ -4,6 +4,8 @@ mod client;
 mod cut;
 mod limits;
 
+pub(crate) use client::run_in;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};

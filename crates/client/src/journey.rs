@@ -165,7 +165,11 @@ impl Journey {
             if fruitless == self.retries {
                 self.options.opening = self.options.timeout;
             }
-            self.tell(format!("{}; trying again in a new session", first_line(&error)));
+            let next = match error {
+                Error::Unconfirmed { .. } => "looking in a new session",
+                _ => "trying again in a new session",
+            };
+            self.tell(format!("{}; {next}", first_line(&error)));
             let pause = pause(fruitless);
             tokio::time::sleep(pause).await;
             // What we waited of our own accord is not held against the server.
@@ -248,7 +252,7 @@ fn may_help(error: &Error) -> bool {
         Error::Unreachable { steps, .. } => {
             steps.is_empty() || !steps.iter().all(|step| step.contains("refused"))
         }
-        Error::Short { .. } | Error::OutOfStep(_) => true,
+        Error::Short { .. } | Error::Unconfirmed { .. } | Error::OutOfStep(_) => true,
         Error::BadArgument(_) | Error::Local { .. } => false,
     }
 }

@@ -56,7 +56,7 @@ impl From<Error> for Stopped {
             Error::Refused { .. } => Exit::Refused,
             Error::Unreachable { .. } | Error::OutOfStep(_) => Exit::Unreachable,
             Error::BadArgument(_) => Exit::Usage,
-            Error::Short { .. } => Exit::Incomplete,
+            Error::Short { .. } | Error::Unconfirmed { .. } => Exit::Incomplete,
             Error::Local { .. } => Exit::Local,
         };
         Stopped { exit, text: e.to_string() }

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use twoport_net::socks::Proxy;
+use twoport_pipe::{Rate, Terms};
 use twoport_proto::reply_reader::ReceivedReply;
 use twoport_proto::{Request, Secret, Verb};
 use twoport_session::client::Settings;
@@ -35,6 +36,8 @@ pub struct Options {
     pub mss: Option<u16>,
     /// The SOCKS5 proxy that every connection goes through.
     pub proxy: Option<Proxy>,
+    /// How fast the bytes of files and listings may pass, together with all sessions whose options hold a clone of it.
+    pub rate: Option<Rate>,
 }
 
 impl Default for Options {
@@ -47,6 +50,7 @@ impl Default for Options {
             opening: settings.opening_patience,
             mss: None,
             proxy: None,
+            rate: None,
         }
     }
 }
@@ -154,6 +158,11 @@ impl Client {
     /// Says goodbye; a server that has gone already has heard it.
     pub async fn quit(mut self) {
         let _ = self.driver.ask(Ask::Quit).await;
+    }
+
+    /// What every transfer is held to.
+    fn terms(&self) -> Terms {
+        Terms { stall: self.options.stall, rate: self.options.rate.clone() }
     }
 
     /// Says something that may be refused without harm.

@@ -102,7 +102,8 @@ impl<'w> Outlet<'w> {
 /// Writes all of `bytes`; `counts` when they are what is counted.
 async fn write(wire: &mut dyn Wire, mut bytes: &[u8], counts: bool, pace: &mut Pace<'_>) -> Result<(), Cut> {
     while !bytes.is_empty() {
-        match pace.hold(wire.write(bytes)).await {
+        let most = pace.allow(bytes.len()).await;
+        match pace.hold(wire.write(&bytes[..most])).await {
             Ok(0) => return Err(pace.wire(io::ErrorKind::WriteZero)),
             Ok(written) => {
                 bytes = &bytes[written..];
@@ -135,7 +136,8 @@ pub(crate) async fn receive(
         if pace.moved() >= PROVEN && buffer.len() < BUFFER {
             buffer = Box::new_uninit_slice(BUFFER);
         }
-        let mut filled = ReadBuf::uninit(&mut buffer);
+        let most = pace.allow(buffer.len()).await;
+        let mut filled = ReadBuf::uninit(&mut buffer[..most]);
         let end = gather(wire, &mut filled, pace).await;
         let bytes = filled.filled();
         match &mut decoder {

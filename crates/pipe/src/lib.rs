@@ -13,6 +13,7 @@ pub mod copy;
 pub mod cut;
 pub mod digest;
 pub mod progress;
+pub mod rate;
 pub mod recode;
 pub mod wire;
 
@@ -32,7 +33,9 @@ pub use body::{Body, Boxed, Sink, Source, Taker};
 pub use copy::{receive, send};
 pub use cut::{Cut, Side};
 pub use digest::digest;
+pub use pace::Terms;
 pub use progress::Progress;
+pub use rate::Rate;
 pub use recode::{Form, Framing, Recode};
 pub use wire::Wire;
 

@@ -1,7 +1,8 @@
 //! `ls`, `rm`, `mkdir`, `rmdir`, `mv`, `stat`, `hash`: what needs a session and no file of ours; and how a session is
 //! begun from a URL.
 
-use std::sync::Once;
+use std::num::NonZeroU64;
+use std::sync::{Once, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use twoport_client::memory;
@@ -9,6 +10,7 @@ use twoport_client::netrc::Netrc;
 use twoport_client::proxy;
 use twoport_client::url::{Scheme, Url};
 use twoport_client::{Client, Error, Journey, Listener, Notice, Options};
+use twoport_pipe::Rate;
 use twoport_proto::{Entry, Kind, Moment, Secret};
 use twoport_session::client::io::Rung;
 
@@ -52,8 +54,19 @@ pub(crate) fn journey(url: &Url, common: &Common) -> Result<Journey, Stopped> {
     let (all, spared) = (said(["ALL_PROXY", "all_proxy"]), said(["NO_PROXY", "no_proxy"]));
     let proxy = proxy::read(all.as_deref(), spared.as_deref(), &url.host).map_err(Stopped::usage)?;
     let timeout = Duration::from_secs(common.timeout.max(1));
-    let options = Options { rungs, timeout, proxy, ..Options::default() };
+    let plain = Options::default();
+    let options = Options {
+        rungs,
+        timeout,
+        proxy,
+        // Who is patient with a reply is patient with bytes, and who is not, is not.
+        stall: timeout.min(plain.stall.max(timeout / 3)),
+        opening: plain.opening.min(timeout),
+        rate: common.limit_rate.map(rate),
+        ..plain
+    };
     let mut journey = Journey::new(&url.host, url.port, login(url)?, options, listener(common));
+    journey.retry(common.retries);
     if !common.passive
         && !common.active
         && let Some(path) = memory::default_path()
@@ -61,6 +74,12 @@ pub(crate) fn journey(url: &Url, common: &Common) -> Result<Journey, Stopped> {
         journey.remember(path);
     }
     Ok(journey)
+}
+
+/// The one limit of the command: every session that it begins holds a clone.
+fn rate(per_second: NonZeroU64) -> Rate {
+    static RATE: OnceLock<Rate> = OnceLock::new();
+    RATE.get_or_init(|| Rate::new(per_second)).clone()
 }
 
 /// Who we are: the URL's user, else `.netrc`'s, else anonymous.

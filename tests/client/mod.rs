@@ -2,4 +2,5 @@
 
 mod house;
 mod mirror;
+mod proxies;
 mod strange;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::time::sleep_until;
 use twoport_net::control::ControlStream;
-use twoport_net::socks::{Proxy, Target};
+use twoport_net::proxy::{Proxy, Target};
 use twoport_net::{ActiveListener, DataStream, Source, dial_first, natpmp};
 use twoport_pipe::Progress;
 use twoport_plan::LinkFault;

@@ -5,7 +5,7 @@ pub mod data;
 pub mod dial;
 pub mod listen;
 pub mod natpmp;
-pub mod socks;
+pub mod proxy;
 
 pub use control::ControlStream;
 pub use data::DataStream;

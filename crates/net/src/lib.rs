@@ -4,7 +4,7 @@ pub mod control;
 pub mod data;
 pub mod dial;
 pub mod listen;
-pub mod natpmp;
+pub mod mapping;
 pub mod proxy;
 
 pub use control::ControlStream;

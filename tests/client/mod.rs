@@ -3,4 +3,5 @@
 mod house;
 mod last_word;
 mod mirror;
+mod proxies;
 mod strange;

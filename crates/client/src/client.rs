@@ -9,7 +9,6 @@ mod transfer;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use twoport_net::socks::Proxy;
 use twoport_pipe::{Rate, Terms};
 use twoport_proto::reply_reader::ReceivedReply;
 use twoport_proto::{Request, Secret, Verb};
@@ -20,6 +19,7 @@ use self::reach::{reach, through};
 use crate::drive::{Driver, Listener, Way};
 use crate::error::Error;
 use crate::features::Features;
+use crate::proxy::Named;
 
 /// How to connect and what to try.
 #[derive(Debug, Clone)]
@@ -34,8 +34,8 @@ pub struct Options {
     pub opening: Duration,
     /// The largest segment that either side may send, where a link on the way swallows larger ones.
     pub mss: Option<u16>,
-    /// The SOCKS5 proxy that every connection goes through.
-    pub proxy: Option<Proxy>,
+    /// The proxy that every connection goes through.
+    pub proxy: Option<Named>,
     /// How fast the bytes of files and listings may pass, together with all sessions whose options hold a clone of it.
     pub rate: Option<Rate>,
 }
@@ -98,10 +98,12 @@ impl Client {
     ) -> Result<Client, Error> {
         let mut options = options;
         let stream = match &options.proxy {
-            Some(proxy) => {
+            Some(named) => {
                 // Nobody can come to us through it.
-                options.rungs.retain(|rung| !matches!(rung, Rung::Active | Rung::Mapped));
-                through(proxy, host, port, options.timeout).await?
+                if named.proxy.kind.carries_data() {
+                    options.rungs.retain(|rung| !matches!(rung, Rung::Active | Rung::Mapped));
+                }
+                through(named, host, port, options.timeout).await?
             }
             None => reach(host, port, &options).await?,
         };
@@ -111,13 +113,12 @@ impl Client {
             opening_patience: options.opening,
             ..Settings::default()
         };
-        let way =
-            Way { mss: options.mss, proxy: options.proxy.clone().map(|proxy| (proxy, host.to_owned())) };
+        let carrier = options.proxy.clone().filter(|named| named.proxy.kind.carries_data());
+        let way = Way { mss: options.mss, proxy: carrier.map(|named| (named.proxy, host.to_owned())) };
         let driver = Driver::new(stream, settings, notice, way)
             .map_err(|source| Error::Local { what: "the connection cannot be used".to_owned(), source })?;
         let mut client = Client { driver, options, features: Features::default() };
-        let (user, password, account) = login;
-        client.done(Ask::Login { user, password, account }).await?;
+        client.enter(host, port, login).await?;
         client.features = match client.say(Request::bare(Verb::Feat)).await {
             Ok(reply) => Features::read(&reply),
             Err(Error::Refused { .. }) => Features::default(),

@@ -1,15 +1,16 @@
 //! Feeds the client's machine and obeys it: one ask at a time, from the ask to its answer.
 
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 use tokio::time::sleep_until;
 use twoport_net::control::ControlStream;
-use twoport_net::socks::{Proxy, Target};
-use twoport_net::{ActiveListener, DataStream, Source, dial_first, natpmp};
+use twoport_net::mapping::{self, Mapping, Router};
+use twoport_net::proxy::{Proxy, Target};
+use twoport_net::{ActiveListener, DataStream, Source, dial_first};
 use twoport_pipe::Progress;
 use twoport_plan::LinkFault;
 use twoport_proto::reply_reader::{ReceivedReply, ReplyReader};
@@ -57,6 +58,8 @@ pub(crate) struct Driver {
     local: SocketAddr,
     listener: Option<ActiveListener>,
     link: Option<DataStream>,
+    /// The router's port that leads to the listener, for as long as the transfer lasts.
+    mapping: Option<Mapping>,
     notice: Listener,
     way: Way,
     /// How long a command may wait to be taken.
@@ -92,6 +95,7 @@ impl Driver {
             local,
             listener: None,
             link: None,
+            mapping: None,
             notice,
             way,
             sending,
@@ -106,16 +110,17 @@ impl Driver {
     /// Listens for the server; where the router is to be asked, what it gave is what is told.
     async fn listen(&mut self, mapped: bool) -> Result<SocketAddr, LinkFault> {
         let (listener, at) = ActiveListener::bind(self.local, self.way.mss)?;
-        let private = matches!(at.ip(), IpAddr::V4(ip) if ip.is_private());
-        let at = match mapped {
-            false => at,
-            true if !private => {
+        let at = match at {
+            at if !mapped => at,
+            SocketAddr::V4(inner) if inner.ip().is_private() => {
+                let refused = |e: std::io::Error| LinkFault::Other { to: None, text: e.to_string() };
+                let router = Router::of_this_machine().map_err(refused)?;
+                let mapping = mapping::map(inner, &router).await.map_err(refused)?;
+                self.mapping.insert(mapping).outer()
+            }
+            at => {
                 let text = format!("{} is no private address: there is no NAT to ask for a port", at.ip());
                 return Err(LinkFault::Other { to: None, text });
-            }
-            true => {
-                let refused = |e: std::io::Error| LinkFault::Other { to: None, text: e.to_string() };
-                natpmp::map(at.port()).await.map_err(refused)?
             }
         };
         self.listener = Some(listener);
@@ -188,6 +193,13 @@ impl Driver {
         true
     }
 
+    /// Gives the router its port back.
+    async fn unmap(&mut self) {
+        if let Some(mapping) = self.mapping.take() {
+            mapping.end().await;
+        }
+    }
+
     /// The rung that the next transfer begins with.
     pub(crate) fn rung(&self) -> Option<Rung> {
         self.machine.rung()
@@ -200,6 +212,7 @@ impl Driver {
 
     /// From the ask to its answer.
     pub(crate) async fn ask(&mut self, ask: Ask) -> Answer {
+        let ends = matches!(ask, Ask::Finish { .. });
         self.machine.ask(Instant::now(), ask);
         let mut accepting: Option<Accepting> = None;
         loop {
@@ -233,9 +246,15 @@ impl Driver {
                         self.link = None;
                         self.listener = None;
                         accepting = None;
+                        self.unmap().await;
                     }
                     Output::Stepped(why) => (self.notice)(Notice::Stepped(why)),
-                    Output::Answer(answer) => return answer,
+                    Output::Answer(answer) => {
+                        if ends {
+                            self.unmap().await;
+                        }
+                        return answer;
+                    }
                 }
             }
             if self.take_line() {

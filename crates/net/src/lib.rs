@@ -4,8 +4,8 @@ pub mod control;
 pub mod data;
 pub mod dial;
 pub mod listen;
-pub mod natpmp;
-pub mod socks;
+pub mod mapping;
+pub mod proxy;
 
 pub use control::ControlStream;
 pub use data::DataStream;

@@ -50,9 +50,7 @@ pub(crate) fn journey(url: &Url, common: &Common) -> Result<Journey, Stopped> {
         (_, true) => vec![Rung::Active, Rung::Mapped],
         _ => Options::default().rungs,
     };
-    let said = |names: [&str; 2]| names.iter().find_map(|name| std::env::var(name).ok());
-    let (all, spared) = (said(["ALL_PROXY", "all_proxy"]), said(["NO_PROXY", "no_proxy"]));
-    let proxy = proxy::read(all.as_deref(), spared.as_deref(), &url.host).map_err(Stopped::usage)?;
+    let proxy = proxy::read(|name| std::env::var(name).ok(), &url.host).map_err(Stopped::usage)?;
     let timeout = Duration::from_secs(common.timeout.max(1));
     let plain = Options::default();
     let options = Options {

@@ -142,6 +142,10 @@ fn every_exit_code() {
     assert!(told.contains("1 of 2 failed"), "{told}");
     assert_eq!(fs::read(desk.here("a")).unwrap(), b"x");
     assert!(!desk.here("nothing.part").exists());
+    desk.house.put("b", b"z");
+    let (_, told) = desk.ends(&["rm", &desk.url("nothing"), &desk.url("b")], 7);
+    assert!(told.contains("1 of 2 failed"), "{told}");
+    assert_eq!(desk.house.names(), ["a"], "the one that failed did not stop the other");
 }
 
 #[test]

@@ -141,7 +141,7 @@ impl Journey {
                         met = true;
                         self.learn(&e, client.rung(), further() > before);
                         // A session that said no in order can still be used for something else.
-                        if matches!(e, Error::Refused { .. }) && !may_help(&e) {
+                        if matches!(e, Error::Refused { .. } | Error::NotUnderstood(_)) && !may_help(&e) {
                             self.client = Some(client);
                         }
                         e
@@ -253,7 +253,7 @@ fn may_help(error: &Error) -> bool {
             steps.is_empty() || !steps.iter().all(|step| step.contains("refused"))
         }
         Error::Short { .. } | Error::Unconfirmed { .. } | Error::OutOfStep(_) => true,
-        Error::BadArgument(_) | Error::Local { .. } => false,
+        Error::BadArgument(_) | Error::NotUnderstood(_) | Error::Local { .. } => false,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod crossing;
 mod house;
+mod last_word;
 mod mirror;
 mod proxies;
 mod strange;

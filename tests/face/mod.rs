@@ -2,6 +2,9 @@
 
 mod client;
 mod cut;
+mod limits;
+
+pub(crate) use client::run_in;
 
 use std::fs;
 use std::io::{BufRead, BufReader};

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use twoport_client::Moved;
+use twoport_client::{Moved, Word};
 use twoport_proto::{Entry, Kind, Moment};
 
 use crate::exit::Stopped;
@@ -58,35 +58,54 @@ pub(crate) fn long(name: &[u8], entry: &Entry) -> Vec<u8> {
     text
 }
 
-/// The line at the end of a transfer: bytes, seconds, rate, road.
-pub(crate) fn moved(name: &str, moved: &Moved, took: Duration) -> String {
-    let seconds = took.as_secs_f64();
-    #[expect(clippy::cast_precision_loss, reason = "a rate in three digits")]
-    let rate = moved.bytes as f64 / seconds.max(0.001) / 1e6;
+/// The line at the end of a transfer: bytes, seconds, rate, road; and what says that all is there, where it was not the
+/// server's last word.
+pub(crate) fn moved(name: &str, moved: &Moved, word: Option<Word>, took: Duration) -> String {
     let corrected = if moved.road.corrected { ", not the address that 227 told" } else { "" };
-    let unconfirmed = if moved.confirmed {
-        ""
-    } else {
-        "; the server never confirmed it: all bytes went over, compare the size"
+    let word = match word {
+        Some(Word::Reply) => "",
+        Some(Word::Size) => "; the server's last word was lost, and its size says that all is there",
+        Some(Word::Hash) => "; the server's last word was lost, and its hash says that all is there",
+        Some(Word::Time) => {
+            "; the server's last word was lost, and its size and its new time say that all is there"
+        }
+        None => "; the server never said that this is all, and tells no size: compare it",
     };
     format!(
-        "{name}: {} bytes in {seconds:.3} s, {rate:.1} MB/s, by {} with {}{corrected}{unconfirmed}",
+        "{name}: {} bytes in {:.3} s, {:.1} MB/s, by {} with {}{corrected}{word}",
         moved.bytes,
+        took.as_secs_f64(),
+        per_second(moved.bytes, took) / 1e6,
         moved.road.rung.name(),
         moved.road.peer
     )
 }
 
 /// The same as an object.
-pub(crate) fn moved_object(name: &str, moved: &Moved, took: Duration) -> Value {
+pub(crate) fn moved_object(name: &str, moved: &Moved, word: Option<Word>, took: Duration) -> Value {
     json!({
         "name": name,
         "bytes": moved.bytes,
         "seconds": took.as_secs_f64(),
+        "rate": per_second(moved.bytes, took).round(),
         "road": moved.road.rung.name(),
         "peer": moved.road.peer.to_string(),
-        "confirmed": moved.confirmed,
+        "corrected": moved.road.corrected,
+        "confirmed": word.is_some(),
+        "confirmed_by": word.map(|word| match word {
+            Word::Reply => "reply",
+            Word::Size => "size",
+            Word::Hash => "hash",
+            Word::Time => "time",
+        }),
     })
+}
+
+/// Bytes a second.
+pub(crate) fn per_second(bytes: u64, took: Duration) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a rate in three digits")]
+    let rate = bytes as f64 / took.as_secs_f64().max(0.001);
+    rate
 }
 
 #[cfg(test)]

@@ -6,9 +6,11 @@ mod listing;
 mod reach;
 mod transfer;
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use twoport_pipe::{Rate, Terms};
 use twoport_proto::reply_reader::ReceivedReply;
 use twoport_proto::{Request, Secret, Verb};
 use twoport_session::client::Settings;
@@ -35,6 +37,8 @@ pub struct Options {
     pub mss: Option<u16>,
     /// The proxy that every connection goes through.
     pub proxy: Option<Named>,
+    /// How fast the bytes of files and listings may pass, together with all sessions whose options hold a clone of it.
+    pub rate: Option<Rate>,
 }
 
 impl Default for Options {
@@ -47,6 +51,7 @@ impl Default for Options {
             opening: settings.opening_patience,
             mss: None,
             proxy: None,
+            rate: None,
         }
     }
 }
@@ -56,6 +61,8 @@ pub struct Client {
     driver: Driver,
     options: Options,
     features: Features,
+    /// What this server's LIST takes, and where the session is at home, as far as that has been asked.
+    lists: listing::Habits,
 }
 
 /// How an upload meets what is there.
@@ -113,7 +120,8 @@ impl Client {
         let way = Way { mss: options.mss, proxy: carrier.map(|named| (named.proxy, host.to_owned())) };
         let driver = Driver::new(stream, settings, notice, way)
             .map_err(|source| Error::Local { what: "the connection cannot be used".to_owned(), source })?;
-        let mut client = Client { driver, options, features: Features::default() };
+        let lists = listing::Habits::default();
+        let mut client = Client { driver, options, features: Features::default(), lists };
         client.enter(host, port, login).await?;
         client.features = match client.say(Request::bare(Verb::Feat)).await {
             Ok(reply) => Features::read(&reply),
@@ -157,6 +165,11 @@ impl Client {
         let _ = self.driver.ask(Ask::Quit).await;
     }
 
+    /// What every transfer is held to.
+    fn terms(&self) -> Terms {
+        Terms { stall: self.options.stall, rate: self.options.rate.clone() }
+    }
+
     /// Says something that may be refused without harm.
     async fn tolerant(&mut self, verb: Verb, argument: &[u8]) -> Result<(), Error> {
         match self.say(request(verb, argument)?).await {
@@ -175,8 +188,45 @@ impl Client {
 }
 
 fn request(verb: Verb, argument: &[u8]) -> Result<Request, Error> {
-    Request::new(verb, argument).map_err(|fault| {
-        let shown = String::from_utf8_lossy(argument).escape_debug().to_string();
+    let argument = if takes_a_path(verb) { literal(argument) } else { Cow::Borrowed(argument) };
+    Request::new(verb, &argument).map_err(|fault| {
+        let shown = String::from_utf8_lossy(&argument).escape_debug().to_string();
         Error::BadArgument(format!("{verb} {shown}: {fault}"))
     })
+}
+
+/// A path that is taken as it stands. Pure-FTPd drops blanks before a name, vsftpd takes a dash for the begin of flags,
+/// inetutils-ftpd and others a tilde for somebody's home.
+fn literal(path: &[u8]) -> Cow<'_, [u8]> {
+    match path.first() {
+        Some(b' ' | b'-' | b'~') => Cow::Owned([b"./", path].concat()),
+        _ => Cow::Borrowed(path),
+    }
+}
+
+fn takes_a_path(verb: Verb) -> bool {
+    use Verb::*;
+    matches!(
+        verb,
+        Retr | Stor | Appe | Size | Mdtm | Mlst | Mlsd | Stat | Dele | Mkd | Rmd | Rnfr | Rnto | Cwd | Hash
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_a_server_would_take_for_something_else_is_told_as_a_path() {
+        for (path, said) in [
+            (&b" a"[..], "DELE ./ a"),
+            (b"-a", "DELE ./-a"),
+            (b"~a", "DELE ./~a"),
+            (b"a -~", "DELE a -~"),
+            (b"/-a", "DELE /-a"),
+        ] {
+            assert_eq!(request(Verb::Dele, path).unwrap().shown(), said);
+        }
+        assert_eq!(request(Verb::List, b"-a x").unwrap().shown(), "LIST -a x");
+    }
 }

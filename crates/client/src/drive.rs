@@ -44,7 +44,7 @@ const LATE: Duration = Duration::from_millis(1500);
 /// How often a quiet control connection shows that it lives: some NATs forget one within ten seconds.
 const ALIVE: Duration = Duration::from_secs(4);
 
-/// How long a command may wait to be taken.
+/// How long a command may wait to be taken at most.
 const SEND_PATIENCE: Duration = Duration::from_secs(30);
 
 type Accepting = Pin<Box<dyn Future<Output = Result<TcpStream, LinkFault>> + Send>>;
@@ -62,6 +62,8 @@ pub(crate) struct Driver {
     mapping: Option<Mapping>,
     notice: Listener,
     way: Way,
+    /// How long a command may wait to be taken.
+    sending: Duration,
 }
 
 /// How connections leave this machine.
@@ -84,6 +86,7 @@ impl Driver {
         control.keep_alive(ALIVE)?;
         let (server, local) = (control.peer()?, control.local()?);
         let ends = twoport_session::client::Ends { server, local };
+        let sending = SEND_PATIENCE.min(settings.patience);
         Ok(Driver {
             control,
             replies: ReplyReader::new(REPLY),
@@ -95,6 +98,7 @@ impl Driver {
             mapping: None,
             notice,
             way,
+            sending,
         })
     }
 
@@ -160,9 +164,9 @@ impl Driver {
     pub(crate) async fn over(&mut self, progress: &Progress) {
         loop {
             if self.machine.is_done_elsewhere() {
-                let before = progress.moved();
+                let before = progress.pulse();
                 tokio::time::sleep(LATE).await;
-                if progress.moved() == before {
+                if before.is_some() && progress.pulse() == before {
                     return;
                 }
                 continue;
@@ -223,7 +227,7 @@ impl Driver {
                     Output::Send(request) => {
                         (self.notice)(Notice::Sent(request.shown()));
                         self.control.ask(&request);
-                        if self.control.flush(SEND_PATIENCE).await.is_err() {
+                        if self.control.flush(self.sending).await.is_err() {
                             self.tell(Input::Closed);
                         }
                     }

@@ -1,7 +1,8 @@
 //! `ls`, `rm`, `mkdir`, `rmdir`, `mv`, `stat`, `hash`: what needs a session and no file of ours; and how a session is
 //! begun from a URL.
 
-use std::sync::Once;
+use std::num::NonZeroU64;
+use std::sync::{Once, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use twoport_client::memory;
@@ -9,6 +10,7 @@ use twoport_client::netrc::Netrc;
 use twoport_client::proxy;
 use twoport_client::url::{Scheme, Url};
 use twoport_client::{Client, Error, Journey, Listener, Notice, Options};
+use twoport_pipe::Rate;
 use twoport_proto::{Entry, Kind, Moment, Secret};
 use twoport_session::client::io::Rung;
 
@@ -50,8 +52,19 @@ pub(crate) fn journey(url: &Url, common: &Common) -> Result<Journey, Stopped> {
     };
     let proxy = proxy::read(|name| std::env::var(name).ok(), &url.host).map_err(Stopped::usage)?;
     let timeout = Duration::from_secs(common.timeout.max(1));
-    let options = Options { rungs, timeout, proxy, ..Options::default() };
+    let plain = Options::default();
+    let options = Options {
+        rungs,
+        timeout,
+        proxy,
+        // Who is patient with a reply is patient with bytes, and who is not, is not.
+        stall: timeout.min(plain.stall.max(timeout / 3)),
+        opening: plain.opening.min(timeout),
+        rate: common.limit_rate.map(rate),
+        ..plain
+    };
     let mut journey = Journey::new(&url.host, url.port, login(url)?, options, listener(common));
+    journey.retry(common.retries);
     if !common.passive
         && !common.active
         && let Some(path) = memory::default_path()
@@ -59,6 +72,12 @@ pub(crate) fn journey(url: &Url, common: &Common) -> Result<Journey, Stopped> {
         journey.remember(path);
     }
     Ok(journey)
+}
+
+/// The one limit of the command: every session that it begins holds a clone.
+fn rate(per_second: NonZeroU64) -> Rate {
+    static RATE: OnceLock<Rate> = OnceLock::new();
+    RATE.get_or_init(|| Rate::new(per_second)).clone()
 }
 
 /// Who we are: the URL's user, else `.netrc`'s, else anonymous.
@@ -101,11 +120,38 @@ fn one<T>(
     })
 }
 
+/// The same with something that must be there: a server's vague refusal is looked into.
+fn one_there<T>(
+    text: &str,
+    common: &Common,
+    mut work: impl AsyncFnMut(&mut Client, &[u8]) -> Result<T, Error>,
+) -> Result<T, Stopped> {
+    one(text, common, async |client, path| match work(client, path).await {
+        Err(e) => Err(client.explained(path, e).await),
+        done => done,
+    })
+}
+
 /// The failure, with what it was about.
 pub(crate) fn about(what: impl std::fmt::Display, e: Error) -> Stopped {
     let mut stopped = Stopped::from(e);
     stopped.text = format!("{what}: {}", stopped.text);
     stopped
+}
+
+/// The first failure's code when there was one thing to do, else 7 when some failed.
+pub(crate) fn all(done: Vec<Result<(), Stopped>>) -> Result<(), Stopped> {
+    let things = done.len();
+    let mut failed: Vec<Stopped> = done.into_iter().filter_map(Result::err).collect();
+    match failed.len() {
+        0 => Ok(()),
+        1 if things == 1 => Err(failed.remove(0)),
+        count => {
+            let texts: Vec<String> = failed.iter().map(|stopped| stopped.text.clone()).collect();
+            let text = format!("{count} of {things} failed:\n{}", texts.join("\n"));
+            Err(Stopped { exit: Exit::Incomplete, text })
+        }
+    }
 }
 
 /// What is told on the way: steps down the ladder, and with `--trace` the dialogue.
@@ -141,7 +187,7 @@ pub(crate) fn ls(args: &Ls) -> Result<(), Stopped> {
         let mut journey = journey(&url, &args.common)?;
         let mut folders = vec![(url.target(), Vec::new(), 0)];
         while let Some((folder, prefix, depth)) = folders.pop() {
-            let listed = journey.run(|| 0, async |client| client.list(&folder, now()).await).await;
+            let listed = journey.run(|| 0, async |client| list(client, &folder).await).await;
             let mut below = Vec::new();
             for entry in listed.map_err(|e| about(&url, e))? {
                 let name = [&prefix[..], &entry.name].concat();
@@ -155,6 +201,13 @@ pub(crate) fn ls(args: &Ls) -> Result<(), Stopped> {
         journey.end().await;
         Ok(())
     })
+}
+
+async fn list(client: &mut Client, folder: &[u8]) -> Result<Vec<Entry>, Error> {
+    match client.list(folder, now()).await {
+        Err(e) => Err(client.explained(folder, e).await),
+        listed => listed,
+    }
 }
 
 fn show_entry(args: &Ls, name: &[u8], entry: &Entry) -> Result<(), Stopped> {
@@ -174,11 +227,13 @@ pub(crate) fn join(folder: &[u8], name: &[u8]) -> Vec<u8> {
     }
 }
 
-/// `twoport rm`.
+/// `twoport rm`: a file that fails does not stop the others.
 pub(crate) fn rm(args: &Many) -> Result<(), Stopped> {
-    args.urls
+    let done = args
+        .urls
         .iter()
-        .try_for_each(|url| one(url, &args.common, async |client, path| client.remove(path).await))
+        .map(|url| one_there(url, &args.common, async |client, path| client.remove(path).await));
+    all(done.collect())
 }
 
 /// `twoport mkdir`.
@@ -188,17 +243,17 @@ pub(crate) fn mkdir(args: &Remote) -> Result<(), Stopped> {
 
 /// `twoport rmdir`.
 pub(crate) fn rmdir(args: &Remote) -> Result<(), Stopped> {
-    one(&args.url, &args.common, async |client, path| client.remove_dir(path).await)
+    one_there(&args.url, &args.common, async |client, path| client.remove_dir(path).await)
 }
 
 /// `twoport mv`.
 pub(crate) fn mv(args: &Mv) -> Result<(), Stopped> {
-    one(&args.url, &args.common, async |client, path| client.rename(path, args.to.as_bytes()).await)
+    one_there(&args.url, &args.common, async |client, path| client.rename(path, args.to.as_bytes()).await)
 }
 
 /// `twoport stat`.
 pub(crate) fn stat(args: &Remote) -> Result<(), Stopped> {
-    let entry = one(&args.url, &args.common, async |client, path| client.stat(path).await)?;
+    let entry = one_there(&args.url, &args.common, async |client, path| client.stat(path).await)?;
     if args.common.json {
         show::object(&show::entry(&entry.name, &entry))
     } else {
@@ -208,7 +263,7 @@ pub(crate) fn stat(args: &Remote) -> Result<(), Stopped> {
 
 /// `twoport hash`.
 pub(crate) fn hash(args: &Remote) -> Result<(), Stopped> {
-    let (algorithm, hash) = one(&args.url, &args.common, async |client, path| client.hash(path).await)?;
+    let (algorithm, hash) = one_there(&args.url, &args.common, async |client, path| client.hash(path).await)?;
     if args.common.json {
         show::object(&serde_json::json!({ "algorithm": algorithm, "hash": hash }))
     } else {

@@ -24,7 +24,8 @@ const THROUGH: Duration = Duration::from_secs(30);
 /// A connection to whichever address of `host` answers first.
 pub(super) async fn reach(host: &str, port: u16, options: &Options) -> Result<TcpStream, Error> {
     let unreachable = |what: String| Error::Unreachable { what, steps: Vec::new() };
-    let found = lookup_host((host, port)).await;
+    let found = tokio::time::timeout(options.timeout, lookup_host((host, port))).await;
+    let found = found.unwrap_or_else(|late| Err(late.into()));
     let addresses: Vec<SocketAddr> =
         found.map_err(|e| unreachable(format!("{host} cannot be looked up: {e}")))?.collect();
     let patience = options.timeout.min(CONNECT);

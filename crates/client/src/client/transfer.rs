@@ -36,7 +36,7 @@ impl Client {
     ) -> Result<Moved, Error> {
         let ascii = matches!(verb, Verb::List | Verb::Nlst | Verb::Mlsd);
         let (mut wire, road) = self.open(request(verb, path)?, from, ascii).await?;
-        let receiving = twoport_pipe::receive(&mut wire, sink, Recode::None, self.options.stall, progress);
+        let receiving = twoport_pipe::receive(&mut wire, sink, Recode::None, self.terms(), progress);
         let moved = tokio::select! {
             moved = receiving => moved,
             // The server's end of the stream may be lost on the way: when it has said that all is over, and nothing
@@ -65,7 +65,7 @@ impl Client {
             Put::Append => (Verb::Appe, 0),
         };
         let (mut wire, road) = self.open(request(verb, path)?, from, false).await?;
-        let sent = twoport_pipe::send(body, &mut wire, Recode::None, self.options.stall, progress).await;
+        let sent = twoport_pipe::send(body, &mut wire, Recode::None, self.terms(), progress).await;
         // The end of the stream says that the file is whole: after a fault it must not be said.
         let moved = match sent {
             Ok(bytes) => wire.finish().await.map(|()| bytes).map_err(|source| Cut {
@@ -115,11 +115,12 @@ impl Client {
     }
 }
 
-/// Ends when not one byte has come after so long: a road on which small packets pass and full ones vanish looks so.
+/// Ends when not one byte has come after so long: a road on which small packets pass and full ones vanish looks so. Where it
+/// was we who held the bytes back, nothing can be said.
 async fn nothing_came(patience: Duration, progress: &Progress) {
-    let before = progress.moved();
+    let before = progress.pulse();
     tokio::time::sleep(patience).await;
-    if progress.moved() != before {
+    if before.is_none() || progress.pulse() != before {
         std::future::pending().await
     }
 }

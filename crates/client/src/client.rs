@@ -127,7 +127,7 @@ impl Client {
             Some(named) => {
                 // Nobody can come to us through it.
                 if named.proxy.kind.carries_data() {
-                    options.rungs.retain(|rung| !matches!(rung, Rung::Active | Rung::Mapped));
+                    options.rungs.retain(|rung| matches!(rung, Rung::Epsv | Rung::Pasv));
                 }
                 through(named, host, port, options.timeout).await?
             }

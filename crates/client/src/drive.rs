@@ -16,7 +16,7 @@ use twoport_plan::LinkFault;
 use twoport_proto::Request;
 use twoport_proto::reply_reader::{ReceivedReply, ReplyReader};
 use twoport_session::ClientSession;
-use twoport_session::client::io::{Answer, Ask, Flights, Input, Output, Rung};
+use twoport_session::client::io::{Answer, Ask, Door, Flights, Input, Output, Rung};
 
 /// What happens on the way, for a trace and for lines that a user may read.
 #[derive(Debug, Clone)]
@@ -109,10 +109,16 @@ impl Driver {
     }
 
     /// Listens for the server; where the router is to be asked, what it gave is what is told.
-    async fn listen(&mut self, mapped: bool) -> Result<SocketAddr, LinkFault> {
-        let (listener, at) = ActiveListener::bind(self.local, self.way.mss)?;
+    async fn listen(&mut self, door: Door) -> Result<SocketAddr, LinkFault> {
+        let (mut listener, at) = ActiveListener::bind(self.local, self.way.mss)?;
+        if door == Door::Crossing {
+            // The default data port of RFC 959 §3.2 is the one below the control port.
+            let mut data = self.server;
+            data.set_port(data.port().saturating_sub(1));
+            listener.knock_at(data);
+        }
         let at = match at {
-            at if !mapped => at,
+            at if door != Door::Mapped => at,
             SocketAddr::V4(inner) if inner.ip().is_private() => {
                 let refused = |e: std::io::Error| LinkFault::Other { to: None, text: e.to_string() };
                 let router = Router::of_this_machine().map_err(refused)?;
@@ -269,8 +275,8 @@ impl Driver {
                         });
                         self.tell(Input::Dialled(result));
                     }
-                    Output::Listen { mapped } => {
-                        let result = self.listen(mapped).await;
+                    Output::Listen(door) => {
+                        let result = self.listen(door).await;
                         self.tell(Input::Listening(result));
                     }
                     Output::Accept { within } => {

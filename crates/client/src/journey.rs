@@ -232,15 +232,18 @@ fn rung_of(way: Way) -> Rung {
         Way::Epsv => Rung::Epsv,
         Way::Pasv | Way::PasvControl => Rung::Pasv,
         Way::Eprt | Way::Port => Rung::Active,
+        Way::Mapped => Rung::Mapped,
+        Way::Crossing => Rung::Crossing,
     }
 }
 
-/// A mapping is asked for anew each time: what is remembered of it is that active mode was the way.
 fn way_of(rung: Rung) -> Way {
     match rung {
         Rung::Epsv => Way::Epsv,
         Rung::Pasv => Way::Pasv,
-        Rung::Active | Rung::Mapped => Way::Port,
+        Rung::Active => Way::Port,
+        Rung::Mapped => Way::Mapped,
+        Rung::Crossing => Way::Crossing,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The edge: the only crate that opens sockets. It carries lines and bytes, and knows no rule of the session.
 
 pub mod control;
+mod crossing;
 pub mod data;
 pub mod dial;
 pub mod listen;

@@ -47,7 +47,7 @@ pub(crate) fn journey(url: &Url, common: &Common) -> Result<Journey, Stopped> {
     }
     let rungs = match (common.passive, common.active) {
         (true, _) => vec![Rung::Epsv, Rung::Pasv],
-        (_, true) => vec![Rung::Active, Rung::Mapped],
+        (_, true) => vec![Rung::Active, Rung::Mapped, Rung::Crossing],
         _ => Options::default().rungs,
     };
     let proxy = proxy::read(|name| std::env::var(name).ok(), &url.host).map_err(Stopped::usage)?;

@@ -114,11 +114,9 @@ pub enum Output {
         /// How long in all.
         within: Duration,
     },
-    /// Listen for one connection at our own address of the control connection; then [`Input::Listening`].
-    Listen {
-        /// Ask the router for a port of its outer address that leads here, and tell that one.
-        mapped: bool,
-    },
+    /// Listen for one connection at our own address of the control connection, which comes by this door; then
+    /// [`Input::Listening`].
+    Listen(Door),
     /// Take one connection, from the control peer only, while replies are heard; then [`Input::Accepted`].
     Accept {
         /// How long.
@@ -130,6 +128,18 @@ pub enum Output {
     Stepped(String),
     /// The answer to the ask.
     Answer(Answer),
+}
+
+/// How a connection that comes in gets past what stands before us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// By itself.
+    Own,
+    /// By a port of the router's outer address that the router is asked for; that one is told.
+    Mapped,
+    /// By our own knocking: from the port that is told a connection to the server's data port is tried all the while,
+    /// so that every box on our side sees one that goes out (RFC 9293 §3.5, simultaneous open).
+    Crossing,
 }
 
 /// The answer to an ask.
@@ -171,6 +181,9 @@ pub enum Rung {
     Active,
     /// The same from behind a NAT, through a port that the router was asked for.
     Mapped,
+    /// The same, through a hole that our own connection to the server's data port makes: for servers that connect from
+    /// there (RFC 959 §3.2, port L-1), and NATs that keep port numbers.
+    Crossing,
 }
 
 /// The road that was taken, for the line at the end of a transfer.
@@ -193,6 +206,7 @@ impl Rung {
             Rung::Pasv => "PASV",
             Rung::Active => "active",
             Rung::Mapped => "active through the router",
+            Rung::Crossing => "active by simultaneous open",
         }
     }
 }

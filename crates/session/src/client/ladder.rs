@@ -5,13 +5,13 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
 use twoport_plan::LinkFault;
-use twoport_plan::address::believable;
+use twoport_plan::address::{believable, outer_told};
 use twoport_proto::hostport;
 use twoport_proto::reply_reader::ReceivedReply;
 use twoport_proto::{Malformed, Request, Verb};
 
 use super::flight::Expected;
-use super::io::{Answer, Failed, Flights, Output, Road, Rung, TransferAsk};
+use super::io::{Answer, Door, Failed, Flights, Output, Road, Rung, TransferAsk};
 use super::{ClientSession, Doing, Settings};
 
 /// A data connection under way.
@@ -36,6 +36,8 @@ pub(super) enum Stage {
     Asking,
     /// Connecting; what 227 told, when it is another address.
     Dialling { told: Option<SocketAddrV4> },
+    /// STAT was said: which address the server sees us come from.
+    Locating,
     /// A listener is being made.
     Listening,
     /// PORT or EPRT was said, and the other one can still be.
@@ -62,9 +64,11 @@ impl Climb {
             Stage::Typing | Stage::Restarting(_) => settings.patience,
             Stage::Commanded(..) => settings.opening_patience,
             // The driver keeps the time of a connection; a reply has as much again.
-            Stage::Asking | Stage::Dialling { .. } | Stage::Listening | Stage::Telling { .. } => {
-                settings.rung_patience * 2
-            }
+            Stage::Asking
+            | Stage::Dialling { .. }
+            | Stage::Locating
+            | Stage::Listening
+            | Stage::Telling { .. } => settings.rung_patience * 2,
         }
     }
 
@@ -146,9 +150,18 @@ impl ClientSession {
                 climb.stage = Stage::Asking;
                 self.send(Request::bare(Verb::Pasv));
             }
-            rung @ (Rung::Active | Rung::Mapped) => {
+            // Behind a NAT the server must be told the outer address, and only the server can say which that is.
+            Rung::Crossing if self.outer.is_none() && is_private(self.ends.local) => {
+                climb.stage = Stage::Locating;
+                self.send(Request::bare(Verb::Stat));
+            }
+            rung @ (Rung::Active | Rung::Mapped | Rung::Crossing) => {
                 climb.stage = Stage::Listening;
-                self.out.push_back(Output::Listen { mapped: rung == Rung::Mapped });
+                self.out.push_back(Output::Listen(match rung {
+                    Rung::Mapped => Door::Mapped,
+                    Rung::Crossing => Door::Crossing,
+                    _ => Door::Own,
+                }));
             }
         }
     }
@@ -186,6 +199,8 @@ impl ClientSession {
             Stage::Typing => self.refused(reply),
             Stage::Asking if reply.code < 200 => {}
             Stage::Asking => self.passive_reply(&reply),
+            Stage::Locating if reply.code < 200 => {}
+            Stage::Locating => self.located(&reply),
             Stage::Telling { .. } if reply.code < 200 => {}
             Stage::Telling { at, .. } if good => {
                 let rung = self.settings.rungs[climb.rung % self.settings.rungs.len()];
@@ -200,6 +215,8 @@ impl ClientSession {
             }
             Stage::Telling { at, .. } => {
                 let at = *at;
+                // Some say why: that we come from another address, and from which.
+                self.outer = self.outer.or(outer_told(&whole(&reply), self.ends.server.ip()));
                 self.step_down(format!("PORT {at} was refused: {}", said(&reply)));
             }
             Stage::Restarting(_) if reply.code < 200 => {}
@@ -309,10 +326,30 @@ impl ClientSession {
         }
     }
 
+    /// The answer to STAT.
+    fn located(&mut self, reply: &ReceivedReply) {
+        self.outer = outer_told(&whole(reply), self.ends.server.ip());
+        match self.outer {
+            Some(_) => self.take_rung(),
+            None => {
+                let asked = self.asked();
+                self.step_down(format!("{asked}: the server does not tell which address we come from"));
+            }
+        }
+    }
+
     pub(super) fn listening(&mut self, result: Result<SocketAddr, LinkFault>) {
+        let crossing = self.asked() == Rung::Crossing.name();
         let Doing::Climbing(climb) = &mut self.doing else { return };
         match result {
             Ok(at) => {
+                // The port is ours as far as a NAT keeps numbers; the address is what the server sees.
+                let at = match (self.outer, at) {
+                    (Some(outer), SocketAddr::V4(inner)) if crossing => {
+                        SocketAddrV4::new(outer, inner.port()).into()
+                    }
+                    _ => at,
+                };
                 climb.stage = Stage::Telling { at, other: true };
                 let request = match at {
                     SocketAddr::V4(v4) => Request::new(Verb::Port, hostport::write_port(v4)),
@@ -348,6 +385,7 @@ impl ClientSession {
     }
 
     pub(super) fn accepted(&mut self, result: Result<(), LinkFault>) {
+        let rung = self.asked();
         let Doing::Climbing(climb) = &mut self.doing else { return };
         let Stage::Commanded(link, _) = &mut climb.stage else { return };
         match result {
@@ -357,7 +395,9 @@ impl ClientSession {
             }
             // The server will say 425 in its own time; nothing can be asked of it until then.
             Err(fault) => {
-                let why = format!("active: {}", fault.cause());
+                let why = format!("{rung}: {}", fault.cause());
+                // The next session goes on where this one ends.
+                self.rung = (climb.rung + 1) % self.settings.rungs.len();
                 climb.steps.push(why.clone());
                 let steps = std::mem::take(&mut climb.steps);
                 self.out.push_back(Output::Stepped(why));
@@ -418,6 +458,17 @@ impl ClientSession {
 /// The other way to tell an address: EPRT for IPv4 where PORT was refused. An IPv6 address has no PORT.
 fn tell_other(at: SocketAddr) -> Result<Request, Malformed> {
     Request::new(Verb::Eprt, hostport::write_eprt(at))
+}
+
+/// Whether a NAT is likely before this address of ours.
+fn is_private(local: SocketAddr) -> bool {
+    matches!(local.ip().to_canonical(), IpAddr::V4(ip) if ip.is_private())
+}
+
+/// All lines of a reply.
+fn whole(reply: &ReceivedReply) -> String {
+    let lines: Vec<_> = reply.lines.iter().map(|line| String::from_utf8_lossy(line)).collect();
+    lines.join("\n")
 }
 
 fn said(reply: &ReceivedReply) -> String {

@@ -2,7 +2,8 @@
 //! ladder of data connections steps down on refusals *and* on connections that do not come about.
 //!
 //! ```text
-//!   EPSV ──refused, or nobody answers──> PASV ──the same──> PORT or EPRT ──the same──> the same by a mapping ──> no road
+//!   EPSV ──refused, or nobody answers──> PASV ──the same──> PORT or EPRT ──the same──> by a mapping
+//!                                                                  no road <── by simultaneous open <──┘
 //! ```
 
 pub mod io;
@@ -12,7 +13,7 @@ mod ladder;
 mod login;
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use twoport_proto::modes::Mode;
@@ -46,7 +47,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
-            rungs: vec![Rung::Epsv, Rung::Pasv, Rung::Active, Rung::Mapped],
+            rungs: vec![Rung::Epsv, Rung::Pasv, Rung::Active, Rung::Mapped, Rung::Crossing],
             patience: Duration::from_secs(60),
             // A SYN is sent again after 1 and after 3 seconds: a blocked rung costs this and no more.
             rung_patience: Duration::from_millis(2800),
@@ -90,6 +91,8 @@ pub struct ClientSession {
     /// The road of the transfer under way, and of the data connection that is open for the next.
     road: Option<Road>,
     kept: Option<Road>,
+    /// The address that the server sees us come from, once it has said so.
+    outer: Option<Ipv4Addr>,
     out: VecDeque<Output>,
     due: Option<Instant>,
 }
@@ -132,6 +135,7 @@ impl ClientSession {
             block: false,
             road: None,
             kept: None,
+            outer: None,
             out: VecDeque::new(),
             due: None,
         }

@@ -9,7 +9,7 @@ use twoport_proto::{Request, Verb};
 
 use twoport_proto::modes::Mode;
 
-use super::io::{Answer, Ask, Failed, Flights, Input, Output, Rung, TransferAsk};
+use super::io::{Answer, Ask, Door, Failed, Flights, Input, Output, Rung, TransferAsk};
 use super::{ClientSession, Ends, Settings};
 
 /// A machine, its clock, and what it said.
@@ -33,7 +33,8 @@ impl Bench {
                 Output::Dial { to, .. } => {
                     format!("dial {}", to.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
                 }
-                Output::Listen { mapped } => if mapped { "listen mapped" } else { "listen" }.to_owned(),
+                Output::Listen(Door::Own) => "listen".to_owned(),
+                Output::Listen(door) => format!("listen {door:?}"),
                 Output::Accept { .. } => "accept".to_owned(),
                 Output::DropLink => "drop".to_owned(),
                 Output::Stepped(why) => format!("({why})"),
@@ -132,9 +133,62 @@ fn the_whole_ladder_down() {
     let told = bench.tell(Input::Listening(Ok("192.0.2.2:1025".parse().unwrap())));
     assert_eq!(told, "PORT 192,0,2,2,4,1");
     assert_eq!(bench.hear(500, "no"), "EPRT |1|192.0.2.2|1025|");
-    assert!(bench.hear(500, "no").ends_with("listen mapped"));
+    assert!(bench.hear(500, "no").ends_with("listen Mapped"));
     let fault = LinkFault::Other { to: None, text: "no NAT".to_owned() };
-    assert!(bench.tell(Input::Listening(Err(fault))).ends_with("no road after 4"));
+    assert!(bench.tell(Input::Listening(Err(fault.clone()))).ends_with("listen Crossing"));
+    assert!(bench.tell(Input::Listening(Err(fault))).ends_with("no road after 5"));
+}
+
+/// A machine behind a NAT that has come down to simultaneous open; `refusal` is what its PORT heard.
+fn crossing(refusal: &str) -> (Bench, String) {
+    let ends = Ends { server: SERVER.parse().unwrap(), local: "192.168.1.5:40000".parse().unwrap() };
+    let settings = Settings { rungs: vec![Rung::Active, Rung::Crossing], ..Settings::default() };
+    let mut bench = Bench { machine: ClientSession::new(settings, ends), now: Instant::now() };
+    bench.fetch();
+    assert_eq!(bench.hear(200, "ok"), "listen");
+    bench.tell(Input::Listening(Ok("192.168.1.5:1025".parse().unwrap())));
+    bench.hear(500, refusal);
+    let said = bench.hear(500, refusal);
+    (bench, said)
+}
+
+#[test]
+fn behind_a_nat_the_server_is_asked_for_our_address_and_told_it() {
+    let (mut bench, said) = crossing("Illegal PORT command");
+    assert!(said.ends_with("STAT"), "{said}");
+    assert_eq!(bench.hear(211, "status: Connected to 198.51.100.7"), "listen Crossing");
+    let told = bench.tell(Input::Listening(Ok("192.168.1.5:1026".parse().unwrap())));
+    assert_eq!(told, "PORT 198,51,100,7,4,2");
+    assert_eq!(bench.hear(200, "ok"), "RETR a, accept");
+    assert_eq!(bench.tell(Input::Accepted(Ok(()))), "");
+    assert_eq!(bench.hear(150, "here"), "open by active by simultaneous open");
+}
+
+#[test]
+fn a_refusal_that_tells_our_address_spares_the_question() {
+    let (_, said) = crossing("Will not connect to 192.168.1.5: you come from 198.51.100.7");
+    assert!(said.ends_with("listen Crossing"), "{said}");
+}
+
+#[test]
+fn a_server_that_does_not_tell_our_address_is_not_told_one() {
+    let (mut bench, _) = crossing("Illegal PORT command");
+    let said = bench.hear(502, "no STAT");
+    assert!(said.contains("does not tell which address") && said.ends_with("no road after 2"), "{said}");
+}
+
+#[test]
+fn where_nobody_came_the_next_session_begins_one_rung_further() {
+    let mut bench = Bench::new(SERVER);
+    bench.fetch();
+    bench.hear(200, "ok");
+    bench.hear(500, "what?");
+    bench.hear(500, "what?");
+    bench.tell(Input::Listening(Ok("192.0.2.2:1025".parse().unwrap())));
+    assert_eq!(bench.hear(200, "ok"), "RETR a, accept");
+    let fault = LinkFault::NobodyCame { port: 1025, waited: Duration::from_secs(3), range: None };
+    assert!(bench.tell(Input::Accepted(Err(fault))).contains("no road after 3"));
+    assert_eq!(bench.machine.rung(), Some(Rung::Mapped));
 }
 
 #[test]

@@ -66,7 +66,9 @@ impl Peers {
         let libraries = self.root().join("usr/lib");
         let mut folders = vec![libraries.clone()];
         let there = fs::read_dir(&libraries).into_iter().flatten().flatten();
-        folders.extend(there.map(|entry| entry.path()).filter(|path| path.to_string_lossy().contains("-linux-")));
+        folders.extend(
+            there.map(|entry| entry.path()).filter(|path| path.to_string_lossy().contains("-linux-")),
+        );
         std::env::join_paths(folders).unwrap_or_default()
     }
 
@@ -77,7 +79,9 @@ impl Peers {
             .env("LD_LIBRARY_PATH", self.libraries())
             .stderr(Stdio::null())
             .output();
-        ldd.is_ok_and(|out| out.status.success() && !String::from_utf8_lossy(&out.stdout).contains("not found"))
+        ldd.is_ok_and(|out| {
+            out.status.success() && !String::from_utf8_lossy(&out.stdout).contains("not found")
+        })
     }
 
     fn python_is_whole(&self) -> bool {
@@ -135,7 +139,8 @@ impl Peers {
             let python = if debian.exists() { debian } else { Path::new("python3") };
             quiet(Command::new(python).args(["-m", "venv", "--clear"]).arg(self.folder.join("py")))
         };
-        if !make() && !(can_install() && apt(&["install", "-q", "-y", "python3-venv"]) && make()) {
+        let venv = || can_install() && apt(&["install", "-q", "-y", "python3-venv"]);
+        if !(make() || venv() && make()) {
             return false;
         }
         let pip = Command::new(self.python())

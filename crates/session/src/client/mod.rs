@@ -24,6 +24,9 @@ use self::login::Step;
 /// How long a server's last word on a transfer that was cut is waited for.
 const CUT_PATIENCE: Duration = Duration::from_secs(2);
 
+/// Replies that one ask may bring: a slow server says 1yz now and then, and no transfer needs a hundred.
+const CHATTER: u32 = 1000;
+
 /// How a client treats its server.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -71,6 +74,8 @@ pub struct ClientSession {
     ascii: Option<bool>,
     out: VecDeque<Output>,
     due: Option<Instant>,
+    /// Replies since the last ask.
+    heard: u32,
 }
 
 #[derive(Debug)]
@@ -103,11 +108,13 @@ impl ClientSession {
             ascii: None,
             out: VecDeque::new(),
             due: None,
+            heard: 0,
         }
     }
 
     /// Begins an ask. Nothing else may be asked before its answer.
     pub fn ask(&mut self, now: Instant, ask: Ask) {
+        self.heard = 0;
         match (&self.doing, ask) {
             (Doing::Closed, Ask::Finish { whole: true }) => self.answer(Answer::Unconfirmed),
             (Doing::Closed, _) => {
@@ -206,6 +213,12 @@ impl ClientSession {
         // 421 may come at any time, and means the end.
         if reply.code == 421 {
             return self.gone(Failed::Refused(reply));
+        }
+        // Each "wait" begins the patience anew; one who says nothing else is not waited for.
+        self.heard += 1;
+        if self.heard > CHATTER {
+            let text = format!("the server said {CHATTER} replies and no answer");
+            return self.gone(Failed::OutOfStep(text));
         }
         match &mut self.doing {
             Doing::Login(_) => self.login_reply(reply),

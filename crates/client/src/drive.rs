@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 use tokio::time::sleep_until;
-use twoport_net::control::ControlStream;
+use twoport_net::control::{Arrived, ControlStream};
 use twoport_net::socks::{Proxy, Target};
 use twoport_net::{ActiveListener, DataStream, Source, dial_first, natpmp};
 use twoport_pipe::Progress;
@@ -43,6 +43,9 @@ const LATE: Duration = Duration::from_millis(1500);
 /// How often a quiet control connection shows that it lives: some NATs forget one within ten seconds.
 const ALIVE: Duration = Duration::from_secs(4);
 
+/// Lines that may lie there unasked for; of a flood the rest is heard in its turn.
+const STRAY: usize = 100;
+
 /// How long a command may wait to be taken.
 const SEND_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -59,6 +62,8 @@ pub(crate) struct Driver {
     link: Option<DataStream>,
     notice: Listener,
     way: Way,
+    /// Whether a line without end was told of.
+    overlong: bool,
 }
 
 /// How connections leave this machine.
@@ -91,6 +96,7 @@ impl Driver {
             link: None,
             notice,
             way,
+            overlong: false,
         })
     }
 
@@ -172,7 +178,14 @@ impl Driver {
 
     /// Hands in the next line that has arrived, if there is one.
     fn take_line(&mut self) -> bool {
-        let Some(line) = self.control.next_line() else { return false };
+        let Some(line) = self.control.next_line() else {
+            // Nobody waits for the end of a line without end.
+            let overlong = self.control.is_overlong() && !std::mem::replace(&mut self.overlong, true);
+            if overlong {
+                self.tell(Input::Nonsense);
+            }
+            return overlong;
+        };
         match line.ok().map(|line| self.replies.feed_line(&line)) {
             Some(Ok(None)) => {}
             Some(Ok(Some(reply))) => {
@@ -196,6 +209,15 @@ impl Driver {
 
     /// From the ask to its answer.
     pub(crate) async fn ask(&mut self, ask: Ask) -> Answer {
+        if matches!(ask, Ask::Say(_) | Ask::Transfer(_) | Ask::Quit) {
+            // What came while nothing was asked answers nothing. Taken for the answer to what is asked next, it would put
+            // every later reply out of step.
+            for _ in 0..STRAY {
+                if !self.take_line() && !matches!(self.control.read_now(), Ok(Arrived::Bytes)) {
+                    break;
+                }
+            }
+        }
         self.machine.ask(Instant::now(), ask);
         let mut accepting: Option<Accepting> = None;
         loop {

@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => Exit::Done.into(),
         Err(stopped) => {
-            eprintln!("twoport: {stopped}");
+            eprintln!("twoport: {}", show::plain(&stopped.text));
             stopped.exit.into()
         }
     }

@@ -78,7 +78,7 @@ async fn run(
             Event::Failed(step, e) => show_step(args, step, "failed", Some(e)),
             Event::Fewer(sessions, e) => {
                 if !args.common.quiet {
-                    eprintln!("twoport: {e}; going on with {sessions} sessions");
+                    eprintln!("twoport: {}; going on with {sessions} sessions", show::plain(&e.to_string()));
                 }
                 Ok(())
             }
@@ -161,7 +161,7 @@ fn show_skip(args: &Mirror, path: &[u8], why: &str) {
     if args.common.json {
         let _ = show::object(&json!({ "step": "skip", "path": String::from_utf8_lossy(path), "why": why }));
     } else if !args.common.quiet {
-        eprintln!("twoport: skip {}: {why}", shown(path));
+        eprintln!("twoport: skip {}: {}", shown(path), show::plain(why));
     }
 }
 
@@ -183,7 +183,7 @@ fn show_step(args: &Mirror, step: &Step, result: &str, error: Option<&Error>) ->
         }));
     }
     match error {
-        Some(e) => eprintln!("twoport: {step}; but it failed: {e}"),
+        Some(e) => eprintln!("twoport: {step}; but it failed: {}", show::plain(&e.to_string())),
         None if args.dry_run || !args.common.quiet => return show::line(step.to_string().as_bytes()),
         None => {}
     }

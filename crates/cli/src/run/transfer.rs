@@ -94,16 +94,16 @@ async fn get_one(url: &Url, target: PathBuf, args: &Get) -> Result<(), Stopped> 
         }
         stopped
     })?;
-    if let Some(entry) = &entry
-        && entry.kind == Kind::File
-        && entry.size != at
-        && !moved.confirmed
+    if let Some(entry) = entry.as_ref().filter(|entry| entry.kind == Kind::File)
+        && (at > entry.size || at < entry.size && !moved.confirmed)
     {
-        let text = format!(
-            "{url}: {at} bytes came of {}, and the server never said that it was done; they are kept in {}: go on with --resume",
-            entry.size,
-            part.display()
-        );
+        let why = if at > entry.size {
+            format!("{at} bytes came, and the server says that the file has {}", entry.size)
+        } else {
+            format!("{at} bytes came of {}, and the server never said that it was done", entry.size)
+        };
+        let next = if at > entry.size { "look at the file there" } else { "go on with --resume" };
+        let text = format!("{url}: {why}; they are kept in {}: {next}", part.display());
         return Err(Stopped { exit: Exit::Incomplete, text });
     }
     moved.bytes = progress.moved();
@@ -132,7 +132,7 @@ fn tell(common: &Common, name: &str, moved: &Moved, took: Duration) -> Result<()
         return show::object(&show::moved_object(name, moved, took));
     }
     if !common.quiet {
-        eprintln!("{}", show::moved(name, moved, took));
+        eprintln!("{}", show::plain(&show::moved(name, moved, took)));
     }
     Ok(())
 }

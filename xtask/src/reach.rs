@@ -107,7 +107,10 @@ impl Campaign<'_> {
         const SEALED: &str =
             "cp -a /etc \"$1\" && mount --bind \"$1\" /etc && mount -t tmpfs tmpfs /run && shift && \"$@\"";
         // The laboratory calls client and servers by their names.
-        let mut path: Vec<PathBuf> = self.binary.parent().map(Path::to_path_buf).into_iter().collect();
+        let mut path = vec![work.0.join("bin")];
+        fs::create_dir(&path[0])
+            .and_then(|()| std::os::unix::fs::symlink(self.binary, path[0].join("twoport")))
+            .map_err(|e| format!("{} cannot be made: {e}", path[0].display()))?;
         path.push(peers.root().join("usr/sbin"));
         path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
         let path = std::env::join_paths(path);

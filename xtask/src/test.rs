@@ -98,9 +98,12 @@ pub(crate) fn reach(root: &Path, args: &[&str]) -> Result<(), String> {
     if let Some(flag) = flags.iter().find(|flag| **flag != "--impossible") {
         return Err(format!("reach has no {flag}; it has --impossible"));
     }
-    let world = World::of(root, false)?;
+    let mut world = World::of(root, false)?;
     install(root)?;
-    world.cargo("build", &["--release", "-p", "twoport"])?;
+    match std::env::var_os("TWOPORT_BIN") {
+        Some(binary) => world.binary = binary.into(),
+        None => world.cargo("build", &["--release", "-p", "twoport"])?,
+    }
     world.reach(!flags.is_empty(), &only)
 }
 

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// A program that the interop tests drive, and the Debian package that brings it.
+/// A program that the interop tests drive or the laboratory is built with, and the Debian package that brings it.
 const CLIENTS: &[(&str, &str)] = &[
     ("curl", "curl"),
     ("lftp", "lftp"),
@@ -15,6 +15,9 @@ const CLIENTS: &[(&str, &str)] = &[
     ("busybox", "busybox"),
     ("python3", "python3"),
     ("ps", "procps"),
+    ("ip", "iproute2"),
+    ("nft", "nftables"),
+    ("openssl", "openssl"),
 ];
 
 /// Installs the missing clients where that is possible, and says what will be skipped where it is not.
@@ -73,26 +76,26 @@ fn skip(missing: &[(&str, &str)], why: &str) {
     }
 }
 
-fn can_install() -> bool {
+pub(crate) fn can_install() -> bool {
     Path::new("/etc/debian_version").exists() && is_root() && on_path("apt-get")
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     let id = Command::new("id").arg("-u").output();
     id.is_ok_and(|out| out.stdout.trim_ascii() == b"0")
 }
 
-fn on_path(program: &str) -> bool {
+pub(crate) fn on_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
-fn apt(args: &[&str]) -> bool {
+pub(crate) fn apt(args: &[&str]) -> bool {
     let done = Command::new("apt-get").args(args).env("DEBIAN_FRONTEND", "noninteractive").status();
     done.is_ok_and(|status| status.success())
 }
 
-fn quiet(command: &mut Command) -> bool {
+pub(crate) fn quiet(command: &mut Command) -> bool {
     let done = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
     done.is_ok_and(|status| status.success())
 }

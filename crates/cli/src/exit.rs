@@ -1,6 +1,5 @@
 //! Exit codes, a promise to scripts, and what is said with them on stderr.
 
-use std::fmt;
 use std::process::ExitCode;
 
 use twoport_client::Error;
@@ -24,6 +23,22 @@ pub(crate) enum Exit {
     Local = 6,
     /// Stopped before all was done.
     Incomplete = 7,
+}
+
+impl Exit {
+    /// One word for a script, as the code is one number.
+    pub(crate) fn cause(self) -> &'static str {
+        match self {
+            Exit::Done => "done",
+            Exit::NotFound => "not-found",
+            Exit::Usage => "usage",
+            Exit::Refused => "refused",
+            Exit::Unreachable => "unreachable",
+            Exit::Insecure => "insecure",
+            Exit::Local => "local",
+            Exit::Incomplete => "incomplete",
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
@@ -54,17 +69,11 @@ impl From<Error> for Stopped {
         let exit = match &e {
             e if e.is_not_found() => Exit::NotFound,
             Error::Refused { .. } => Exit::Refused,
-            Error::Unreachable { .. } | Error::OutOfStep(_) => Exit::Unreachable,
+            Error::Unreachable { .. } | Error::OutOfStep(_) | Error::NotUnderstood(_) => Exit::Unreachable,
             Error::BadArgument(_) => Exit::Usage,
-            Error::Short { .. } => Exit::Incomplete,
+            Error::Short { .. } | Error::Unconfirmed { .. } => Exit::Incomplete,
             Error::Local { .. } => Exit::Local,
         };
         Stopped { exit, text: e.to_string() }
-    }
-}
-
-impl fmt::Display for Stopped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
     }
 }

@@ -2,6 +2,7 @@
 
 mod args;
 mod exit;
+mod progress;
 mod run;
 mod settle;
 mod shell;
@@ -23,6 +24,9 @@ fn main() -> ExitCode {
             return code.into();
         }
     };
+    // What `cat` prints is the file and nothing else.
+    let json =
+        args.command.common().is_some_and(|common| common.json) && !matches!(args.command, Command::Cat(_));
     let ended = match args.command {
         Command::Serve(serve) => run::serve::serve(serve),
         Command::Ls(ls) => run::remote::ls(&ls),
@@ -44,7 +48,11 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => Exit::Done.into(),
         Err(stopped) => {
-            eprintln!("twoport: {stopped}");
+            if json {
+                // A reader that has gone has seen enough; stderr says it in any case.
+                let _ = show::object(&show::failure(None, &stopped));
+            }
+            eprintln!("twoport: {}", show::plain(&stopped.text));
             stopped.exit.into()
         }
     }

@@ -4,21 +4,24 @@
 mod files;
 mod listing;
 mod reach;
+mod steps;
 mod transfer;
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use twoport_net::socks::Proxy;
+use twoport_pipe::{Rate, Terms};
+use twoport_proto::modes::Mode;
 use twoport_proto::reply_reader::ReceivedReply;
-use twoport_proto::{Request, Secret, Verb};
+use twoport_proto::{Moment, Request, Secret, Verb};
 use twoport_session::client::Settings;
-use twoport_session::client::io::{Answer, Ask, Road, Rung};
+use twoport_session::client::io::{Answer, Ask, Flights, Road, Rung};
 
-use self::reach::{reach, through};
-use crate::drive::{Driver, Listener, Way};
+use crate::drive::{Driver, Listener};
 use crate::error::Error;
 use crate::features::Features;
+use crate::proxy::Named;
 
 /// How to connect and what to try.
 #[derive(Debug, Clone)]
@@ -33,8 +36,17 @@ pub struct Options {
     pub opening: Duration,
     /// The largest segment that either side may send, where a link on the way swallows larger ones.
     pub mss: Option<u16>,
-    /// The SOCKS5 proxy that every connection goes through.
-    pub proxy: Option<Proxy>,
+    /// The proxy that every connection goes through.
+    pub proxy: Option<Named>,
+    /// Whether commands may be said in one flight.
+    pub flights: Flights,
+    /// How bytes are carried, where the server offers that: MODE B for many files over one data connection, MODE Z for
+    /// compressed ones. MODE S where it does not.
+    pub mode: Mode,
+    /// What the server can do, where that is known already; it is asked where it is not.
+    pub features: Option<Features>,
+    /// How fast the bytes of files and listings may pass, together with all sessions whose options hold a clone of it.
+    pub rate: Option<Rate>,
     /// Only addresses of this family; either when none is named.
     pub family: Option<Family>,
     /// How files go over.
@@ -74,6 +86,10 @@ impl Default for Options {
             opening: settings.opening_patience,
             mss: None,
             proxy: None,
+            rate: None,
+            flights: Flights::default(),
+            mode: Mode::Stream,
+            features: None,
             family: None,
             representation: Representation::Image,
             begins_in_ascii: false,
@@ -88,6 +104,18 @@ pub struct Client {
     features: Features,
     /// How many addresses the host has.
     addresses: usize,
+    /// What this server's LIST takes, and where the session is at home, as far as that has been asked.
+    lists: listing::Habits,
+    /// MODE as it is.
+    mode: Mode,
+    company: Company,
+}
+
+/// What comes with the next transfers.
+#[derive(Debug, Clone, Copy, Default)]
+struct Company {
+    more: bool,
+    times: bool,
 }
 
 /// How an upload meets what is there.
@@ -112,6 +140,8 @@ pub struct Moved {
     pub road: Road,
     /// Whether the server has said so; false when all bytes went over and its last word never came.
     pub confirmed: bool,
+    /// When the file was changed, where that was asked beside it (see [`Client::others_follow`]) and answered.
+    pub modified: Option<Moment>,
 }
 
 impl Client {
@@ -126,129 +156,63 @@ impl Client {
         options: Options,
         notice: Listener,
     ) -> Result<Client, Error> {
+        let mut options = options;
+        let known = options.features.take();
+        let wanted = options.mode;
         let mut client = Client::open(host, port, options, notice).await?;
-        let (user, password, account) = login;
-        client.done(Ask::Login { user, password, account }).await?;
-        client.ask_features().await?;
+        client.features = known.clone().unwrap_or_default();
+        client.enter(host, port, login).await?;
+        if known.is_none() {
+            client.ask_features().await?;
+        }
         if client.features.has("UTF8") {
             client.tolerant(Verb::Opts, b"UTF8 ON").await?;
         }
+        client.carry_by(wanted).await?;
         Ok(client)
     }
 
-    /// Connects as [`Client::connect`] does, and neither hears the greeting nor logs in: for a user who does that step by
-    /// step.
-    ///
-    /// # Errors
-    /// When no address answers.
-    pub async fn open(host: &str, port: u16, options: Options, notice: Listener) -> Result<Client, Error> {
-        let mut options = options;
-        let mut addresses = 1;
-        let stream = match &options.proxy {
-            Some(proxy) => {
-                // Nobody can come to us through it.
-                options.rungs.retain(|rung| !matches!(rung, Rung::Active | Rung::Mapped));
-                through(proxy, host, port, options.timeout).await?
+    /// MODE, where the server offers what is wanted; MODE S where it does not.
+    async fn carry_by(&mut self, wanted: Mode) -> Result<(), Error> {
+        // A server that knows no FEAT may be old enough to know MODE B.
+        let offered = match wanted {
+            Mode::Stream | Mode::Compressed => false,
+            Mode::Block => self.features.offers("MODE B") || self.features.is_empty(),
+            Mode::Deflate => self.features.offers("MODE Z"),
+        };
+        if offered {
+            match self.done(Ask::Mode(wanted)).await {
+                Ok(_) => self.mode = wanted,
+                Err(Error::Refused { .. }) => {}
+                Err(e) => return Err(e),
             }
-            None => {
-                let reached = reach(host, port, &options).await?;
-                addresses = reached.1;
-                reached.0
-            }
-        };
-        let settings = Settings {
-            rungs: options.rungs.clone(),
-            patience: options.timeout,
-            opening_patience: options.opening,
-            begins_in_ascii: options.begins_in_ascii,
-            ..Settings::default()
-        };
-        let way =
-            Way { mss: options.mss, proxy: options.proxy.clone().map(|proxy| (proxy, host.to_owned())) };
-        let driver = Driver::new(stream, settings, notice, way)
-            .map_err(|source| Error::Local { what: "the connection cannot be used".to_owned(), source })?;
-        Ok(Client { driver, options, features: Features::default(), addresses })
-    }
-
-    /// Hears the greeting of a connection that [`Client::open`] has made.
-    ///
-    /// # Errors
-    /// When the server turns us away.
-    pub async fn greeting(&mut self) -> Result<ReceivedReply, Error> {
-        self.done(Ask::Greeting).await
-    }
-
-    /// Asks what the server can do (FEAT, RFC 2389 §3); one that does not know the question can nothing of it.
-    ///
-    /// # Errors
-    /// When the connection broke.
-    pub async fn ask_features(&mut self) -> Result<(), Error> {
-        self.features = match self.say(Request::bare(Verb::Feat)).await {
-            Ok(reply) => Features::read(&reply),
-            Err(Error::Refused { .. }) => Features::default(),
-            Err(e) => return Err(e),
-        };
+        }
         Ok(())
     }
 
-    /// Says a command that makes the server move bytes to or from another server, and waits for its end however long
-    /// that takes.
-    ///
-    /// # Errors
-    /// When the server refuses, or the connection broke.
-    pub async fn say_elsewhere(&mut self, request: Request) -> Result<ReceivedReply, Error> {
-        self.done(Ask::SayElsewhere(request)).await
-    }
-
-    /// Stops what was under way when its future was dropped, and hears what the server says to that. Where nothing was,
-    /// nothing is said.
-    ///
-    /// # Errors
-    /// When the connection broke.
-    pub async fn abort(&mut self) -> Result<(), Error> {
-        if !self.driver.is_interrupted() {
-            return Ok(());
-        }
-        self.done(Ask::Abort).await.map(|_| ())
-    }
-
-    /// Hears what the server has said unasked, so that the next reply is the next command's.
-    pub fn resynchronize(&mut self) {
-        self.driver.hear();
-    }
-
-    /// Whether the connection has ended.
+    /// How bytes are carried.
     #[must_use]
-    pub fn is_closed(&self) -> bool {
-        self.driver.is_closed()
+    pub fn mode(&self) -> Mode {
+        self.mode
     }
 
-    /// Whether TYPE is A; none where nothing was said of it yet.
+    /// Whether commands may be said in one flight, as far as is known now.
     #[must_use]
-    pub fn is_ascii(&self) -> Option<bool> {
-        self.driver.is_ascii()
+    pub fn flights(&self) -> Flights {
+        self.driver.flights()
     }
 
-    /// Changes the rungs that transfers may try, in this order.
-    pub fn set_rungs(&mut self, rungs: Vec<Rung>) {
-        self.driver.set_rungs(rungs);
-    }
-
-    /// Changes how files go over.
-    pub fn set_representation(&mut self, representation: Representation) {
-        self.options.representation = representation;
+    /// The next transfers are some of many: the data connection of the one after is asked for ahead where `more` is set,
+    /// and with `times` a fetch asks when its file was changed, both in one flight with the transfer and only where the
+    /// server bears that.
+    pub fn others_follow(&mut self, more: bool, times: bool) {
+        self.company = Company { more, times };
     }
 
     /// The server's address, as it was reached.
     #[must_use]
     pub fn server(&self) -> SocketAddr {
         self.driver.server()
-    }
-
-    /// How many addresses the host has; one of them is [`Client::server`]'s.
-    #[must_use]
-    pub fn addresses(&self) -> usize {
-        self.addresses
     }
 
     /// The rung that the next transfer begins with: what worked last.
@@ -271,13 +235,22 @@ impl Client {
         self.done(Ask::Say(request)).await
     }
 
-    /// Says goodbye; a server that has gone already has heard it.
+    /// Says goodbye; a server that has gone already has heard it, and one that does not answer is not waited for.
     pub async fn quit(mut self) {
-        let _ = self.driver.ask(Ask::Quit).await;
+        let _ = tokio::time::timeout(GOODBYE, self.driver.ask(Ask::Quit)).await;
+    }
+
+    /// What every transfer is held to.
+    fn terms(&self) -> Terms {
+        Terms { stall: self.options.stall, rate: self.options.rate.clone() }
     }
 
     /// Says something that may be refused without harm.
     async fn tolerant(&mut self, verb: Verb, argument: &[u8]) -> Result<(), Error> {
+        if self.driver.flights() == Flights::Now {
+            self.driver.mention(Ask::Mention(request(verb, argument)?)).await;
+            return Ok(());
+        }
         match self.say(request(verb, argument)?).await {
             Ok(_) | Err(Error::Refused { .. }) => Ok(()),
             Err(e) => Err(e),
@@ -293,9 +266,49 @@ impl Client {
     }
 }
 
+/// How long the answer to QUIT may take: nothing depends on it.
+const GOODBYE: Duration = Duration::from_secs(2);
+
 fn request(verb: Verb, argument: &[u8]) -> Result<Request, Error> {
-    Request::new(verb, argument).map_err(|fault| {
-        let shown = String::from_utf8_lossy(argument).escape_debug().to_string();
+    let argument = if takes_a_path(verb) { literal(argument) } else { Cow::Borrowed(argument) };
+    Request::new(verb, &argument).map_err(|fault| {
+        let shown = String::from_utf8_lossy(&argument).escape_debug().to_string();
         Error::BadArgument(format!("{verb} {shown}: {fault}"))
     })
+}
+
+/// A path that is taken as it stands. Pure-FTPd drops blanks before a name, vsftpd takes a dash for the begin of flags,
+/// inetutils-ftpd and others a tilde for somebody's home.
+fn literal(path: &[u8]) -> Cow<'_, [u8]> {
+    match path.first() {
+        Some(b' ' | b'-' | b'~') => Cow::Owned([b"./", path].concat()),
+        _ => Cow::Borrowed(path),
+    }
+}
+
+fn takes_a_path(verb: Verb) -> bool {
+    use Verb::*;
+    matches!(
+        verb,
+        Retr | Stor | Appe | Size | Mdtm | Mlst | Mlsd | Stat | Dele | Mkd | Rmd | Rnfr | Rnto | Cwd | Hash
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_a_server_would_take_for_something_else_is_told_as_a_path() {
+        for (path, said) in [
+            (&b" a"[..], "DELE ./ a"),
+            (b"-a", "DELE ./-a"),
+            (b"~a", "DELE ./~a"),
+            (b"a -~", "DELE a -~"),
+            (b"/-a", "DELE /-a"),
+        ] {
+            assert_eq!(request(Verb::Dele, path).unwrap().shown(), said);
+        }
+        assert_eq!(request(Verb::List, b"-a x").unwrap().shown(), "LIST -a x");
+    }
 }

@@ -28,12 +28,23 @@ pub enum Error {
     /// The server's words have no meaning where they came, or it fell silent.
     #[error("{0}")]
     OutOfStep(String),
+    /// The server's listing is in no form that is known.
+    #[error("{0}")]
+    NotUnderstood(String),
     /// A transfer fell short: bytes that did go over, and why it ended.
     #[error("the transfer ended after {bytes} bytes: {why}")]
     Short {
         /// Bytes over the data connection.
         bytes: u64,
         /// Why.
+        why: String,
+    },
+    /// All bytes of a transfer went over, and whether that was all is not known: the server's last word is lost.
+    #[error("{bytes} bytes went over, and the server's last word on them never came{}", behind(why))]
+    Unconfirmed {
+        /// Bytes over the last data connection.
+        bytes: u64,
+        /// Why nobody could be asked, if somebody was to be asked.
         why: String,
     },
     /// A name or another argument cannot be sent.
@@ -47,6 +58,10 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+}
+
+fn behind(why: &str) -> String {
+    if why.is_empty() { String::new() } else { format!("; {why}") }
 }
 
 impl Error {

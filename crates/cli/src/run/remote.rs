@@ -1,19 +1,23 @@
 //! `ls`, `rm`, `mkdir`, `rmdir`, `mv`, `stat`, `hash`: what needs a session and no file of ours; and how a session is
 //! begun from a URL.
 
-use std::sync::Once;
+use std::num::NonZeroU64;
+use std::sync::{Once, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use twoport_client::local_name::shown;
 use twoport_client::memory;
 use twoport_client::netrc::Netrc;
 use twoport_client::proxy;
 use twoport_client::url::{Scheme, Url};
 use twoport_client::{Client, Error, Journey, Listener, Notice, Options, Representation};
+use twoport_pipe::Rate;
 use twoport_proto::{Entry, Kind, Moment, Secret};
 use twoport_session::client::io::Rung;
 
 use crate::args::{ClientTls, Common, Ls, Many, Mv, Remote};
 use crate::exit::{Exit, Stopped};
+use crate::progress::say;
 use crate::show;
 
 /// Folders that `ls -R` goes into at most, one below the other: a tree that is deeper has a loop in it.
@@ -38,14 +42,24 @@ pub(crate) fn journey(url: &Url, common: &Common) -> Result<Journey, Stopped> {
     refuse_tls(url.scheme, common.tls)?;
     let rungs = match (common.passive, common.active) {
         (true, _) => vec![Rung::Epsv, Rung::Pasv],
-        (_, true) => vec![Rung::Active, Rung::Mapped],
+        (_, true) => vec![Rung::Active, Rung::Mapped, Rung::Crossing],
         _ => Options::default().rungs,
     };
     let timeout = Duration::from_secs(common.timeout.max(1));
-    let representation = if common.ascii { Representation::Text } else { Representation::Image };
-    let options = Options { rungs, timeout, representation, ..Options::default() };
+    let plain = Options::default();
+    let options = Options {
+        rungs,
+        timeout,
+        // Who is patient with a reply is patient with bytes, and who is not, is not.
+        stall: timeout.min(plain.stall.max(timeout / 3)),
+        opening: plain.opening.min(timeout),
+        rate: common.limit_rate.map(rate),
+        representation: if common.ascii { Representation::Text } else { Representation::Image },
+        ..plain
+    };
     let options = through_proxy(options, &url.host)?;
     let mut journey = Journey::new(&url.host, url.port, login(url)?, options, listener(common));
+    journey.retry(common.retries);
     if !common.passive
         && !common.active
         && let Some(path) = memory::default_path()
@@ -70,9 +84,7 @@ pub(crate) fn refuse_tls(scheme: Scheme, tls: ClientTls) -> Result<(), Stopped> 
 
 /// The options, by way of the proxy that the environment names for this host.
 pub(crate) fn through_proxy(options: Options, host: &str) -> Result<Options, Stopped> {
-    let said = |names: [&str; 2]| names.iter().find_map(|name| std::env::var(name).ok());
-    let (all, spared) = (said(["ALL_PROXY", "all_proxy"]), said(["NO_PROXY", "no_proxy"]));
-    let proxy = proxy::read(all.as_deref(), spared.as_deref(), host).map_err(Stopped::usage)?;
+    let proxy = proxy::read(|name| std::env::var(name).ok(), host).map_err(Stopped::usage)?;
     Ok(Options { proxy, ..options })
 }
 
@@ -84,9 +96,15 @@ pub(crate) fn netrc() -> Result<Option<Netrc>, Stopped> {
     if let Some(warning) = warning {
         // Once, however many sessions ask.
         static SAID: Once = Once::new();
-        SAID.call_once(|| eprintln!("twoport: {warning}"));
+        SAID.call_once(|| say(format_args!("twoport: {warning}")));
     }
     Ok(Some(netrc))
+}
+
+/// The one limit of the command: every session that it begins holds a clone.
+fn rate(per_second: NonZeroU64) -> Rate {
+    static RATE: OnceLock<Rate> = OnceLock::new();
+    RATE.get_or_init(|| Rate::new(per_second)).clone()
 }
 
 /// Who we are: the URL's user, else `.netrc`'s, else anonymous.
@@ -122,6 +140,18 @@ fn one<T>(
     })
 }
 
+/// The same with something that must be there: a server's vague refusal is looked into.
+fn one_there<T>(
+    text: &str,
+    common: &Common,
+    mut work: impl AsyncFnMut(&mut Client, &[u8]) -> Result<T, Error>,
+) -> Result<T, Stopped> {
+    one(text, common, async |client, path| match work(client, path).await {
+        Err(e) => Err(client.explained(path, e).await),
+        done => done,
+    })
+}
+
 /// The failure, with what it was about.
 pub(crate) fn about(what: impl std::fmt::Display, e: Error) -> Stopped {
     let mut stopped = Stopped::from(e);
@@ -129,23 +159,38 @@ pub(crate) fn about(what: impl std::fmt::Display, e: Error) -> Stopped {
     stopped
 }
 
+/// The first failure's code when there was one thing to do, else 7 when some failed.
+pub(crate) fn all(done: Vec<Result<(), Stopped>>) -> Result<(), Stopped> {
+    let things = done.len();
+    let mut failed: Vec<Stopped> = done.into_iter().filter_map(Result::err).collect();
+    match failed.len() {
+        0 => Ok(()),
+        1 if things == 1 => Err(failed.remove(0)),
+        count => {
+            let texts: Vec<String> = failed.iter().map(|stopped| stopped.text.clone()).collect();
+            let text = format!("{count} of {things} failed:\n{}", texts.join("\n"));
+            Err(Stopped { exit: Exit::Incomplete, text })
+        }
+    }
+}
+
 /// What is told on the way: steps down the ladder, and with `--trace` the dialogue.
 fn listener(common: &Common) -> Listener {
     let (trace, quiet) = (common.trace, common.quiet);
     Box::new(move |notice| match notice {
-        Notice::Sent(line) if trace => eprintln!("---> {line}"),
+        Notice::Sent(line) if trace => say(format_args!("---> {line}")),
         Notice::Heard(reply) if trace => {
             let last = reply.lines.len().saturating_sub(1);
             for (place, line) in reply.lines.iter().enumerate() {
-                let text = String::from_utf8_lossy(line);
+                let text = shown(line);
                 match place {
-                    _ if place == last => eprintln!("{} {text}", reply.code),
-                    0 => eprintln!("{}-{text}", reply.code),
-                    _ => eprintln!("{text}"),
+                    _ if place == last => say(format_args!("{} {text}", reply.code)),
+                    0 => say(format_args!("{}-{text}", reply.code)),
+                    _ => say(text),
                 }
             }
         }
-        Notice::Stepped(why) if !quiet => eprintln!("twoport: {why}"),
+        Notice::Stepped(why) if !quiet => say(format_args!("twoport: {why}")),
         _ => {}
     })
 }
@@ -162,7 +207,7 @@ pub(crate) fn ls(args: &Ls) -> Result<(), Stopped> {
         let mut journey = journey(&url, &args.common)?;
         let mut folders = vec![(url.target(), Vec::new(), 0)];
         while let Some((folder, prefix, depth)) = folders.pop() {
-            let listed = journey.run(|| 0, async |client| client.list(&folder, now()).await).await;
+            let listed = journey.run(|| 0, async |client| list(client, &folder).await).await;
             let mut below = Vec::new();
             for entry in listed.map_err(|e| about(&url, e))? {
                 let name = [&prefix[..], &entry.name].concat();
@@ -178,11 +223,18 @@ pub(crate) fn ls(args: &Ls) -> Result<(), Stopped> {
     })
 }
 
+async fn list(client: &mut Client, folder: &[u8]) -> Result<Vec<Entry>, Error> {
+    match client.list(folder, now()).await {
+        Err(e) => Err(client.explained(folder, e).await),
+        listed => listed,
+    }
+}
+
 fn show_entry(args: &Ls, name: &[u8], entry: &Entry) -> Result<(), Stopped> {
     match (args.common.json, args.long) {
         (true, _) => show::object(&show::entry(name, entry)),
-        (false, true) => show::line(&show::long(name, entry)),
-        (false, false) => show::line(name),
+        (false, true) => show::name(&show::long(name, entry)),
+        (false, false) => show::name(name),
     }
 }
 
@@ -195,11 +247,13 @@ pub(crate) fn join(folder: &[u8], name: &[u8]) -> Vec<u8> {
     }
 }
 
-/// `twoport rm`.
+/// `twoport rm`: a file that fails does not stop the others.
 pub(crate) fn rm(args: &Many) -> Result<(), Stopped> {
-    args.urls
+    let done = args
+        .urls
         .iter()
-        .try_for_each(|url| one(url, &args.common, async |client, path| client.remove(path).await))
+        .map(|url| one_there(url, &args.common, async |client, path| client.remove(path).await));
+    all(done.collect())
 }
 
 /// `twoport mkdir`.
@@ -209,30 +263,30 @@ pub(crate) fn mkdir(args: &Remote) -> Result<(), Stopped> {
 
 /// `twoport rmdir`.
 pub(crate) fn rmdir(args: &Remote) -> Result<(), Stopped> {
-    one(&args.url, &args.common, async |client, path| client.remove_dir(path).await)
+    one_there(&args.url, &args.common, async |client, path| client.remove_dir(path).await)
 }
 
 /// `twoport mv`.
 pub(crate) fn mv(args: &Mv) -> Result<(), Stopped> {
-    one(&args.url, &args.common, async |client, path| client.rename(path, args.to.as_bytes()).await)
+    one_there(&args.url, &args.common, async |client, path| client.rename(path, args.to.as_bytes()).await)
 }
 
 /// `twoport stat`.
 pub(crate) fn stat(args: &Remote) -> Result<(), Stopped> {
-    let entry = one(&args.url, &args.common, async |client, path| client.stat(path).await)?;
+    let entry = one_there(&args.url, &args.common, async |client, path| client.stat(path).await)?;
     if args.common.json {
         show::object(&show::entry(&entry.name, &entry))
     } else {
-        show::line(&show::long(&entry.name, &entry))
+        show::name(&show::long(&entry.name, &entry))
     }
 }
 
 /// `twoport hash`.
 pub(crate) fn hash(args: &Remote) -> Result<(), Stopped> {
-    let (algorithm, hash) = one(&args.url, &args.common, async |client, path| client.hash(path).await)?;
+    let (algorithm, hash) = one_there(&args.url, &args.common, async |client, path| client.hash(path).await)?;
     if args.common.json {
         show::object(&serde_json::json!({ "algorithm": algorithm, "hash": hash }))
     } else {
-        show::line(format!("{algorithm} {hash}").as_bytes())
+        show::name(format!("{algorithm} {hash}").as_bytes())
     }
 }

@@ -113,7 +113,7 @@ impl Settings {
             (false, true, _) => &[Rung::Epsv],
             (false, false, _) => &[Rung::Pasv],
         };
-        let active = [Rung::Active, Rung::Mapped];
+        let active = [Rung::Active, Rung::Mapped, Rung::Crossing];
         match self.mode {
             Mode::Passive => passive.to_vec(),
             Mode::Active => active.to_vec(),
@@ -184,14 +184,17 @@ mod tests {
     #[test]
     fn the_mode_decides_on_the_rungs() {
         let mut settings = Settings::default();
-        assert_eq!(settings.rungs(false), [Rung::Pasv, Rung::Epsv, Rung::Active, Rung::Mapped]);
+        assert_eq!(
+            settings.rungs(false),
+            [Rung::Pasv, Rung::Epsv, Rung::Active, Rung::Mapped, Rung::Crossing]
+        );
         assert_eq!(settings.rungs(true)[0], Rung::Epsv);
         settings.mode = Mode::Passive;
         assert_eq!(settings.rungs(false), [Rung::Pasv]);
         settings.epsv4 = true;
         assert_eq!(settings.rungs(false), [Rung::Epsv, Rung::Pasv]);
         settings.mode = Mode::Active;
-        assert_eq!(settings.rungs(false), [Rung::Active, Rung::Mapped]);
+        assert_eq!(settings.rungs(false), [Rung::Active, Rung::Mapped, Rung::Crossing]);
     }
 
     #[test]

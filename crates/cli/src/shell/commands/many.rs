@@ -143,6 +143,8 @@ impl Shell {
             tls,
             ascii: false,
             timeout,
+            retries: twoport_client::journey::RETRIES,
+            limit_rate: None,
             trace: false,
             json: false,
             quiet,
@@ -165,12 +167,12 @@ impl Shell {
         let sizes = self.sizes(names, direction)?;
         let step = |(path, size, modified)| Step::Copy { path, size, modified, why: Why::Missing };
         let plan = Plan { steps: sizes.into_iter().map(step).collect(), skipped: Vec::new() };
-        let stopped = |stopped: Stopped| Fault::Say(format!("ftp: {stopped}"));
+        let stopped = |stopped: Stopped| Fault::Say(format!("ftp: {}", stopped.text));
         let mut first = journey(&url, &common).map_err(stopped)?;
         let verbose = self.voice.is_verbose();
         let tell = |event: Event<'_>| match event {
             Event::Done(step, bytes) if verbose => say(format!("{}: {bytes} bytes", harmless(step.path()))),
-            Event::Done(..) => {}
+            Event::Done(..) | Event::Moving { .. } => {}
             Event::Failed(step, e) => say(format!("{}: {e}", harmless(step.path()))),
             Event::Fewer(sessions, e) => say(format!("{e}; going on with {sessions} sessions")),
         };
@@ -348,7 +350,7 @@ pub(crate) fn mirror(shell: &mut Shell, said: &Said) -> Result<(), Fault> {
         common,
     };
     shell.link()?.forget_names();
-    run_mirror(&asked).map_err(|stopped| Fault::Say(format!("ftp: {stopped}")))
+    run_mirror(&asked).map_err(|stopped| Fault::Say(format!("ftp: {}", stopped.text)))
 }
 
 #[cfg(test)]

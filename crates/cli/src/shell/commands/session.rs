@@ -6,6 +6,7 @@ use twoport_client::netrc::Login;
 use twoport_client::url::Url;
 use twoport_client::{Client, Error, Options};
 use twoport_proto::{Request, Secret, Verb};
+use twoport_session::client::io::Flights;
 
 use crate::exit::Exit;
 use crate::run::remote::{netrc, refuse_tls, through_proxy};
@@ -97,6 +98,8 @@ impl Shell {
             timeout: Duration::from_secs(self.timeout),
             family: self.settings.family,
             begins_in_ascii: true,
+            // Somebody reads along: a reply stands behind its command.
+            flights: Flights::Never,
             rungs: self.settings.rungs(false),
             ..Options::default()
         };
@@ -148,7 +151,8 @@ impl Shell {
             password => password,
         };
         let (mut password, mut account) = (password, who.account);
-        let mut request = Request::new(Verb::User, &user);
+        let link = self.link()?;
+        let mut request = Request::new(Verb::User, link.client.user_at(&user, &link.host, link.port));
         loop {
             let said = request.map_err(|fault| Fault::Say(format!("ftp: {fault}")))?;
             let reply = self.talk(async |client| client.say(said).await)?;

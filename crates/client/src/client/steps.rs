@@ -1,0 +1,160 @@
+//! A session led step by step, by somebody who sits in front of it: opened before the login, stopped in the middle of
+//! things, and changed between two transfers.
+
+use twoport_net::proxy::Kind;
+use twoport_proto::modes::Mode;
+use twoport_proto::reply_reader::ReceivedReply;
+use twoport_proto::{Request, Verb};
+use twoport_session::client::Settings;
+use twoport_session::client::io::{Ask, Rung};
+
+use super::reach::{at_host, reach, through};
+use super::{Client, Company, Options, Representation, listing};
+use crate::drive::{Driver, Listener, Way};
+use crate::error::Error;
+use crate::features::Features;
+
+impl Client {
+    /// Connects as [`Client::connect`] does, and neither hears the greeting nor logs in: for a user who does that step by
+    /// step.
+    ///
+    /// # Errors
+    /// When no address answers.
+    pub async fn open(host: &str, port: u16, options: Options, notice: Listener) -> Result<Client, Error> {
+        let mut options = options;
+        let (stream, addresses) = match &options.proxy {
+            Some(named) => {
+                // Nobody can come to us through it.
+                if named.proxy.kind.carries_data() {
+                    options.rungs.retain(|rung| matches!(rung, Rung::Epsv | Rung::Pasv));
+                }
+                (through(named, host, port, options.timeout).await?, 1)
+            }
+            None => reach(host, port, &options).await?,
+        };
+        let settings = Settings {
+            rungs: options.rungs.clone(),
+            patience: options.timeout,
+            opening_patience: options.opening,
+            flights: options.flights,
+            begins_in_ascii: options.begins_in_ascii,
+            ..Settings::default()
+        };
+        let carrier = options.proxy.clone().filter(|named| named.proxy.kind.carries_data());
+        let way = Way { mss: options.mss, proxy: carrier.map(|named| (named.proxy, host.to_owned())) };
+        let driver = Driver::new(stream, settings, notice, way)
+            .map_err(|source| Error::Local { what: "the connection cannot be used".to_owned(), source })?;
+        Ok(Client {
+            driver,
+            options,
+            features: Features::default(),
+            lists: listing::Habits::default(),
+            mode: Mode::Stream,
+            company: Company::default(),
+            addresses,
+        })
+    }
+
+    /// The name to log in with: at an FTP proxy the server stands in it.
+    #[must_use]
+    pub fn user_at(&self, user: &[u8], host: &str, port: u16) -> Vec<u8> {
+        match &self.options.proxy {
+            Some(named) if named.proxy.kind == Kind::UserAtHost => {
+                [user, at_host(host, port).as_bytes()].concat()
+            }
+            _ => user.to_vec(),
+        }
+    }
+
+    /// How many addresses the host has; one of them is [`Client::server`]'s.
+    #[must_use]
+    pub fn addresses(&self) -> usize {
+        self.addresses
+    }
+
+    /// Hears the greeting of a connection that [`Client::open`] has made.
+    ///
+    /// # Errors
+    /// When the server turns us away.
+    pub async fn greeting(&mut self) -> Result<ReceivedReply, Error> {
+        let proxy = self.options.proxy.as_ref().map(|named| &named.proxy);
+        match proxy.filter(|proxy| proxy.kind == Kind::UserAtHost).and_then(|proxy| proxy.login.clone()) {
+            // At an FTP proxy that wants a login of its own that one comes first.
+            Some((user, password)) => {
+                self.done(Ask::Login { user: user.into_bytes(), password, account: None }).await
+            }
+            None => self.done(Ask::Greeting).await,
+        }
+    }
+
+    /// Asks what the server can do (FEAT, RFC 2389 §3); one that does not know the question can nothing of it.
+    ///
+    /// # Errors
+    /// When the connection broke.
+    pub async fn ask_features(&mut self) -> Result<(), Error> {
+        self.features = match self.say(Request::bare(Verb::Feat)).await {
+            Ok(reply) => Features::read(&reply),
+            Err(Error::Refused { .. }) => Features::default(),
+            Err(e) => return Err(e),
+        };
+        Ok(())
+    }
+
+    /// Says a command that makes the server move bytes to or from another server, and waits for its end however long
+    /// that takes.
+    ///
+    /// # Errors
+    /// When the server refuses, or the connection broke.
+    pub async fn say_elsewhere(&mut self, request: Request) -> Result<ReceivedReply, Error> {
+        self.done(Ask::SayElsewhere(request)).await
+    }
+
+    /// Stops what was under way when its future was dropped, and hears what the server says to that. Where nothing was,
+    /// nothing is said.
+    ///
+    /// # Errors
+    /// When the connection broke.
+    pub async fn abort(&mut self) -> Result<(), Error> {
+        if !self.driver.is_interrupted() {
+            return Ok(());
+        }
+        self.done(Ask::Abort).await.map(|_| ())
+    }
+
+    /// Hears what the server has said unasked, so that the next reply is the next command's.
+    pub fn resynchronize(&mut self) {
+        self.driver.hear();
+    }
+
+    /// Whether the connection has ended.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.driver.is_closed()
+    }
+
+    /// Whether TYPE is A; none where nothing was said of it yet.
+    #[must_use]
+    pub fn is_ascii(&self) -> Option<bool> {
+        self.driver.is_ascii()
+    }
+
+    /// Changes the rungs that transfers may try, in this order.
+    pub fn set_rungs(&mut self, rungs: Vec<Rung>) {
+        let mut rungs = rungs;
+        if self.options.proxy.as_ref().is_some_and(|named| named.proxy.kind.carries_data()) {
+            rungs.retain(|rung| matches!(rung, Rung::Epsv | Rung::Pasv));
+        }
+        self.driver.set_rungs(rungs);
+    }
+
+    /// How files go over.
+    #[must_use]
+    pub fn representation(&self) -> Representation {
+        self.options.representation
+    }
+
+    /// Changes how files go over.
+    pub fn set_representation(&mut self, representation: Representation) {
+        self.options.representation = representation;
+    }
+}

@@ -89,6 +89,9 @@ pub(crate) struct Common {
     /// Files as text: lines end with CR LF on the way, and as this machine wants them here
     #[arg(long)]
     pub(crate) ascii: bool,
+    /// Compressed on the way (MODE Z), where the server offers that
+    #[arg(long)]
+    pub(crate) compress: bool,
     /// How long a connection or a reply may take
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) timeout: u64,

@@ -2,6 +2,7 @@
 //! things, and changed between two transfers.
 
 use twoport_net::proxy::Kind;
+use twoport_pipe::Rate;
 use twoport_proto::modes::Mode;
 use twoport_proto::reply_reader::ReceivedReply;
 use twoport_proto::{Request, Verb};
@@ -145,6 +146,11 @@ impl Client {
             rungs.retain(|rung| matches!(rung, Rung::Epsv | Rung::Pasv));
         }
         self.driver.set_rungs(rungs);
+    }
+
+    /// Changes how fast the bytes of the next transfers may pass; none is without limit.
+    pub fn set_rate(&mut self, rate: Option<Rate>) {
+        self.options.rate = rate;
     }
 
     /// How files go over.

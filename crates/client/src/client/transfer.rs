@@ -43,7 +43,7 @@ impl Client {
             Representation::TextAsItCame => (true, Recode::None),
         };
         let mut ask = self.asking(request(verb, path)?, from, ascii);
-        if verb == Verb::Retr && self.company.times {
+        if verb == Verb::Retr && self.company.times && self.features.has("MDTM") {
             ask.also.push(request(Verb::Mdtm, path)?);
         }
         let (mut wire, road) = self.open_link(ask).await?;

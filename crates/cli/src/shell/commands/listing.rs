@@ -29,9 +29,13 @@ impl Shell {
     }
 
     fn list_into(&mut self, verb: Verb, folder: &[u8], place: &mut Place) -> Result<(), Fault> {
-        let mut sink = place.sink(0);
+        let mut sink = place.sink();
         let progress = Progress::default();
-        self.talk(async |client| client.listing(verb, folder, &mut sink, &progress).await).map(|_| ())
+        self.talk(async |client| {
+            client.set_rate(None);
+            client.listing(verb, folder, &mut sink, &progress).await
+        })
+        .map(|_| ())
     }
 }
 

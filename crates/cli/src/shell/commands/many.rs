@@ -5,7 +5,7 @@ use std::path::Path;
 
 use twoport_client::Put;
 use twoport_client::local_name::LocalName;
-use twoport_client::mirror::{Direction, Event, Plan, Sides, Step, Why, act};
+use twoport_client::mirror::{Crew, Direction, Done, Event, Plan, Sides, Step, Why, act};
 use twoport_client::url::Url;
 use twoport_proto::glob::Glob;
 use twoport_proto::{Kind, Verb};
@@ -142,6 +142,7 @@ impl Shell {
             active: mode == Mode::Active,
             tls,
             ascii: false,
+            compress: false,
             timeout,
             retries: twoport_client::journey::RETRIES,
             limit_rate: None,
@@ -169,23 +170,24 @@ impl Shell {
         let plan = Plan { steps: sizes.into_iter().map(step).collect(), skipped: Vec::new() };
         let stopped = |stopped: Stopped| Fault::Say(format!("ftp: {}", stopped.text));
         let mut first = journey(&url, &common).map_err(stopped)?;
+        first.carry_by(twoport_proto::modes::Mode::Block);
         let verbose = self.voice.is_verbose();
         let tell = |event: Event<'_>| match event {
             Event::Done(step, bytes) if verbose => say(format!("{}: {bytes} bytes", harmless(step.path()))),
-            Event::Done(..) | Event::Moving { .. } => {}
+            Event::Done(..) | Event::Found { .. } | Event::Moving { .. } => {}
             Event::Failed(step, e) => say(format!("{}: {e}", harmless(step.path()))),
             Event::Fewer(sessions, e) => say(format!("{e}; going on with {sessions} sessions")),
         };
         let sides = Sides { local: Path::new("."), remote: &folder, direction };
-        let more = || journey(&url, &common).ok();
+        let mut crew = Crew::new(first, hands);
         let interactive = self.terminal.is_interactive();
         let totals = self.runtime.block_on(async {
             tokio::select! {
-                totals = act(&plan, sides, &mut first, &more, hands, &tell) => Some(totals),
+                totals = act(&plan, sides, &mut crew, Done::default(), &tell) => Some(totals),
                 () = interrupted(interactive) => None,
             }
         });
-        self.runtime.block_on(first.end());
+        self.runtime.block_on(crew.end());
         self.link()?.forget_names();
         match totals {
             Some(totals) if totals.failed == 0 => Ok(()),

@@ -1,4 +1,4 @@
-//! Where bytes go to and come from here: a file, standard input and output, a command's pipe; slower where that is wanted.
+//! Where bytes go to and come from here: a file, standard input and output, a command's pipe.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use twoport_client::local_name::{Begin, Download};
 use twoport_pipe::{Body, Boxed, Sink, Source, Taker};
@@ -89,26 +89,23 @@ impl Place {
         }
     }
 
-    /// The sink to be filled, at so many bytes a second at most; 0 is without limit.
-    pub(super) fn sink(&mut self, rate: u64) -> Sink {
+    /// The sink to be filled.
+    pub(super) fn sink(&mut self) -> Sink {
         let from = self.from();
         let file = match self {
-            Place::Out => return taker(io::stdout(), rate),
+            Place::Out => return taker(io::stdout()),
             Place::Pipe(child) => match child.stdin.take() {
-                Some(stdin) => return taker(stdin, rate),
-                None => return taker(io::sink(), rate),
+                Some(stdin) => return taker(stdin),
+                None => return taker(io::sink()),
             },
             Place::Device(file) => match file.try_clone() {
-                Ok(file) => return taker(file, rate),
-                Err(e) => return taker(Broken(Some(e)), rate),
+                Ok(file) => return taker(file),
+                Err(e) => return taker(Broken(Some(e))),
             },
             Place::Part(download) => download.file(),
             Place::File(file, _) => Arc::clone(file),
         };
-        match rate {
-            0 => Sink::File { file, at: from },
-            rate => taker(At { file, at: from }, rate),
-        }
+        Sink::File { file, at: from }
     }
 
     /// Puts text there that is all in memory.
@@ -178,9 +175,8 @@ pub(super) struct Origin {
 
 impl Origin {
     /// Opens what a word means: `-`, `|command`, or a plain file from this byte on.
-    pub(super) fn open(word: &[u8], from: u64, rate: u64) -> Result<Origin, Fault> {
-        let source =
-            |read: Box<dyn Read + Send>| Body::Source(Box::new(Slow { read, rate: Rate::new(rate) }));
+    pub(super) fn open(word: &[u8], from: u64) -> Result<Origin, Fault> {
+        let source = |read: Box<dyn Read + Send>| Body::Source(Box::new(Reading(read)));
         match word {
             b"-" => Ok(Origin { body: source(Box::new(io::stdin())), child: None }),
             [b'|', command @ ..] => {
@@ -205,39 +201,36 @@ impl Origin {
                     }
                     Ok((file, data.len()))
                 };
-                let (mut file, size) = open().map_err(|e| fault(word, e))?;
+                let (file, size) = open().map_err(|e| fault(word, e))?;
                 let length = size.saturating_sub(from);
-                let body = if rate == 0 {
-                    Body::File { file: Arc::new(file), from, length: (length > 0).then_some(length) }
-                } else {
-                    io::Seek::seek(&mut file, io::SeekFrom::Start(from)).map_err(|e| fault(word, e))?;
-                    source(Box::new(file))
-                };
+                let body = Body::File { file: Arc::new(file), from, length: (length > 0).then_some(length) };
                 Ok(Origin { body, child: None })
             }
         }
     }
 }
 
-fn taker(write: impl Write + Send + 'static, rate: u64) -> Sink {
-    Sink::Taker(Box::new(Into { write, rate: Rate::new(rate) }))
+fn taker(write: impl Write + Send + 'static) -> Sink {
+    Sink::Taker(Box::new(Writing(write)))
 }
 
-/// Bytes to be written, at a rate.
-struct Into<W> {
-    write: W,
-    rate: Rate,
-}
+/// Bytes to be written.
+struct Writing<W>(W);
 
-impl<W: Write + Send> Taker for Into<W> {
+impl<W: Write + Send> Taker for Writing<W> {
     fn take<'a>(&'a mut self, bytes: &'a [u8]) -> Boxed<'a, ()> {
-        let written = self.write.write_all(bytes).and_then(|()| self.write.flush());
-        let pause = self.rate.pause(bytes.len());
-        Box::pin(async move {
-            written?;
-            tokio::time::sleep(pause).await;
-            Ok(())
-        })
+        let written = self.0.write_all(bytes).and_then(|()| self.0.flush());
+        Box::pin(std::future::ready(written))
+    }
+}
+
+/// Bytes that are read.
+struct Reading(Box<dyn Read + Send>);
+
+impl Source for Reading {
+    fn fill<'a>(&'a mut self, into: &'a mut Vec<u8>) -> Boxed<'a, ()> {
+        let read = (&mut self.0).take(PIECE).read_to_end(into);
+        Box::pin(std::future::ready(read.map(|_| ())))
     }
 }
 
@@ -254,90 +247,12 @@ impl Write for Broken {
     }
 }
 
-/// A file written from a byte on.
-struct At {
-    file: Arc<File>,
-    at: u64,
-}
-
-impl Write for At {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = std::os::unix::fs::FileExt::write_at(&*self.file, bytes, self.at)?;
-        self.at += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Bytes that are read, at a rate.
-struct Slow {
-    read: Box<dyn Read + Send>,
-    rate: Rate,
-}
-
-impl Source for Slow {
-    fn fill<'a>(&'a mut self, into: &'a mut Vec<u8>) -> Boxed<'a, ()> {
-        let limit = u64::try_from(self.rate.piece()).unwrap_or(u64::MAX);
-        let read = (&mut self.read).take(limit).read_to_end(into);
-        let pause = self.rate.pause(*read.as_ref().unwrap_or(&0));
-        Box::pin(async move {
-            read?;
-            tokio::time::sleep(pause).await;
-            Ok(())
-        })
-    }
-}
-
-/// How fast bytes may pass.
-struct Rate {
-    /// Bytes a second; 0 is without limit.
-    most: u64,
-    began: Instant,
-    passed: u64,
-}
-
-impl Rate {
-    fn new(most: u64) -> Self {
-        Rate { most, began: Instant::now(), passed: 0 }
-    }
-
-    /// How long to wait when so many bytes more have passed.
-    fn pause(&mut self, bytes: usize) -> Duration {
-        self.passed += bytes as u64;
-        if self.most == 0 {
-            return Duration::ZERO;
-        }
-        #[expect(clippy::cast_precision_loss, reason = "a time that need not be exact")]
-        let due = Duration::from_secs_f64(self.passed as f64 / self.most as f64);
-        due.saturating_sub(self.began.elapsed())
-    }
-
-    /// Bytes that are read at once: a tenth of a second's, so that the flow is even.
-    fn piece(&self) -> usize {
-        match self.most {
-            0 => PIECE,
-            most => usize::try_from(most / 10).unwrap_or(PIECE).clamp(1, PIECE),
-        }
-    }
-}
-
-/// Bytes that are read at once without a limit.
-const PIECE: usize = 64 * 1024;
+/// Bytes that are read at once.
+const PIECE: u64 = 64 * 1024;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_rate_makes_bytes_wait() {
-        let mut rate = Rate::new(1000);
-        assert!(rate.pause(5000) > Duration::from_secs(4));
-        assert_eq!(rate.piece(), 100);
-        assert_eq!(Rate::new(0).pause(1 << 30), Duration::ZERO);
-    }
 
     #[test]
     fn what_was_left_half_done_goes_on_in_its_place() {

@@ -1,11 +1,12 @@
 //! One file down or up.
 
+use std::num::NonZeroU64;
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Instant, UNIX_EPOCH};
 
 use twoport_client::Put;
 use twoport_client::local_name::LocalName;
-use twoport_pipe::Progress;
+use twoport_pipe::{Progress, Rate};
 use twoport_proto::{Moment, Verb};
 
 use super::place::{How, Origin, Place, path};
@@ -52,10 +53,13 @@ impl Shell {
             self.say_type()?;
         }
         let (from, progress, began) = (place.from(), Progress::default(), Instant::now());
-        let mut sink = place.sink(self.settings.rates[0]);
+        let mut sink = place.sink();
         let marks = self.marks(&progress, &local);
-        let moved =
-            self.talk_with(marks, async |client| client.fetch(remote, from, &mut sink, &progress).await);
+        let limit = limit(self.settings.rates[0]);
+        let moved = self.talk_with(marks, async |client| {
+            client.set_rate(limit);
+            client.fetch(remote, from, &mut sink, &progress).await
+        });
         drop(sink);
         let took = began.elapsed();
         let moved = match moved {
@@ -102,7 +106,7 @@ impl Shell {
             Put::Resume(from) => from,
             Put::Replace | Put::Append | Put::Unique => 0,
         };
-        let origin = Origin::open(local, from, self.settings.rates[1])?;
+        let origin = Origin::open(local, from)?;
         if self.settings.kind == Type::Tenex {
             self.say_type()?;
         }
@@ -110,7 +114,11 @@ impl Shell {
         let (progress, began) = (Progress::default(), Instant::now());
         let marks = self.marks(&progress, remote);
         let (body, child) = (origin.body, origin.child);
-        let moved = self.talk_with(marks, async |client| client.store(remote, put, body, &progress).await);
+        let limit = limit(self.settings.rates[1]);
+        let moved = self.talk_with(marks, async |client| {
+            client.set_rate(limit);
+            client.store(remote, put, body, &progress).await
+        });
         if let Some(mut child) = child {
             // Its output is closed by now: it ends, if it has not.
             let _ = child.wait();
@@ -139,6 +147,11 @@ impl Shell {
         };
         Marks::new(style, progress.clone())
     }
+}
+
+/// So many bytes a second at most; 0 is without limit.
+fn limit(per_second: u64) -> Option<Rate> {
+    NonZeroU64::new(per_second).map(Rate::new)
 }
 
 pub(crate) fn get(shell: &mut Shell, said: &Said) -> Result<(), Fault> {

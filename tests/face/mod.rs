@@ -84,6 +84,9 @@ fn help_and_version_end_with_0() {
         assert_eq!(output.status.code(), Some(0), "{args:?}");
         assert!(!output.stdout.is_empty());
     }
+    // The manual of the shell holds its commands.
+    let manual = String::from_utf8_lossy(&twoport(&["man", "ftp"]).stdout).into_owned();
+    assert!(manual.contains("reget remote") && manual.contains("execute macro"), "{manual}");
 }
 
 #[test]

@@ -143,6 +143,30 @@ fn ctrl_c_stops_a_transfer_and_not_the_session() {
 }
 
 #[test]
+fn ctrl_c_among_many_files_asks_whether_the_rest_is_wanted() {
+    let server = known_server("");
+    for name in ["a.bin", "b.bin", "c.bin"] {
+        server.offers(name, 1 << 20);
+    }
+    let mut typist = Typist::at_the_prompt(&server, &["-i"]);
+    typist.does("progress off");
+    typist.does("rate get 64k");
+    typist.types("mget *.bin");
+    for (file, goes_on) in [("a.bin", "y"), ("b.bin", "n")] {
+        typist.sees(&format!("local: {file}"));
+        wait_until(|| server.local().join(format!("{file}.part")).exists());
+        typist.presses_ctrl('c');
+        typist.sees("Continue with mget? ");
+        typist.types(goes_on);
+    }
+    typist.prompt();
+    assert!(!server.local().join("c.bin.part").exists() && !server.local().join("c.bin").exists());
+    typist.does_and_says("pwd", &["257 \"/\""]);
+    typist.types("quit");
+    typist.ends();
+}
+
+#[test]
 fn tab_completes_commands_and_names_on_both_sides() {
     let server = known_server("");
     server.offers("some folder/inner file.txt", 321);

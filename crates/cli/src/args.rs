@@ -221,6 +221,7 @@ pub(crate) struct Mirror {
 
 /// How the classic shell begins.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = crate::shell::commands())]
 pub(crate) struct Ftp {
     /// Trace: what is sent behind '---> ', and every reply
     #[arg(short, action = clap::ArgAction::Count)]

@@ -24,6 +24,11 @@ use crate::show;
 
 /// `twoport mirror`: a file that fails does not stop the others.
 pub(crate) fn mirror(args: &Mirror) -> Result<(), Stopped> {
+    with_runtime(carry_out(args))
+}
+
+/// The same, for somebody who may drop it half done.
+pub(crate) async fn carry_out(args: &Mirror) -> Result<(), Stopped> {
     if args.common.ascii {
         return Err(Stopped::usage("--ascii: as text the two sides' sizes would never agree; leave it away"));
     }
@@ -41,16 +46,14 @@ pub(crate) fn mirror(args: &Mirror) -> Result<(), Stopped> {
         time_slack_seconds: SLACK,
         ..Rules::default()
     };
-    with_runtime(async {
-        let mut first = journey(&url, &args.common)?;
-        if !args.common.compress {
-            first.carry_by(Mode::Block);
-        }
-        let mut crew = Crew::new(first, usize::from(args.parallel));
-        let ended = run(args, &url, folder, direction, &mut rules, &mut crew).await;
-        crew.end().await;
-        ended
-    })
+    let mut first = journey(&url, &args.common)?;
+    if !args.common.compress {
+        first.carry_by(Mode::Block);
+    }
+    let mut crew = Crew::new(first, usize::from(args.parallel));
+    let ended = run(args, &url, folder, direction, &mut rules, &mut crew).await;
+    crew.end().await;
+    ended
 }
 
 async fn run(

@@ -106,6 +106,13 @@ pub(crate) fn ftp(args: &Ftp) -> Result<(), Stopped> {
     shell.farewell()
 }
 
+/// The commands, a line each, for the manual.
+pub(crate) fn commands() -> String {
+    let line = |row: &table::Row| format!("  {:<44}{}\n", format!("{} {}", row.name, row.usage), row.help);
+    let lines: String = table::TABLE.iter().map(line).collect();
+    format!("Commands, which may be abbreviated:\n{lines}")
+}
+
 impl Shell {
     fn new(args: &Ftp) -> Result<Self, Stopped> {
         let runtime = tokio::runtime::Builder::new_current_thread()

@@ -15,7 +15,7 @@ use super::place::{How, path};
 use super::transfer::is_about_one;
 use crate::args::{Common, Mirror};
 use crate::exit::Stopped;
-use crate::run::mirror::mirror as run_mirror;
+use crate::run::mirror::carry_out;
 use crate::run::remote::journey;
 use crate::shell::link::last;
 use crate::shell::state::{Mode, Type};
@@ -352,7 +352,17 @@ pub(crate) fn mirror(shell: &mut Shell, said: &Said) -> Result<(), Fault> {
         common,
     };
     shell.link()?.forget_names();
-    run_mirror(&asked).map_err(|stopped| Fault::Say(format!("ftp: {}", stopped.text)))
+    let interactive = shell.terminal.is_interactive();
+    let ended = shell.runtime.block_on(async {
+        tokio::select! {
+            ended = carry_out(&asked) => Some(ended),
+            () = interrupted(interactive) => None,
+        }
+    });
+    match ended {
+        Some(ended) => ended.map_err(|stopped| Fault::Say(format!("ftp: {}", stopped.text))),
+        None => Err(Fault::Interrupted),
+    }
 }
 
 #[cfg(test)]

@@ -232,7 +232,7 @@ fn where_the_server_does_not_come_the_session_goes_on() {
 }
 
 /// A server that answers what the script says, and tells names that lead away.
-fn strange(answers: Vec<(&'static str, String)>) -> u16 {
+pub(super) fn strange(answers: Vec<(&'static str, String)>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {

@@ -201,6 +201,8 @@ fn the_last_lines_come_back_and_passwords_do_not() {
     let mut typist = Typist::at_the_prompt(&server, &[]);
     typist.does_and_says("size file.bin", &["\t4321"]);
     typist.does("user alice secret");
+    typist.does("open ftp://alice:secret@127.0.0.1/");
+    typist.does("quote PASS secret");
     typist.presses("\u{1b}[A");
     typist.sees("size file.bin");
     typist.types("");
@@ -235,6 +237,18 @@ fn a_lost_server_leaves_the_shell() {
     typist.does_and_says("pwd", &["421 Service not available, remote server has closed connection"]);
     typist.does_and_says("pwd", &["Not connected."]);
     typist.presses_ctrl('d');
+    typist.ends();
+}
+
+#[test]
+fn a_listing_cannot_move_the_cursor() {
+    let listing = "data:-rw-r--r-- 1 a b 1 Jan 1 00:00 \u{1b}[2Jname\r\n".to_owned();
+    let port = super::script::strange(vec![("USER", "230 in".to_owned()), ("LIST", listing)]).to_string();
+    let folders = known_server("");
+    let mut typist = Typist::begin(&folders, &["ftp", "--tls", "off", "127.0.0.1", &port], "vt100");
+    typist.prompt();
+    typist.does_and_says("ls", &["\\u{1b}[2Jname"]);
+    typist.types("quit");
     typist.ends();
 }
 

@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
+use twoport_client::url::Url;
 use twoport_client::{Client, Error, Family, memory};
 
 use self::completion::Lent;
@@ -217,20 +218,24 @@ impl Shell {
     /// Keeps a line in the history, unless a password may stand in it.
     fn remember(&mut self, line: &[u8]) {
         let Some(said) = Said::read(line) else { return };
-        let secret = match find(said.name()) {
-            Found::One(row) => match row.name {
-                "user" => said.arguments().len() > 1,
-                "account" => !said.arguments().is_empty(),
-                "quote" | "proxy" => {
-                    let words = said.arguments().iter().map(|word| word.to_ascii_lowercase());
-                    words
-                        .into_iter()
-                        .any(|word| matches!(word.as_slice(), b"pass" | b"acct" | b"user" | b"account"))
-                }
-                _ => false,
-            },
-            _ => false,
+        let row = match find(said.name()) {
+            Found::One(row) => row.name,
+            Found::Ambiguous | Found::Nothing => "",
         };
+        let speaks = |word: &Vec<u8>| {
+            let word = word.to_ascii_lowercase();
+            [&b"pass"[..], b"acct", b"user", b"account"].contains(&word.as_slice())
+        };
+        let is_address = |word: &Vec<u8>| {
+            let url = std::str::from_utf8(word).ok().and_then(|word| Url::read(word).ok());
+            url.is_some_and(|url| url.password.is_some())
+        };
+        let secret = match row {
+            "user" => said.arguments().len() > 1,
+            "account" => !said.arguments().is_empty(),
+            "quote" | "proxy" => said.arguments().iter().any(speaks),
+            _ => false,
+        } || said.arguments().iter().any(is_address);
         if !secret {
             self.terminal.remember(line);
         }

@@ -29,7 +29,7 @@ impl Shell {
     }
 
     fn list_into(&mut self, verb: Verb, folder: &[u8], place: &mut Place) -> Result<(), Fault> {
-        let mut sink = place.sink();
+        let mut sink = place.lines();
         let progress = Progress::default();
         self.talk(async |client| {
             client.set_rate(None);

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -106,6 +106,14 @@ impl Place {
             Place::File(file, _) => Arc::clone(file),
         };
         Sink::File { file, at: from }
+    }
+
+    /// The sink for lines that a server wrote: what a terminal would obey is shown on it and not sent to it.
+    pub(super) fn lines(&mut self) -> Sink {
+        match self {
+            Place::Out if io::stdout().is_terminal() => taker(Screen { out: io::stdout(), line: Vec::new() }),
+            place => place.sink(),
+        }
     }
 
     /// Puts text there that is all in memory.
@@ -234,6 +242,48 @@ impl Source for Reading {
     }
 }
 
+/// A terminal that gets whole lines.
+struct Screen<W: Write> {
+    out: W,
+    line: Vec<u8>,
+}
+
+impl<W: Write> Screen<W> {
+    fn show(&mut self) -> io::Result<()> {
+        let line = std::mem::take(&mut self.line);
+        let bare = line.strip_suffix(b"\n").unwrap_or(&line);
+        let obeyed = |c: char| c.is_control() && c != '\t';
+        if !String::from_utf8_lossy(bare).chars().any(obeyed) {
+            return self.out.write_all(&line);
+        }
+        self.out.write_all(harmless(bare).as_bytes())?;
+        self.out.write_all(&line[bare.len()..])
+    }
+}
+
+impl<W: Write> Write for Screen<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        for piece in bytes.split_inclusive(|b| *b == b'\n') {
+            self.line.extend_from_slice(piece);
+            if piece.ends_with(b"\n") {
+                self.show()?;
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+impl<W: Write> Drop for Screen<W> {
+    fn drop(&mut self) {
+        // A last line without an end.
+        let _ = self.show().and_then(|()| self.out.flush());
+    }
+}
+
 /// What could not be opened, and says so once.
 struct Broken(Option<io::Error>);
 
@@ -253,6 +303,17 @@ const PIECE: u64 = 64 * 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_listing_commands_no_terminal() {
+        let mut out = Vec::new();
+        let mut screen = Screen { out: &mut out, line: Vec::new() };
+        for piece in [&b"caf\xE9\nb\x1b"[..], b"[2J\tc\n", b"last"] {
+            screen.write_all(piece).unwrap();
+        }
+        drop(screen);
+        assert_eq!(out, b"caf\xE9\nb\\u{1b}[2J\tc\nlast");
+    }
 
     #[test]
     fn what_was_left_half_done_goes_on_in_its_place() {

@@ -108,8 +108,8 @@ fn text_is_recoded_in_both_directions() {
 #[test]
 fn the_address_family_and_the_mode_are_kept_to() {
     let server = known_server("");
-    let ran = shell(&server, &["-A", "-d"], "ls\nepsv4\npassive\nls\n").fine();
-    ran.prints(&["---> PORT ", "---> EPSV"]);
+    let ran = shell(&server, &["-A", "-d"], "ls\nepsv4\nls\npassive\nls\n").fine();
+    ran.prints(&["---> PORT ", "---> EPRT |1|127.0.0.1|", "---> EPSV"]);
     let ran = shell(&server, &["-6"], "ls\n");
     assert!(!ran.ok);
     ran.prints(&["no address of the family V6", "Not connected."]);

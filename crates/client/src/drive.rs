@@ -271,9 +271,9 @@ impl Driver {
         self.machine.rung()
     }
 
-    /// The rungs that the next transfers may try.
-    pub(crate) fn set_rungs(&mut self, rungs: Vec<Rung>) {
-        self.machine.set_rungs(rungs);
+    /// The rungs that the next transfers may try, and whether EPRT goes before PORT.
+    pub(crate) fn set_rungs(&mut self, rungs: Vec<Rung>, eprt_first: bool) {
+        self.machine.set_rungs(rungs, eprt_first);
     }
 
     /// Whether TYPE is A, as far as is known.

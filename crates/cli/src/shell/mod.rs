@@ -317,7 +317,7 @@ impl Shell {
         let here = self.here;
         let Some(mut link) = self.links[here].take() else { return Err(Fault::say("Not connected.")) };
         let rungs = self.settings.rungs(link.client.server().is_ipv6());
-        link.client.set_rungs(rungs);
+        link.client.set_rungs(rungs, self.settings.epsv4);
         link.client.set_representation(self.settings.representation());
         let interactive = self.terminal.is_interactive();
         self.voice.hold();

@@ -139,13 +139,13 @@ impl Client {
         self.driver.is_ascii()
     }
 
-    /// Changes the rungs that transfers may try, in this order.
-    pub fn set_rungs(&mut self, rungs: Vec<Rung>) {
+    /// Changes the rungs that transfers may try, in this order, and whether EPRT goes before PORT on IPv4.
+    pub fn set_rungs(&mut self, rungs: Vec<Rung>, eprt_first: bool) {
         let mut rungs = rungs;
         if self.options.proxy.as_ref().is_some_and(|named| named.proxy.kind.carries_data()) {
             rungs.retain(|rung| matches!(rung, Rung::Epsv | Rung::Pasv));
         }
-        self.driver.set_rungs(rungs);
+        self.driver.set_rungs(rungs, eprt_first);
     }
 
     /// Changes how fast the bytes of the next transfers may pass; none is without limit.

@@ -210,7 +210,7 @@ impl ClientSession {
             Stage::Telling { at, other: true } if reply.code >= 500 => {
                 let at = *at;
                 climb.stage = Stage::Telling { at, other: false };
-                let request = tell_other(at);
+                let request = tell(at, !self.settings.eprt_first);
                 self.send_or_fail(request);
             }
             Stage::Telling { at, .. } => {
@@ -359,10 +359,7 @@ impl ClientSession {
                     _ => at,
                 };
                 climb.stage = Stage::Telling { at, other: true };
-                let request = match at {
-                    SocketAddr::V4(v4) => Request::new(Verb::Port, hostport::write_port(v4)),
-                    SocketAddr::V6(_) => Request::new(Verb::Eprt, hostport::write_eprt(at)),
-                };
+                let request = tell(at, self.settings.eprt_first);
                 self.send_or_fail(request);
             }
             Err(fault) => self.step_down(format!("{}: {}", self.asked(), fault.cause())),
@@ -463,9 +460,12 @@ impl ClientSession {
     }
 }
 
-/// The other way to tell an address: EPRT for IPv4 where PORT was refused. An IPv6 address has no PORT.
-fn tell_other(at: SocketAddr) -> Result<Request, Malformed> {
-    Request::new(Verb::Eprt, hostport::write_eprt(at))
+/// One of the two ways to tell an address; where one is refused the other may do. An IPv6 address has no PORT.
+fn tell(at: SocketAddr, extended: bool) -> Result<Request, Malformed> {
+    match at {
+        SocketAddr::V4(v4) if !extended => Request::new(Verb::Port, hostport::write_port(v4)),
+        _ => Request::new(Verb::Eprt, hostport::write_eprt(at)),
+    }
 }
 
 /// Whether a NAT is likely before this address of ours.

@@ -48,6 +48,8 @@ pub struct Settings {
     /// Whether TYPE is taken to be A until one was said, as RFC 959 §5.1 has it. Not every server begins so: without
     /// this, TYPE is said before the first transfer.
     pub begins_in_ascii: bool,
+    /// Whether an IPv4 address is told by EPRT first, and by PORT where that is refused; else the other way round.
+    pub eprt_first: bool,
     /// Whether commands may be said in one flight.
     pub flights: Flights,
 }
@@ -61,6 +63,7 @@ impl Default for Settings {
             rung_patience: Duration::from_millis(2800),
             opening_patience: Duration::from_secs(6),
             begins_in_ascii: false,
+            eprt_first: false,
             flights: Flights::default(),
         }
     }
@@ -282,9 +285,10 @@ impl ClientSession {
         self.settings.rungs.get(self.rung).copied()
     }
 
-    /// Changes the rungs that may be tried. Only between transfers.
-    pub fn set_rungs(&mut self, rungs: Vec<Rung>) {
+    /// Changes the rungs that may be tried, and whether EPRT goes before PORT. Only between transfers.
+    pub fn set_rungs(&mut self, rungs: Vec<Rung>, eprt_first: bool) {
         debug_assert!(!matches!(self.doing, Doing::Climbing(_)), "nobody saws at a ladder that is climbed");
+        self.settings.eprt_first = eprt_first;
         if rungs != self.settings.rungs {
             self.settings.rungs = rungs;
             self.rung = 0;

@@ -292,7 +292,7 @@ fn where_ascii_is_where_one_begins_a_listing_says_no_type() {
     let ends = Ends { server: SERVER.parse().unwrap(), local: "192.0.2.2:40000".parse().unwrap() };
     let settings = Settings { begins_in_ascii: true, ..Settings::default() };
     let mut bench = Bench { machine: ClientSession::new(settings, ends), now: Instant::now() };
-    bench.machine.set_rungs(vec![Rung::Pasv]);
+    bench.machine.set_rungs(vec![Rung::Pasv], false);
     let list = TransferAsk::alone(Request::bare(Verb::List), 0, true);
     assert_eq!(bench.ask(Ask::Transfer(list)), "PASV");
     assert!(bench.hear(502, "no").ends_with("no road after 1"));
@@ -347,7 +347,7 @@ fn a_copy_elsewhere_takes_what_it_takes() {
 fn where_nobody_came_an_abort_gives_the_session_back() {
     let to_nobody = || {
         let mut bench = Bench::new(SERVER);
-        bench.machine.set_rungs(vec![Rung::Active]);
+        bench.machine.set_rungs(vec![Rung::Active], false);
         bench.fetch();
         bench.hear(200, "ok");
         bench.tell(Input::Listening(Ok("192.0.2.2:1025".parse().unwrap())));
@@ -575,4 +575,15 @@ fn what_does_not_end_a_transfer_is_no_end_of_it() {
         let said = Bench::commanded().hear(code, "done");
         assert!(said.contains(says), "{code}: {said}");
     }
+}
+
+#[test]
+fn the_extended_way_to_tell_an_address_can_be_the_first() {
+    let mut bench = Bench::new(SERVER);
+    bench.machine.set_rungs(vec![Rung::Active], true);
+    bench.fetch();
+    bench.hear(200, "ok");
+    let told = bench.tell(Input::Listening(Ok("192.0.2.2:1025".parse().unwrap())));
+    assert_eq!(told, "EPRT |1|192.0.2.2|1025|");
+    assert_eq!(bench.hear(500, "no"), "PORT 192,0,2,2,4,1");
 }

@@ -43,6 +43,8 @@ pub struct Options {
     /// How bytes are carried, where the server offers that: MODE B for many files over one data connection, MODE Z for
     /// compressed ones. MODE S where it does not.
     pub mode: Mode,
+    /// Many transfers will come: the login finds out whether commands may be said in one flight.
+    pub many: bool,
     /// What the server can do, where that is known already; it is asked where it is not.
     pub features: Option<Features>,
     /// How fast the bytes of files and listings may pass, together with all sessions whose options hold a clone of it.
@@ -62,6 +64,7 @@ impl Default for Options {
             rate: None,
             flights: Flights::default(),
             mode: Mode::Stream,
+            many: false,
             features: None,
         }
     }
@@ -152,7 +155,7 @@ impl Client {
             Client { driver, options, features, lists, mode: Mode::Stream, company: Company::default() };
         client.enter(host, port, login).await?;
         if known.is_none() {
-            client.features = match client.say(Request::bare(Verb::Feat)).await {
+            client.features = match client.ask_features().await {
                 Ok(reply) => Features::read(&reply),
                 Err(Error::Refused { .. }) => Features::default(),
                 Err(e) => return Err(e),
@@ -163,6 +166,26 @@ impl Client {
         }
         client.carry_by(wanted).await?;
         Ok(client)
+    }
+
+    /// FEAT; where many transfers will come in one flight with a NOOP: a server that answers both bears flights.
+    async fn ask_features(&mut self) -> Result<ReceivedReply, Error> {
+        let feat = Request::bare(Verb::Feat);
+        if !self.options.many || self.driver.flights() != Flights::Later {
+            return self.say(feat).await;
+        }
+        self.driver.mention(Ask::Mention(Request::bare(Verb::Noop))).await;
+        match tokio::time::timeout(PROBE, self.say(feat)).await {
+            Ok(answered) => {
+                self.driver.probed(matches!(answered, Ok(_) | Err(Error::Refused { .. })));
+                answered
+            }
+            Err(_) => {
+                self.driver.probed(false);
+                let text = "of two commands in one flight the server answered one; one at a time from now on";
+                Err(Error::OutOfStep(text.to_owned()))
+            }
+        }
     }
 
     /// MODE, where the server offers what is wanted; MODE S where it does not.
@@ -272,6 +295,9 @@ impl Client {
 
 /// How long the answer to QUIT may take: nothing depends on it.
 const GOODBYE: Duration = Duration::from_secs(2);
+
+/// How long a server may take for two commands in one flight.
+const PROBE: Duration = Duration::from_secs(6);
 
 fn request(verb: Verb, argument: &[u8]) -> Result<Request, Error> {
     let argument = if takes_a_path(verb) { literal(argument) } else { Cow::Borrowed(argument) };

@@ -256,6 +256,11 @@ impl Driver {
         self.machine.flights()
     }
 
+    /// A flight of harmless commands was answered whole, or not.
+    pub(crate) fn probed(&mut self, arrived: bool) {
+        self.machine.probed(arrived);
+    }
+
     /// Whether a flight has been seen to arrive.
     pub(crate) fn has_flown(&self) -> bool {
         self.machine.has_flown()

@@ -147,6 +147,14 @@ impl Journey {
         self.options.mode = mode;
     }
 
+    /// Many files will be moved: in MODE B where the server offers it, with commands in one flight where it bears that.
+    pub fn carry_many(&mut self) {
+        self.options.many = true;
+        if self.options.mode == Mode::Stream {
+            self.options.mode = Mode::Block;
+        }
+    }
+
     /// Begins with what worked with this server on this network last time, and keeps what works this time, in the file
     /// at `path`. A file that cannot be read or written is done without.
     pub fn remember(&mut self, path: PathBuf) {

@@ -14,7 +14,6 @@ use twoport_client::mirror::{
 };
 use twoport_client::url::Url;
 use twoport_client::{Client, Error};
-use twoport_proto::modes::Mode;
 
 use crate::args::Mirror;
 use crate::exit::{Exit, Stopped};
@@ -40,9 +39,7 @@ pub(crate) fn mirror(args: &Mirror) -> Result<(), Stopped> {
     };
     with_runtime(async {
         let mut first = journey(&url, &args.common)?;
-        if !args.common.compress {
-            first.carry_by(Mode::Block);
-        }
+        first.carry_many();
         let mut crew = Crew::new(first, usize::from(args.parallel));
         let ended = run(args, &url, folder, direction, &mut rules, &mut crew).await;
         crew.end().await;

@@ -57,7 +57,8 @@ impl Client {
             () = over => Ok(progress.moved()),
             () = nothing_came(self.options.opening, progress) => Err(silence(self.options.opening)),
         };
-        let wire = moved.is_ok().then_some(wire);
+        // Closed at once where it is over: servers that linger say 226 only when they have our end too.
+        let wire = (moved.is_ok() && framing == Framing::Block).then_some(wire);
         self.finish(moved, road, wire).await
     }
 

@@ -216,6 +216,14 @@ impl ClientSession {
         self.settings.flights
     }
 
+    /// A flight of harmless commands was answered whole, or not.
+    pub fn probed(&mut self, arrived: bool) {
+        self.settings.flights = match (arrived, self.settings.flights) {
+            (true, Flights::Later | Flights::Now) => Flights::Now,
+            _ => Flights::Never,
+        };
+    }
+
     /// Whether a flight has been seen to arrive.
     #[must_use]
     pub fn has_flown(&self) -> bool {

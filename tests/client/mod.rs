@@ -1,5 +1,6 @@
 //! Our client: with our server, and with servers that are strange on purpose.
 
+mod alive;
 mod house;
 mod last_word;
 mod mirror;

@@ -38,6 +38,8 @@ pub struct Options {
     pub proxy: Option<Proxy>,
     /// How fast the bytes of files and listings may pass, together with all sessions whose options hold a clone of it.
     pub rate: Option<Rate>,
+    /// How long the control connection may be silent in a transfer before NOOP is said, to a server that is known to bear it.
+    pub noop: Option<Duration>,
 }
 
 impl Default for Options {
@@ -51,6 +53,7 @@ impl Default for Options {
             mss: None,
             proxy: None,
             rate: None,
+            noop: settings.noop,
         }
     }
 }
@@ -109,6 +112,7 @@ impl Client {
             rungs: options.rungs.clone(),
             patience: options.timeout,
             opening_patience: options.opening,
+            noop: options.noop,
             ..Settings::default()
         };
         let way =

@@ -65,7 +65,11 @@ impl Client {
             Put::Append => (Verb::Appe, 0),
         };
         let (mut wire, road) = self.open(request(verb, path)?, from, false).await?;
-        let sent = twoport_pipe::send(body, &mut wire, Recode::None, self.terms(), progress).await;
+        let terms = self.terms();
+        let sent = tokio::select! {
+            sent = twoport_pipe::send(body, &mut wire, Recode::None, terms, progress) => sent,
+            never = self.driver.attend_on() => match never {},
+        };
         // The end of the stream says that the file is whole: after a fault it must not be said.
         let moved = match sent {
             Ok(bytes) => wire.finish().await.map(|()| bytes).map_err(|source| Cut {

@@ -7,6 +7,7 @@
 
 pub mod io;
 
+mod alive;
 mod ladder;
 mod login;
 
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 use twoport_proto::reply_reader::ReceivedReply;
 use twoport_proto::{Request, Verb};
 
+use self::alive::Alive;
 use self::io::{Answer, Ask, Failed, Input, Output, Rung};
 use self::ladder::Climb;
 use self::login::Step;
@@ -36,6 +38,9 @@ pub struct Settings {
     /// How long 150 may take once the transfer was asked for. A box that takes a connection in the server's stead is
     /// given up after this; so is a slow tape, which is why the last try has the patience of any other reply.
     pub opening_patience: Duration,
+    /// How long the control connection may be silent while bytes pass before NOOP is said, to a server that is known to
+    /// bear it; some boxes forget a connection after a minute. `None` for never.
+    pub noop: Option<Duration>,
 }
 
 impl Default for Settings {
@@ -46,6 +51,7 @@ impl Default for Settings {
             // A SYN is sent again after 1 and after 3 seconds: a blocked rung costs this and no more.
             rung_patience: Duration::from_millis(2800),
             opening_patience: Duration::from_secs(6),
+            noop: Some(Duration::from_secs(45)),
         }
     }
 }
@@ -69,6 +75,7 @@ pub struct ClientSession {
     rung: usize,
     /// TYPE as it is, once it was said.
     ascii: Option<bool>,
+    alive: Alive,
     out: VecDeque<Output>,
     due: Option<Instant>,
 }
@@ -87,6 +94,8 @@ enum Doing {
     Moving(Option<ReceivedReply>),
     /// Bytes have ended (whole or not); the final reply is awaited.
     Finishing(bool),
+    /// The transfer has its last word; answers to NOOP are still owed.
+    Fencing(Answer),
     /// Nothing more can be asked.
     Closed,
 }
@@ -101,6 +110,7 @@ impl ClientSession {
             doing: Doing::Idle,
             rung: 0,
             ascii: None,
+            alive: Alive::default(),
             out: VecDeque::new(),
             due: None,
         }
@@ -161,10 +171,16 @@ impl ClientSession {
 
     /// How long what is under way may take from now on.
     fn set_due(&mut self, now: Instant) {
+        if let Doing::Moving(None) = &self.doing {
+            self.due = self.noop_due(now);
+            return;
+        }
+        self.forget_noop();
         let patience = match &self.doing {
             Doing::Idle | Doing::Moving(_) | Doing::Closed => None,
             Doing::Climbing(climb) => Some(climb.patience(&self.settings)),
             // What was cut here may not have been noticed there: its last word is worth no more than a moment.
+            Doing::Fencing(_) => Some(self.settings.rung_patience * 2),
             Doing::Finishing(false) => Some(CUT_PATIENCE.min(self.settings.patience)),
             Doing::Login(_) | Doing::Saying | Doing::Finishing(true) => Some(self.settings.patience),
         };
@@ -207,6 +223,9 @@ impl ClientSession {
         if reply.code == 421 {
             return self.gone(Failed::Refused(reply));
         }
+        if matches!(self.doing, Doing::Moving(_) | Doing::Finishing(_)) && self.is_owed(&reply) {
+            return;
+        }
         match &mut self.doing {
             Doing::Login(_) => self.login_reply(reply),
             Doing::Climbing(_) => self.climb_reply(reply),
@@ -216,6 +235,7 @@ impl ClientSession {
                 let good = (200..400).contains(&reply.code);
                 self.answer(if good { Answer::Done(reply) } else { Answer::Failed(Failed::Refused(reply)) });
             }
+            Doing::Fencing(_) => self.fence_reply(&reply),
             Doing::Moving(early) if reply.code >= 200 => *early = Some(reply),
             Doing::Finishing(_) if reply.code >= 200 => self.finished(reply),
             Doing::Moving(_) | Doing::Finishing(_) => {}
@@ -225,14 +245,22 @@ impl ClientSession {
     }
 
     fn finished(&mut self, reply: ReceivedReply) {
-        self.doing = Doing::Idle;
         let good = (200..300).contains(&reply.code);
-        self.answer(if good { Answer::Done(reply) } else { Answer::Failed(Failed::Refused(reply)) });
+        self.settle(if good { Answer::Done(reply) } else { Answer::Failed(Failed::Refused(reply)) });
     }
 
     fn deadline(&mut self, now: Instant) {
         if self.due.is_none_or(|due| now < due) {
             return;
+        }
+        match &self.doing {
+            Doing::Moving(_) => {
+                self.say_noop();
+                return self.set_due(now);
+            }
+            // What is owed may still come, and would be taken for something else.
+            Doing::Fencing(_) => return self.end_fence(Doing::Closed),
+            _ => {}
         }
         if let Doing::Finishing(true) = self.doing {
             // All bytes are there; whether the server has them too is for a look at the size to say.
@@ -250,6 +278,7 @@ impl ClientSession {
         let doing = std::mem::replace(&mut self.doing, Doing::Closed);
         match doing {
             Doing::Idle | Doing::Closed => {}
+            Doing::Fencing(answer) => self.answer(answer),
             Doing::Finishing(true) => self.answer(Answer::Unconfirmed),
             // The driver moves bytes; it hears of the end when it asks for the final reply.
             Doing::Moving(early) => {

@@ -20,6 +20,7 @@ use self::reach::{reach, through};
 use crate::drive::{Driver, Listener, Way};
 use crate::error::Error;
 use crate::features::Features;
+use crate::url::Url;
 
 /// How to connect and what to try.
 #[derive(Debug, Clone)]
@@ -58,6 +59,9 @@ impl Default for Options {
     }
 }
 
+/// A user, the password, and the account for servers that ask for one.
+pub type Login = (Vec<u8>, Secret, Option<Secret>);
+
 /// A session with a server.
 pub struct Client {
     driver: Driver,
@@ -95,7 +99,7 @@ impl Client {
     pub async fn connect(
         host: &str,
         port: u16,
-        login: (Vec<u8>, Secret, Option<Secret>),
+        login: Login,
         options: Options,
         notice: Listener,
     ) -> Result<Client, Error> {
@@ -131,6 +135,16 @@ impl Client {
             client.tolerant(Verb::Opts, b"UTF8 ON").await?;
         }
         Ok(client)
+    }
+
+    /// Connects to the server that `url` names, as its user or as anonymous. Its path is for the caller:
+    /// [`Url::target`](crate::url::Url::target).
+    ///
+    /// # Errors
+    /// As [`Client::connect`]; [`Error::BadArgument`] for a URL that demands TLS, which there is not yet.
+    pub async fn to(url: &Url, options: Options, notice: Listener) -> Result<Client, Error> {
+        url.plain()?;
+        Client::connect(&url.host, url.port, url.login(), options, notice).await
     }
 
     /// The server's address, as it was reached.

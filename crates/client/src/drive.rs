@@ -31,6 +31,12 @@ pub enum Notice {
 /// Hears notices.
 pub type Listener = Box<dyn FnMut(Notice) + Send>;
 
+/// A listener that heeds nothing.
+#[must_use]
+pub fn deaf() -> Listener {
+    Box::new(|_| {})
+}
+
 /// Longest line of a reply, and longest reply, in bytes: a server that sends more is out of step.
 const LINE: usize = 64 * 1024;
 const REPLY: usize = 4 << 20;

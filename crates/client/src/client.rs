@@ -173,9 +173,9 @@ impl Client {
         self.done(Ask::Say(request)).await
     }
 
-    /// Says goodbye; a server that has gone already has heard it.
+    /// Says goodbye; a server that has gone already has heard it, and one that is slow to answer is not waited for.
     pub async fn quit(mut self) {
-        let _ = self.driver.ask(Ask::Quit).await;
+        let _ = tokio::time::timeout(GOODBYE.min(self.options.timeout), self.driver.ask(Ask::Quit)).await;
     }
 
     /// What every transfer is held to.
@@ -199,6 +199,9 @@ impl Client {
         }
     }
 }
+
+/// How long the answer to QUIT is waited for. All is done by then.
+const GOODBYE: Duration = Duration::from_secs(3);
 
 fn request(verb: Verb, argument: &[u8]) -> Result<Request, Error> {
     Request::new(verb, argument).map_err(|fault| {

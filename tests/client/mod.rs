@@ -1,8 +1,10 @@
 //! Our client: with our server, and with servers that are strange on purpose.
 
 mod alive;
+mod crossing;
 mod examples;
 mod house;
 mod last_word;
 mod mirror;
+mod proxies;
 mod strange;

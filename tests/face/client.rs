@@ -48,7 +48,7 @@ impl Desk {
 pub(crate) fn run_in(folder: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(binary());
     command.args(args).current_dir(folder).env("HOME", folder).stdin(Stdio::null());
-    for name in ["ALL_PROXY", "all_proxy", "NETRC"] {
+    for name in ["ALL_PROXY", "all_proxy", "ftp_proxy", "FTP_PROXY", "NETRC"] {
         command.env_remove(name);
     }
     command.output().expect("the program runs")
@@ -142,6 +142,10 @@ fn every_exit_code() {
     assert!(told.contains("1 of 2 failed"), "{told}");
     assert_eq!(fs::read(desk.here("a")).unwrap(), b"x");
     assert!(!desk.here("nothing.part").exists());
+    desk.house.put("b", b"z");
+    let (_, told) = desk.ends(&["rm", &desk.url("nothing"), &desk.url("b")], 7);
+    assert!(told.contains("1 of 2 failed"), "{told}");
+    assert_eq!(desk.house.names(), ["a"], "the one that failed did not stop the other");
 }
 
 #[test]

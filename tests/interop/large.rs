@@ -1,21 +1,20 @@
 //! A file of 1 GiB with each client, down in passive mode and up in active mode where it has both, compared by hash. One
 //! client after the other: two at once would only measure the disk.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::MutexGuard;
 use std::time::Duration;
 
-use crate::support::files::{hash, large, link_large, quick};
+use crate::support::files::{hash, large, large_turn, link_large, quick};
 use crate::support::server::Server;
 
 const LIMIT: Duration = Duration::from_secs(240);
 
 /// A server that shares `big.bin`, for a client that has `large.bin`; and the turn.
 fn meeting(client: &str) -> Option<(MutexGuard<'static, ()>, Server)> {
-    static TURN: Mutex<()> = Mutex::new(());
     if quick() {
         return None;
     }
-    let turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let turn = large_turn().lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let server = Server::meeting(client)?;
     link_large(&server.root(), "big.bin");
     link_large(&server.local(), "large.bin");

@@ -1,5 +1,5 @@
-//! The world: other people's clients against our server. One file a client; a client that is not installed is skipped
-//! with a notice.
+//! The world: other people's clients against our server, one file a client, and our client against other people's
+//! servers (`peers`). What is not installed is skipped with a notice.
 
 mod busybox;
 mod curl;
@@ -9,5 +9,6 @@ mod inetutils;
 mod large;
 mod lftp;
 mod ncftp;
+mod peers;
 mod tnftp;
 mod wget;

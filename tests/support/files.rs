@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 use sha2::{Digest, Sha256};
 
@@ -84,6 +84,12 @@ pub(crate) fn large() -> &'static (PathBuf, [u8; 32]) {
         let hash = hash(&path);
         (path, hash)
     })
+}
+
+/// One at a time: two large files at once would only measure the disk.
+pub(crate) fn large_turn() -> &'static Mutex<()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    &TURN
 }
 
 /// A second name for the large file in `folder`.

@@ -104,3 +104,45 @@ pub(crate) fn run(mut command: Command, input: &str, limit: Duration) -> Ran {
     }
     Ran { ok: status.success(), text: String::from_utf8_lossy(&text).into_owned() }
 }
+
+/// How a program of ours ended: its code, and what it printed on each of the two.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: Vec<u8>,
+    pub(crate) err: String,
+}
+
+/// Runs a program to its end without input, its outputs apart; after `limit` it is killed and the test fails.
+#[track_caller]
+pub(crate) fn run_apart(mut command: Command, limit: Duration) -> Ended {
+    let said = format!("{command:?}");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{said} did not start: {error}"));
+    let out = read_all(child.stdout.take().expect("stdout is piped"));
+    let err = read_all(child.stderr.take().expect("stderr is piped"));
+    let end = Instant::now() + limit;
+    let status = loop {
+        if let Some(status) = child.try_wait().expect("a child can be waited for") {
+            break Some(status);
+        }
+        if Instant::now() > end {
+            _ = child.kill();
+            _ = child.wait();
+            break None;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    let (out, err) = (out.join().unwrap_or_default(), err.join().unwrap_or_default());
+    let err = String::from_utf8_lossy(&err).into_owned();
+    let Some(status) = status else { panic!("{said} was still running after {limit:?}; it printed:\n{err}") };
+    Ended { code: status.code(), out, err }
+}
+
+fn read_all(mut from: impl Read + Send + 'static) -> std::thread::JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        _ = from.read_to_end(&mut bytes);
+        bytes
+    })
+}

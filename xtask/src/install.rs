@@ -73,26 +73,26 @@ fn skip(missing: &[(&str, &str)], why: &str) {
     }
 }
 
-fn can_install() -> bool {
+pub(crate) fn can_install() -> bool {
     Path::new("/etc/debian_version").exists() && is_root() && on_path("apt-get")
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     let id = Command::new("id").arg("-u").output();
     id.is_ok_and(|out| out.stdout.trim_ascii() == b"0")
 }
 
-fn on_path(program: &str) -> bool {
+pub(crate) fn on_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
-fn apt(args: &[&str]) -> bool {
+pub(crate) fn apt(args: &[&str]) -> bool {
     let done = Command::new("apt-get").args(args).env("DEBIAN_FRONTEND", "noninteractive").status();
     done.is_ok_and(|status| status.success())
 }
 
-fn quiet(command: &mut Command) -> bool {
+pub(crate) fn quiet(command: &mut Command) -> bool {
     let done = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
     done.is_ok_and(|status| status.success())
 }

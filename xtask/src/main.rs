@@ -6,6 +6,7 @@ use std::process::ExitCode;
 mod conformance;
 mod fuzz;
 mod install;
+mod peers;
 mod test;
 mod tidy;
 
@@ -14,6 +15,7 @@ usage: cargo xtask COMMAND
 
   test [--quick]   everything: formatting, clippy, tidy, unit tests, tables, dialogues, walks, sockets, interop
                    --quick leaves out the 1 GiB files
+  install          only what the tests need from outside: clients and servers of other people
   tidy             the rules of the house that a machine can check, in seconds
   conformance      writes docs/conformance/RFC.md from the grammar and the law; --check only compares
   fuzz [TARGET] [--seconds N]
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
     let done = match args.as_slice() {
         ["test"] => test::run(&root, false),
         ["test", "--quick"] => test::run(&root, true),
+        ["install"] => test::install(&root),
         ["tidy"] => tidy::run(&root),
         ["conformance"] => conformance::run(&root, false),
         ["conformance", "--check"] => conformance::run(&root, true),

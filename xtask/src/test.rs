@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::peers::Peers;
 use crate::{conformance, fuzz, install, tidy};
 
 struct Step {
@@ -13,6 +14,8 @@ struct Step {
 
 struct World {
     root: PathBuf,
+    /// Where cargo builds to.
+    target: PathBuf,
     /// The release binary that the interop tests start.
     binary: PathBuf,
     /// No 1 GiB files.
@@ -21,6 +24,7 @@ struct World {
 
 const STEPS: &[Step] = &[
     Step { name: "clients", run: |_| install::clients().and_then(|()| install::cargo_parts()) },
+    Step { name: "servers", run: |world| Peers::of(&world.target).bring() },
     Step { name: "formatting", run: |world| world.cargo("fmt", &["--all", "--check"]) },
     Step {
         name: "clippy",
@@ -61,8 +65,9 @@ const STEPS: &[Step] = &[
 
 /// Runs every step; the error is one sentence that names the step.
 pub(crate) fn run(root: &Path, quick: bool) -> Result<(), String> {
-    let binary = target_dir(root)?.join("release").join(format!("twoport{}", std::env::consts::EXE_SUFFIX));
-    let world = World { root: root.to_path_buf(), binary, quick };
+    let target = target_dir(root)?;
+    let binary = target.join("release").join(format!("twoport{}", std::env::consts::EXE_SUFFIX));
+    let world = World { root: root.to_path_buf(), target, binary, quick };
     let begun = Instant::now();
     let mut times = Vec::new();
     for (at, step) in STEPS.iter().enumerate() {
@@ -79,6 +84,12 @@ pub(crate) fn run(root: &Path, quick: bool) -> Result<(), String> {
     }
     summary(&times, begun.elapsed());
     Ok(())
+}
+
+/// Only the first steps: what the tests need from outside.
+pub(crate) fn install(root: &Path) -> Result<(), String> {
+    install::clients()?;
+    Peers::of(&target_dir(root)?).bring()
 }
 
 impl World {
@@ -124,7 +135,7 @@ fn seconds(time: Duration) -> String {
 }
 
 /// Where cargo builds to, as cargo says it: a variable or a configuration file may have moved it.
-fn target_dir(root: &Path) -> Result<PathBuf, String> {
+pub(crate) fn target_dir(root: &Path) -> Result<PathBuf, String> {
     let args = ["metadata", "--no-deps", "--format-version", "1"];
     let out = Command::new("cargo").args(args).current_dir(root).output();
     let out = out.map_err(|error| format!("cargo did not start: {error}"))?;

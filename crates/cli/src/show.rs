@@ -160,7 +160,7 @@ mod tests {
     fn a_transfer_as_a_line_and_as_an_object() {
         let peer = "192.0.2.1:50000".parse().unwrap();
         let road = Road { rung: Rung::Pasv, peer, corrected: true };
-        let all = Moved { bytes: 3_000_000, road, confirmed: true };
+        let all = Moved { bytes: 3_000_000, road, confirmed: true, modified: None };
         let took = Duration::from_millis(1500);
         assert_eq!(
             moved("a b", &all, Some(Word::Reply), took),

@@ -6,20 +6,22 @@ mod listing;
 mod reach;
 mod transfer;
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use twoport_net::socks::Proxy;
 use twoport_pipe::{Rate, Terms};
+use twoport_proto::modes::Mode;
 use twoport_proto::reply_reader::ReceivedReply;
-use twoport_proto::{Request, Secret, Verb};
+use twoport_proto::{Moment, Request, Secret, Verb};
 use twoport_session::client::Settings;
-use twoport_session::client::io::{Answer, Ask, Road, Rung};
+use twoport_session::client::io::{Answer, Ask, Flights, Road, Rung};
 
 use self::reach::{reach, through};
 use crate::drive::{Driver, Listener, Way};
 use crate::error::Error;
 use crate::features::Features;
+use crate::proxy::Named;
 use crate::url::Url;
 
 /// How to connect and what to try.
@@ -35,8 +37,15 @@ pub struct Options {
     pub opening: Duration,
     /// The largest segment that either side may send, where a link on the way swallows larger ones.
     pub mss: Option<u16>,
-    /// The SOCKS5 proxy that every connection goes through.
-    pub proxy: Option<Proxy>,
+    /// The proxy that every connection goes through.
+    pub proxy: Option<Named>,
+    /// Whether commands may be said in one flight.
+    pub flights: Flights,
+    /// How bytes are carried, where the server offers that: MODE B for many files over one data connection, MODE Z for
+    /// compressed ones. MODE S where it does not.
+    pub mode: Mode,
+    /// What the server can do, where that is known already; it is asked where it is not.
+    pub features: Option<Features>,
     /// How fast the bytes of files and listings may pass, together with all sessions whose options hold a clone of it.
     pub rate: Option<Rate>,
     /// How long the control connection may be silent in a transfer before NOOP is said, to a server that is known to bear it.
@@ -55,6 +64,9 @@ impl Default for Options {
             proxy: None,
             rate: None,
             noop: settings.noop,
+            flights: Flights::default(),
+            mode: Mode::Stream,
+            features: None,
         }
     }
 }
@@ -67,6 +79,18 @@ pub struct Client {
     driver: Driver,
     options: Options,
     features: Features,
+    /// What this server's LIST takes, and where the session is at home, as far as that has been asked.
+    lists: listing::Habits,
+    /// MODE as it is.
+    mode: Mode,
+    company: Company,
+}
+
+/// What comes with the next transfers.
+#[derive(Debug, Clone, Copy, Default)]
+struct Company {
+    more: bool,
+    times: bool,
 }
 
 /// How an upload meets what is there.
@@ -89,6 +113,8 @@ pub struct Moved {
     pub road: Road,
     /// Whether the server has said so; false when all bytes went over and its last word never came.
     pub confirmed: bool,
+    /// When the file was changed, where that was asked beside it (see [`Client::others_follow`]) and answered.
+    pub modified: Option<Moment>,
 }
 
 impl Client {
@@ -105,10 +131,12 @@ impl Client {
     ) -> Result<Client, Error> {
         let mut options = options;
         let stream = match &options.proxy {
-            Some(proxy) => {
+            Some(named) => {
                 // Nobody can come to us through it.
-                options.rungs.retain(|rung| !matches!(rung, Rung::Active | Rung::Mapped));
-                through(proxy, host, port, options.timeout).await?
+                if named.proxy.kind.carries_data() {
+                    options.rungs.retain(|rung| matches!(rung, Rung::Epsv | Rung::Pasv));
+                }
+                through(named, host, port, options.timeout).await?
             }
             None => reach(host, port, &options).await?,
         };
@@ -117,23 +145,31 @@ impl Client {
             patience: options.timeout,
             opening_patience: options.opening,
             noop: options.noop,
+            flights: options.flights,
             ..Settings::default()
         };
-        let way =
-            Way { mss: options.mss, proxy: options.proxy.clone().map(|proxy| (proxy, host.to_owned())) };
+        let carrier = options.proxy.clone().filter(|named| named.proxy.kind.carries_data());
+        let way = Way { mss: options.mss, proxy: carrier.map(|named| (named.proxy, host.to_owned())) };
         let driver = Driver::new(stream, settings, notice, way)
             .map_err(|source| Error::Local { what: "the connection cannot be used".to_owned(), source })?;
-        let mut client = Client { driver, options, features: Features::default() };
-        let (user, password, account) = login;
-        client.done(Ask::Login { user, password, account }).await?;
-        client.features = match client.say(Request::bare(Verb::Feat)).await {
-            Ok(reply) => Features::read(&reply),
-            Err(Error::Refused { .. }) => Features::default(),
-            Err(e) => return Err(e),
-        };
+        let lists = listing::Habits::default();
+        let known = options.features.take();
+        let wanted = options.mode;
+        let features = known.clone().unwrap_or_default();
+        let mut client =
+            Client { driver, options, features, lists, mode: Mode::Stream, company: Company::default() };
+        client.enter(host, port, login).await?;
+        if known.is_none() {
+            client.features = match client.say(Request::bare(Verb::Feat)).await {
+                Ok(reply) => Features::read(&reply),
+                Err(Error::Refused { .. }) => Features::default(),
+                Err(e) => return Err(e),
+            };
+        }
         if client.features.has("UTF8") {
             client.tolerant(Verb::Opts, b"UTF8 ON").await?;
         }
+        client.carry_by(wanted).await?;
         Ok(client)
     }
 
@@ -145,6 +181,43 @@ impl Client {
     pub async fn to(url: &Url, options: Options, notice: Listener) -> Result<Client, Error> {
         url.plain()?;
         Client::connect(&url.host, url.port, url.login(), options, notice).await
+    }
+
+    /// MODE, where the server offers what is wanted; MODE S where it does not.
+    async fn carry_by(&mut self, wanted: Mode) -> Result<(), Error> {
+        // A server that knows no FEAT may be old enough to know MODE B.
+        let offered = match wanted {
+            Mode::Stream | Mode::Compressed => false,
+            Mode::Block => self.features.offers("MODE B") || self.features.is_empty(),
+            Mode::Deflate => self.features.offers("MODE Z"),
+        };
+        if offered {
+            match self.done(Ask::Mode(wanted)).await {
+                Ok(_) => self.mode = wanted,
+                Err(Error::Refused { .. }) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    /// How bytes are carried.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Whether commands may be said in one flight, as far as is known now.
+    #[must_use]
+    pub fn flights(&self) -> Flights {
+        self.driver.flights()
+    }
+
+    /// The next transfers are some of many: the data connection of the one after is asked for ahead where `more` is set,
+    /// and with `times` a fetch asks when its file was changed, both in one flight with the transfer and only where the
+    /// server bears that.
+    pub fn others_follow(&mut self, more: bool, times: bool) {
+        self.company = Company { more, times };
     }
 
     /// The server's address, as it was reached.
@@ -185,6 +258,10 @@ impl Client {
 
     /// Says something that may be refused without harm.
     async fn tolerant(&mut self, verb: Verb, argument: &[u8]) -> Result<(), Error> {
+        if self.driver.flights() == Flights::Now {
+            self.driver.mention(Ask::Mention(request(verb, argument)?)).await;
+            return Ok(());
+        }
         match self.say(request(verb, argument)?).await {
             Ok(_) | Err(Error::Refused { .. }) => Ok(()),
             Err(e) => Err(e),
@@ -204,8 +281,45 @@ impl Client {
 const GOODBYE: Duration = Duration::from_secs(3);
 
 fn request(verb: Verb, argument: &[u8]) -> Result<Request, Error> {
-    Request::new(verb, argument).map_err(|fault| {
-        let shown = String::from_utf8_lossy(argument).escape_debug().to_string();
+    let argument = if takes_a_path(verb) { literal(argument) } else { Cow::Borrowed(argument) };
+    Request::new(verb, &argument).map_err(|fault| {
+        let shown = String::from_utf8_lossy(&argument).escape_debug().to_string();
         Error::BadArgument(format!("{verb} {shown}: {fault}"))
     })
+}
+
+/// A path that is taken as it stands. Pure-FTPd drops blanks before a name, vsftpd takes a dash for the begin of flags,
+/// inetutils-ftpd and others a tilde for somebody's home.
+fn literal(path: &[u8]) -> Cow<'_, [u8]> {
+    match path.first() {
+        Some(b' ' | b'-' | b'~') => Cow::Owned([b"./", path].concat()),
+        _ => Cow::Borrowed(path),
+    }
+}
+
+fn takes_a_path(verb: Verb) -> bool {
+    use Verb::*;
+    matches!(
+        verb,
+        Retr | Stor | Appe | Size | Mdtm | Mlst | Mlsd | Stat | Dele | Mkd | Rmd | Rnfr | Rnto | Cwd | Hash
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_a_server_would_take_for_something_else_is_told_as_a_path() {
+        for (path, said) in [
+            (&b" a"[..], "DELE ./ a"),
+            (b"-a", "DELE ./-a"),
+            (b"~a", "DELE ./~a"),
+            (b"a -~", "DELE a -~"),
+            (b"/-a", "DELE /-a"),
+        ] {
+            assert_eq!(request(Verb::Dele, path).unwrap().shown(), said);
+        }
+        assert_eq!(request(Verb::List, b"-a x").unwrap().shown(), "LIST -a x");
+    }
 }

@@ -2,20 +2,22 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 use tokio::time::sleep_until;
 use twoport_net::control::ControlStream;
-use twoport_net::socks::{Proxy, Target};
-use twoport_net::{ActiveListener, DataStream, Source, dial_first, natpmp};
+use twoport_net::mapping::{self, Mapping, Router};
+use twoport_net::proxy::{Proxy, Target};
+use twoport_net::{ActiveListener, DataStream, Source, dial_first};
 use twoport_pipe::Progress;
 use twoport_plan::LinkFault;
+use twoport_proto::Request;
 use twoport_proto::reply_reader::{ReceivedReply, ReplyReader};
 use twoport_session::ClientSession;
-use twoport_session::client::io::{Answer, Ask, Input, Output, Rung};
+use twoport_session::client::io::{Answer, Ask, Door, Flights, Input, Output, Rung};
 
 /// What happens on the way, for a trace and for lines that a user may read.
 #[derive(Debug, Clone)]
@@ -64,6 +66,8 @@ pub(crate) struct Driver {
     local: SocketAddr,
     listener: Option<ActiveListener>,
     link: Option<DataStream>,
+    /// The router's port that leads to the listener, for as long as the transfer lasts.
+    mapping: Option<Mapping>,
     notice: Listener,
     way: Way,
     /// How long a command may wait to be taken.
@@ -99,6 +103,7 @@ impl Driver {
             local,
             listener: None,
             link: None,
+            mapping: None,
             notice,
             way,
             sending,
@@ -111,18 +116,25 @@ impl Driver {
     }
 
     /// Listens for the server; where the router is to be asked, what it gave is what is told.
-    async fn listen(&mut self, mapped: bool) -> Result<SocketAddr, LinkFault> {
-        let (listener, at) = ActiveListener::bind(self.local, self.way.mss)?;
-        let private = matches!(at.ip(), IpAddr::V4(ip) if ip.is_private());
-        let at = match mapped {
-            false => at,
-            true if !private => {
+    async fn listen(&mut self, door: Door) -> Result<SocketAddr, LinkFault> {
+        let (mut listener, at) = ActiveListener::bind(self.local, self.way.mss)?;
+        if door == Door::Crossing {
+            // The default data port of RFC 959 §3.2 is the one below the control port.
+            let mut data = self.server;
+            data.set_port(data.port().saturating_sub(1));
+            listener.knock_at(data);
+        }
+        let at = match at {
+            at if door != Door::Mapped => at,
+            SocketAddr::V4(inner) if inner.ip().is_private() => {
+                let refused = |e: std::io::Error| LinkFault::Other { to: None, text: e.to_string() };
+                let router = Router::of_this_machine().map_err(refused)?;
+                let mapping = mapping::map(inner, &router).await.map_err(refused)?;
+                self.mapping.insert(mapping).outer()
+            }
+            at => {
                 let text = format!("{} is no private address: there is no NAT to ask for a port", at.ip());
                 return Err(LinkFault::Other { to: None, text });
-            }
-            true => {
-                let refused = |e: std::io::Error| LinkFault::Other { to: None, text: e.to_string() };
-                natpmp::map(at.port()).await.map_err(refused)?
             }
         };
         self.listener = Some(listener);
@@ -228,6 +240,54 @@ impl Driver {
         true
     }
 
+    /// Gives the router its port back.
+    async fn unmap(&mut self) {
+        if let Some(mapping) = self.mapping.take() {
+            mapping.end().await;
+        }
+    }
+
+    /// Says something that has no answer of its own.
+    pub(crate) async fn mention(&mut self, ask: Ask) {
+        self.machine.ask(Instant::now(), ask);
+        while let Some(output) = self.machine.poll() {
+            if let Output::Send(request) = output {
+                self.send(&request).await;
+            }
+        }
+    }
+
+    /// One whole line in one write: a firewall's helper reads packets.
+    async fn send(&mut self, request: &Request) {
+        (self.notice)(Notice::Sent(request.shown()));
+        self.control.ask(request);
+        if self.control.flush(self.sending).await.is_err() {
+            self.tell(Input::Closed);
+        }
+    }
+
+    /// Gives back the data connection that stays open.
+    pub(crate) fn keep_link(&mut self, link: DataStream) {
+        if self.machine.keeps_link() {
+            self.link = Some(link);
+        }
+    }
+
+    /// Whether a transfer can be asked for ahead of its turn.
+    pub(crate) fn keeps_link(&self) -> bool {
+        self.machine.keeps_link()
+    }
+
+    /// Whether commands may be said in one flight.
+    pub(crate) fn flights(&self) -> Flights {
+        self.machine.flights()
+    }
+
+    /// What was answered to what was said beside the last transfer.
+    pub(crate) fn take_also(&mut self) -> Vec<ReceivedReply> {
+        self.machine.take_also()
+    }
+
     /// The rung that the next transfer begins with.
     pub(crate) fn rung(&self) -> Option<Rung> {
         self.machine.rung()
@@ -240,18 +300,13 @@ impl Driver {
 
     /// From the ask to its answer.
     pub(crate) async fn ask(&mut self, ask: Ask) -> Answer {
+        let ends = matches!(ask, Ask::Finish { .. });
         self.machine.ask(Instant::now(), ask);
         let mut accepting: Option<Accepting> = None;
         loop {
             while let Some(output) = self.machine.poll() {
                 match output {
-                    Output::Send(request) => {
-                        (self.notice)(Notice::Sent(request.shown()));
-                        self.control.ask(&request);
-                        if self.control.flush(self.sending).await.is_err() {
-                            self.tell(Input::Closed);
-                        }
-                    }
+                    Output::Send(request) => self.send(&request).await,
                     Output::Dial { to, within } => {
                         let dialled = self.dial(&to, within).await;
                         let result = dialled.map(|(stream, peer)| {
@@ -260,8 +315,8 @@ impl Driver {
                         });
                         self.tell(Input::Dialled(result));
                     }
-                    Output::Listen { mapped } => {
-                        let result = self.listen(mapped).await;
+                    Output::Listen(door) => {
+                        let result = self.listen(door).await;
                         self.tell(Input::Listening(result));
                     }
                     Output::Accept { within } => {
@@ -273,9 +328,15 @@ impl Driver {
                         self.link = None;
                         self.listener = None;
                         accepting = None;
+                        self.unmap().await;
                     }
                     Output::Stepped(why) => (self.notice)(Notice::Stepped(why)),
-                    Output::Answer(answer) => return answer,
+                    Output::Answer(answer) => {
+                        if ends {
+                            self.unmap().await;
+                        }
+                        return answer;
+                    }
                 }
             }
             if self.take_line() {

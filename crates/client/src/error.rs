@@ -28,6 +28,9 @@ pub enum Error {
     /// The server's words have no meaning where they came, or it fell silent.
     #[error("{0}")]
     OutOfStep(String),
+    /// The server's listing is in no form that is known.
+    #[error("{0}")]
+    NotUnderstood(String),
     /// A transfer fell short: bytes that did go over, and why it ended.
     #[error("the transfer ended after {bytes} bytes: {why}")]
     Short {

@@ -146,7 +146,7 @@ impl Journey {
                         met = true;
                         self.learn(&e, client.rung(), further() > before);
                         // A session that said no in order can still be used for something else.
-                        if matches!(e, Error::Refused { .. }) && !may_help(&e) {
+                        if matches!(e, Error::Refused { .. } | Error::NotUnderstood(_)) && !may_help(&e) {
                             self.client = Some(client);
                         }
                         e
@@ -245,15 +245,18 @@ fn rung_of(way: Way) -> Rung {
         Way::Epsv => Rung::Epsv,
         Way::Pasv | Way::PasvControl => Rung::Pasv,
         Way::Eprt | Way::Port => Rung::Active,
+        Way::Mapped => Rung::Mapped,
+        Way::Crossing => Rung::Crossing,
     }
 }
 
-/// A mapping is asked for anew each time: what is remembered of it is that active mode was the way.
 fn way_of(rung: Rung) -> Way {
     match rung {
         Rung::Epsv => Way::Epsv,
         Rung::Pasv => Way::Pasv,
-        Rung::Active | Rung::Mapped => Way::Port,
+        Rung::Active => Way::Port,
+        Rung::Mapped => Way::Mapped,
+        Rung::Crossing => Way::Crossing,
     }
 }
 
@@ -266,7 +269,7 @@ fn may_help(error: &Error) -> bool {
             steps.is_empty() || !steps.iter().all(|step| step.contains("refused"))
         }
         Error::Short { .. } | Error::Unconfirmed { .. } | Error::OutOfStep(_) => true,
-        Error::BadArgument(_) | Error::Local { .. } => false,
+        Error::BadArgument(_) | Error::NotUnderstood(_) | Error::Local { .. } => false,
     }
 }
 

@@ -3,9 +3,9 @@
 //!
 //! ```text
 //!   Body ── file ──────────────────── sendfile ─────────────────────> Wire, bare
-//!        └─ anything ── one buffer ── ascii, record or neither ─────> Wire
+//!        └─ anything ── one buffer ── recoded, framed, or not ──────> Wire
 //!   Sink <─ file ──────────────────── splice ──────────────────────── Wire, bare
-//!        <─ anything ── one buffer ── ascii, record or neither ────── Wire
+//!        <─ anything ── one buffer ── recoded, framed, or not ─────── Wire
 //! ```
 
 pub mod body;
@@ -18,6 +18,8 @@ pub mod recode;
 pub mod wire;
 
 mod ascii;
+mod block;
+mod deflate;
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
 mod fallback;
@@ -34,7 +36,7 @@ pub use digest::digest;
 pub use pace::Terms;
 pub use progress::Progress;
 pub use rate::Rate;
-pub use recode::Recode;
+pub use recode::{Form, Framing, Recode};
 pub use wire::Wire;
 
 #[cfg(test)]

@@ -48,12 +48,10 @@ pub(crate) fn journey(url: &Url, common: &Common) -> Result<Journey, Stopped> {
     }
     let rungs = match (common.passive, common.active) {
         (true, _) => vec![Rung::Epsv, Rung::Pasv],
-        (_, true) => vec![Rung::Active, Rung::Mapped],
+        (_, true) => vec![Rung::Active, Rung::Mapped, Rung::Crossing],
         _ => Options::default().rungs,
     };
-    let said = |names: [&str; 2]| names.iter().find_map(|name| std::env::var(name).ok());
-    let (all, spared) = (said(["ALL_PROXY", "all_proxy"]), said(["NO_PROXY", "no_proxy"]));
-    let proxy = proxy::read(all.as_deref(), spared.as_deref(), &url.host).map_err(Stopped::usage)?;
+    let proxy = proxy::read(|name| std::env::var(name).ok(), &url.host).map_err(Stopped::usage)?;
     let timeout = Duration::from_secs(common.timeout.max(1));
     let plain = Options::default();
     let options = Options {
@@ -123,11 +121,38 @@ fn one<T>(
     })
 }
 
+/// The same with something that must be there: a server's vague refusal is looked into.
+fn one_there<T>(
+    text: &str,
+    common: &Common,
+    mut work: impl AsyncFnMut(&mut Client, &[u8]) -> Result<T, Error>,
+) -> Result<T, Stopped> {
+    one(text, common, async |client, path| match work(client, path).await {
+        Err(e) => Err(client.explained(path, e).await),
+        done => done,
+    })
+}
+
 /// The failure, with what it was about.
 pub(crate) fn about(what: impl std::fmt::Display, e: Error) -> Stopped {
     let mut stopped = Stopped::from(e);
     stopped.text = format!("{what}: {}", stopped.text);
     stopped
+}
+
+/// The first failure's code when there was one thing to do, else 7 when some failed.
+pub(crate) fn all(done: Vec<Result<(), Stopped>>) -> Result<(), Stopped> {
+    let things = done.len();
+    let mut failed: Vec<Stopped> = done.into_iter().filter_map(Result::err).collect();
+    match failed.len() {
+        0 => Ok(()),
+        1 if things == 1 => Err(failed.remove(0)),
+        count => {
+            let texts: Vec<String> = failed.iter().map(|stopped| stopped.text.clone()).collect();
+            let text = format!("{count} of {things} failed:\n{}", texts.join("\n"));
+            Err(Stopped { exit: Exit::Incomplete, text })
+        }
+    }
 }
 
 /// What is told on the way: steps down the ladder, and with `--trace` the dialogue.
@@ -163,7 +188,7 @@ pub(crate) fn ls(args: &Ls) -> Result<(), Stopped> {
         let mut journey = journey(&url, &args.common)?;
         let mut folders = vec![(url.target(), Vec::new(), 0)];
         while let Some((folder, prefix, depth)) = folders.pop() {
-            let listed = journey.run(|| 0, async |client| client.list(&folder, now()).await).await;
+            let listed = journey.run(|| 0, async |client| list(client, &folder).await).await;
             let mut below = Vec::new();
             for entry in listed.map_err(|e| about(&url, e))? {
                 let name = [&prefix[..], &entry.name].concat();
@@ -177,6 +202,13 @@ pub(crate) fn ls(args: &Ls) -> Result<(), Stopped> {
         journey.end().await;
         Ok(())
     })
+}
+
+async fn list(client: &mut Client, folder: &[u8]) -> Result<Vec<Entry>, Error> {
+    match client.list(folder, now()).await {
+        Err(e) => Err(client.explained(folder, e).await),
+        listed => listed,
+    }
 }
 
 fn show_entry(args: &Ls, name: &[u8], entry: &Entry) -> Result<(), Stopped> {
@@ -196,11 +228,13 @@ pub(crate) fn join(folder: &[u8], name: &[u8]) -> Vec<u8> {
     }
 }
 
-/// `twoport rm`.
+/// `twoport rm`: a file that fails does not stop the others.
 pub(crate) fn rm(args: &Many) -> Result<(), Stopped> {
-    args.urls
+    let done = args
+        .urls
         .iter()
-        .try_for_each(|url| one(url, &args.common, async |client, path| client.remove(path).await))
+        .map(|url| one_there(url, &args.common, async |client, path| client.remove(path).await));
+    all(done.collect())
 }
 
 /// `twoport mkdir`.
@@ -210,17 +244,17 @@ pub(crate) fn mkdir(args: &Remote) -> Result<(), Stopped> {
 
 /// `twoport rmdir`.
 pub(crate) fn rmdir(args: &Remote) -> Result<(), Stopped> {
-    one(&args.url, &args.common, async |client, path| client.remove_dir(path).await)
+    one_there(&args.url, &args.common, async |client, path| client.remove_dir(path).await)
 }
 
 /// `twoport mv`.
 pub(crate) fn mv(args: &Mv) -> Result<(), Stopped> {
-    one(&args.url, &args.common, async |client, path| client.rename(path, args.to.as_bytes()).await)
+    one_there(&args.url, &args.common, async |client, path| client.rename(path, args.to.as_bytes()).await)
 }
 
 /// `twoport stat`.
 pub(crate) fn stat(args: &Remote) -> Result<(), Stopped> {
-    let entry = one(&args.url, &args.common, async |client, path| client.stat(path).await)?;
+    let entry = one_there(&args.url, &args.common, async |client, path| client.stat(path).await)?;
     if args.common.json {
         show::object(&show::entry(&entry.name, &entry))
     } else {
@@ -230,7 +264,7 @@ pub(crate) fn stat(args: &Remote) -> Result<(), Stopped> {
 
 /// `twoport hash`.
 pub(crate) fn hash(args: &Remote) -> Result<(), Stopped> {
-    let (algorithm, hash) = one(&args.url, &args.common, async |client, path| client.hash(path).await)?;
+    let (algorithm, hash) = one_there(&args.url, &args.common, async |client, path| client.hash(path).await)?;
     if args.common.json {
         show::object(&serde_json::json!({ "algorithm": algorithm, "hash": hash }))
     } else {

@@ -15,7 +15,7 @@ use twoport_proto::Kind;
 use crate::args::{Common, Get, Put, Remote};
 use crate::exit::{Exit, Stopped};
 use crate::progress::{Bars, say};
-use crate::run::remote::{about, join, journey, read, with_runtime};
+use crate::run::remote::{about, all, join, journey, read, with_runtime};
 use crate::show;
 
 /// `twoport get`: a file that fails does not stop the others.
@@ -50,31 +50,25 @@ fn remote_name(url: &Url) -> Result<LocalName, Stopped> {
     LocalName::read(name).map_err(|e| Stopped::usage(format!("{url}: {e}; name the file with -o")))
 }
 
-/// Does it with each; the first failure's code when there is one thing to do, else 7 when some failed.
+/// Does it with each; with `--json` the failures of several are told as they come.
 async fn each<T>(
     things: &[T],
     name: impl Fn(&T) -> String,
     common: &Common,
     mut work: impl AsyncFnMut(&T) -> Result<(), Stopped>,
 ) -> Result<(), Stopped> {
-    let mut failed = Vec::new();
+    let mut done = Vec::with_capacity(things.len());
     for thing in things {
-        if let Err(stopped) = work(thing).await {
-            if common.json && things.len() > 1 {
-                show::object(&show::failure(Some(&name(thing)), &stopped))?;
-            }
-            failed.push(stopped);
+        let ended = work(thing).await;
+        if let Err(stopped) = &ended
+            && common.json
+            && things.len() > 1
+        {
+            show::object(&show::failure(Some(&name(thing)), stopped))?;
         }
+        done.push(ended);
     }
-    match failed.len() {
-        0 => Ok(()),
-        1 if things.len() == 1 => Err(failed.remove(0)),
-        count => {
-            let texts: Vec<String> = failed.iter().map(|stopped| stopped.text.clone()).collect();
-            let text = format!("{count} of {} failed:\n{}", things.len(), texts.join("\n"));
-            Err(Stopped { exit: Exit::Incomplete, text })
-        }
-    }
+    all(done)
 }
 
 async fn get_one(url: &Url, target: PathBuf, args: &Get, bars: &Bars) -> Result<(), Stopped> {
@@ -121,7 +115,8 @@ async fn get_one(url: &Url, target: PathBuf, args: &Get, bars: &Bars) -> Result<
                 bar.stands_at(0);
                 fetch_from(client, &remote, &download, &at, &progress).await?
             }
-            fetched => fetched?,
+            Err(e) => return Err(client.explained(&remote, e).await),
+            Ok(moved) => moved,
         };
         if !moved.confirmed {
             lost.set(Some(moved));
@@ -194,7 +189,10 @@ pub(crate) fn cat(args: &Remote) -> Result<(), Stopped> {
         let mut journey = journey(&url, &args.common)?;
         let work = async |client: &mut Client| {
             let mut sink = Sink::Taker(Box::new(Stdout));
-            client.fetch(&url.target(), progress.moved(), &mut sink, &progress).await
+            match client.fetch(&url.target(), progress.moved(), &mut sink, &progress).await {
+                Err(e) => Err(client.explained(&url.target(), e).await),
+                fetched => fetched,
+            }
         };
         let began = Instant::now();
         let done = journey.run(|| progress.moved(), work).await;

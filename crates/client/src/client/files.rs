@@ -4,7 +4,7 @@ use twoport_proto::listing::mlsx;
 use twoport_proto::modes::Algorithm;
 use twoport_proto::{Entry, Kind, Moment, Request, Verb};
 
-use super::{Client, request};
+use super::{Client, literal, request};
 use crate::error::Error;
 
 impl Client {
@@ -108,16 +108,38 @@ impl Client {
         self.say(request(Verb::Rnto, to)?).await.map(|_| ())
     }
 
-    /// MFMT, where the server has it: when a file was changed.
+    /// When a file was changed: by MFMT where the server has it, else by MDTM with a time, which vsftpd and a few others
+    /// take. A server that does not looks for a file of that odd name and finds none.
     ///
     /// # Errors
     /// When the connection broke; a server that cannot is no error.
     pub async fn set_modified(&mut self, path: &[u8], moment: Moment) -> Result<(), Error> {
-        if self.features.has("MFMT") {
-            let whole = Moment::from_seconds(moment.seconds);
-            self.tolerant(Verb::Mfmt, &[whole.stamp().as_bytes(), b" ", path].concat()).await?;
+        let verb = match (self.features.has("MFMT"), self.features.has("MDTM")) {
+            (true, _) => Verb::Mfmt,
+            (false, true) => Verb::Mdtm,
+            (false, false) => return Ok(()),
+        };
+        let whole = Moment::from_seconds(moment.seconds);
+        self.tolerant(verb, &[whole.stamp().as_bytes(), b" ", &literal(path)].concat()).await
+    }
+
+    /// A refusal that may mean that there is no such file and does not say so in words that are known: the folder that it
+    /// would lie in is looked at, and what is found is put behind the server's words.
+    pub async fn explained(&mut self, path: &[u8], refusal: Error) -> Error {
+        let Error::Refused { code: 550, text } = &refusal else { return refusal };
+        let name = last_part(path);
+        if refusal.is_not_found() || name.is_empty() {
+            return refusal;
         }
-        Ok(())
+        let trimmed = path.strip_suffix(b"/").unwrap_or(path);
+        let folder = &trimmed[..trimmed.len() - name.len()];
+        let folder = if folder.len() > 1 { folder.strip_suffix(b"/").unwrap_or(folder) } else { folder };
+        match Box::pin(self.list(folder, Moment::from_seconds(0))).await {
+            Ok(entries) if entries.iter().all(|entry| entry.name != name) => {
+                Error::Refused { code: 550, text: format!("{text} (its folder has no such name)") }
+            }
+            _ => refusal,
+        }
     }
 }
 

@@ -3,11 +3,21 @@
 use twoport_pipe::Progress;
 use twoport_proto::listing::mlsx;
 use twoport_proto::listing::{Outcome, Reader};
-use twoport_proto::{Entry, Moment, Verb};
+use twoport_proto::{Entry, Moment, Request, Verb};
 
-use super::{Client, request};
+use super::{Client, literal, request};
 use crate::error::Error;
+use crate::local_name::shown;
 use crate::text::TextSink;
+
+/// What is known of the way in which a server takes LIST.
+#[derive(Debug, Default)]
+pub(super) struct Habits {
+    /// Whether it takes `-a`: without it vsftpd and ls itself leave out what begins with a dot.
+    all: Option<bool>,
+    /// The folder of the login, as PWD told it.
+    home: Option<Vec<u8>>,
+}
 
 impl Client {
     /// What is in a folder: by MLSD where the server has it, else by LIST in whichever dialect it speaks, and by STAT over
@@ -30,10 +40,86 @@ impl Client {
                 Err(e) => return self.list_by_stat(path, now, e).await,
             }
         }
-        match self.lines(Verb::List, path).await {
-            Ok(lines) => understood(&lines, now),
+        match self.list_there(path, now).await {
             Err(e) => self.list_by_stat(path, now, e).await,
+            listed => listed,
         }
+    }
+
+    /// LIST of a folder. Its argument is read by some servers as a shell would read it, and of a folder that is not there
+    /// many say that it is empty: where either matters, the session goes into the folder and lists it from inside.
+    async fn list_there(&mut self, path: &[u8], now: Moment) -> Result<Vec<Entry>, Error> {
+        if path.is_empty() {
+            return self.list_all(path, now).await;
+        }
+        let listed = match is_plain(path) {
+            true => match self.list_all(path, now).await {
+                Ok(entries) if !entries.is_empty() => return Ok(entries),
+                Err(e) if !matches!(e, Error::NotUnderstood(_)) => return Err(e),
+                listed => Some(listed),
+            },
+            false => None,
+        };
+        let home = match &self.lists.home {
+            Some(home) => home.clone(),
+            None => {
+                let told = self.say(Request::bare(Verb::Pwd)).await.map(|reply| reply.text());
+                match told.ok().and_then(|text| twoport_proto::path::unquoted(text.as_bytes())) {
+                    Some(home) => self.lists.home.insert(home).clone(),
+                    // There would be no way back.
+                    None => return listed.unwrap_or(self.list_all(path, now).await),
+                }
+            }
+        };
+        match (self.say(request(Verb::Cwd, path)?).await, listed) {
+            (Ok(_), Some(Ok(entries))) => {
+                self.say(request(Verb::Cwd, &home)?).await?;
+                Ok(entries)
+            }
+            (Ok(_), _) => {
+                let listed = self.list_all(b"", now).await;
+                if !matches!(listed, Err(Error::Unreachable { .. })) {
+                    self.say(request(Verb::Cwd, &home)?).await?;
+                }
+                listed
+            }
+            (Err(e @ Error::Refused { .. }), _) if is_plain(path) => Err(e),
+            // It may be a file.
+            (Err(e @ Error::Refused { .. }), _) => match self.list_all(path, now).await {
+                Ok(entries) if !entries.is_empty() => Ok(entries),
+                _ => Err(e),
+            },
+            (Err(e), _) => Err(e),
+        }
+    }
+
+    /// LIST with `-a` where the server takes that.
+    async fn list_all(&mut self, path: &[u8], now: Moment) -> Result<Vec<Entry>, Error> {
+        let path = literal(path);
+        if self.lists.all != Some(false) {
+            let flagged: &[u8] = if path.is_empty() { b"-a" } else { b"-a " };
+            match self.lines(Verb::List, &[flagged, &path].concat()).await {
+                Ok(lines) => {
+                    let is_all = lines.iter().any(|line| line.ends_with(b" .."));
+                    match understood(&lines, now) {
+                        Ok(entries) if is_all || !entries.is_empty() => {
+                            self.lists.all = Some(true);
+                            return Ok(entries);
+                        }
+                        // What ls itself says of a folder that is not there.
+                        Err(e) if self.lists.all == Some(true) => return Err(e),
+                        _ => {}
+                    }
+                }
+                Err(Error::Refused { .. }) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        let entries = understood(&self.lines(Verb::List, &path).await?, now)?;
+        if !entries.is_empty() {
+            self.lists.all.get_or_insert(false);
+        }
+        Ok(entries)
     }
 
     /// STAT with a path needs no data connection (RFC 959 §4.1.3); what it cannot do leaves the failure that it was.
@@ -74,9 +160,19 @@ fn understood(lines: &[Vec<u8>], now: Moment) -> Result<Vec<Entry>, Error> {
     });
     let entries: Vec<Entry> = read.filter(|entry| is_a_name(&entry.name)).collect();
     if entries.is_empty() && reader.finish().unknown > 0 {
-        return Err(Error::OutOfStep("the server's listing is in a form that is not understood".to_owned()));
+        let first = lines.iter().find(|line| !line.is_empty()).map(|line| shown(line)).unwrap_or_default();
+        return Err(Error::NotUnderstood(format!(
+            "the server's listing is in a form that is not understood: {first}"
+        )));
     }
     Ok(entries)
+}
+
+/// Whether a path means itself to a server that reads the argument of LIST as a shell would.
+fn is_plain(path: &[u8]) -> bool {
+    path.iter().all(|b| {
+        b.is_ascii_alphanumeric() || matches!(b, b'/' | b'.' | b'-' | b'_' | b'+' | b',' | b'@' | 0x80..)
+    }) && path.first() != Some(&b'-')
 }
 
 /// A name that stands for something in the folder that was listed, and for nothing elsewhere.
@@ -87,6 +183,14 @@ fn is_a_name(name: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_that_a_shell_would_read_otherwise_is_not_plain() {
+        for odd in [&b"a b"[..], b"a*", b"[x]", b"{a,b}", b"~a", b"a\\b", b"-a", b"$a", b"a;b", b"'a'"] {
+            assert!(!is_plain(odd));
+        }
+        assert!(is_plain(b"/pub/a-b_c.d") && is_plain("Grüße".as_bytes()));
+    }
 
     #[test]
     fn a_listed_name_cannot_lead_away() {

@@ -1,5 +1,5 @@
-//! NOOP while bytes pass, where the server bears it, and the count of the answers that it owes: a 200 that comes late must not
-//! be taken for the answer to the next command.
+//! NOOP while bytes pass, where the server bears it, and whose its answers are: a 200 that comes late must not be taken for the
+//! answer to the next command.
 //!
 //! ```text
 //!   NOOP, NOOP, 200, 226          one is owed: a fence (PWD) is said, and what comes before its answer belongs to NOOP
@@ -12,23 +12,21 @@ use std::time::Instant;
 use twoport_proto::reply_reader::ReceivedReply;
 use twoport_proto::{Request, Verb};
 
-use super::io::Answer;
-use super::{ClientSession, Doing};
+use super::ClientSession;
+use super::flight::Expected;
 use crate::quirks::Quirks;
 
-/// What keeps a silent control connection alive, and what is owed for it.
+/// What keeps a silent control connection alive.
 #[derive(Debug)]
 pub(super) struct Alive {
     quirks: Quirks,
     /// When the next NOOP is due.
     due: Option<Instant>,
-    /// NOOPs that have no answer yet.
-    owed: u32,
 }
 
 impl Default for Alive {
     fn default() -> Self {
-        Alive { quirks: Quirks::UNKNOWN, due: None, owed: 0 }
+        Alive { quirks: Quirks::UNKNOWN, due: None }
     }
 }
 
@@ -42,7 +40,10 @@ impl ClientSession {
     /// When the next NOOP is due, while bytes pass.
     pub(super) fn noop_due(&mut self, now: Instant) -> Option<Instant> {
         let often = self.settings.noop.filter(|_| self.alive.quirks.bears_noop)?;
-        Some(*self.alive.due.get_or_insert(now + often))
+        // TYPE is answered 200 too: a NOOP beside one could not be told from it.
+        let plain = |whom: &Expected| !matches!(whom, Expected::Mentioned { .. } | Expected::Command);
+        let is_due = self.expected.iter().all(plain);
+        is_due.then(|| *self.alive.due.get_or_insert(now + often))
     }
 
     /// No NOOP is wanted.
@@ -52,43 +53,29 @@ impl ClientSession {
 
     pub(super) fn say_noop(&mut self) {
         self.alive.due = None;
-        self.alive.owed += 1;
-        self.send(Request::bare(Verb::Noop));
+        self.dispatch(Request::bare(Verb::Noop), Expected::Noop);
     }
 
-    /// Whether this is the answer to a NOOP: nothing else is answered 200 while a transfer runs.
-    pub(super) fn is_owed(&mut self, reply: &ReceivedReply) -> bool {
-        let owed = self.alive.owed > 0 && reply.code == 200;
-        self.alive.owed -= u32::from(owed);
-        owed
-    }
-
-    /// A transfer has its last word: gives the answer, once nothing is owed any more.
-    pub(super) fn settle(&mut self, answer: Answer) {
-        if self.alive.owed == 0 {
-            self.doing = Doing::Idle;
-            return self.answer(answer);
+    /// Whether a final reply is the answer to a NOOP: nothing else of what is expected then is answered 200.
+    pub(super) fn is_for_noop(&mut self, reply: &ReceivedReply) -> bool {
+        let Some(place) = self.expected.iter().position(|whom| *whom == Expected::Noop) else { return false };
+        if reply.code == 200 {
+            self.expected.remove(place);
+            return true;
         }
-        self.doing = Doing::Fencing(answer);
-        // Its answer is 257 or a refusal, and neither is what NOOP is answered.
-        self.send(Request::bare(Verb::Pwd));
-    }
-
-    /// A reply behind the last word of a transfer.
-    pub(super) fn fence_reply(&mut self, reply: &ReceivedReply) {
-        if reply.code < 200 || self.is_owed(reply) {
-            return;
-        }
-        if std::mem::take(&mut self.alive.owed) > 0 {
+        // It was the turn of a NOOP, and something else is answered: there will be no answer.
+        while self.expected.front() == Some(&Expected::Noop) {
+            self.expected.pop_front();
             self.alive.quirks.bears_noop = false;
         }
-        self.end_fence(Doing::Idle);
+        false
     }
 
-    /// Gives the answer that was kept, and does this from now on.
-    pub(super) fn end_fence(&mut self, then: Doing) {
-        if let Doing::Fencing(answer) = std::mem::replace(&mut self.doing, then) {
-            self.answer(answer);
+    /// A transfer has its last word: where answers to NOOP are owed, says what marks their end. Its own answer is 257 or a
+    /// refusal, and neither is what NOOP is answered.
+    pub(super) fn fence(&mut self) {
+        if self.expected.contains(&Expected::Noop) {
+            self.dispatch(Request::bare(Verb::Pwd), Expected::Fence);
         }
     }
 }

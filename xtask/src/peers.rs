@@ -1,0 +1,182 @@
+//! Other people's servers for the interop tests and the laboratory. Debian's packages of them exclude each other and would
+//! start a service, so none is installed: they are unpacked into `target/peers`, with the libraries that this machine lacks.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::install::{apt, can_install, quiet};
+
+/// A server's program in the unpacked tree, the package that brings it, and packages that it is not whole without.
+const SERVERS: &[(&str, &str, &[&str])] = &[
+    ("usr/sbin/vsftpd", "vsftpd", &[]),
+    ("usr/sbin/proftpd", "proftpd-core", &["proftpd-mod-crypto"]),
+    ("usr/sbin/pure-ftpd", "pure-ftpd", &["pure-ftpd-common"]),
+    ("usr/sbin/ftpd", "inetutils-ftpd", &[]),
+];
+
+/// The servers, unpacked.
+pub(crate) struct Peers {
+    folder: PathBuf,
+}
+
+impl Peers {
+    /// Those of this checkout.
+    pub(crate) fn of(target: &Path) -> Peers {
+        Peers { folder: target.join("peers") }
+    }
+
+    /// Brings what is missing, and says what will be skipped where that is not possible. Without the network when all is
+    /// here.
+    pub(crate) fn bring(&self) -> Result<(), String> {
+        let missing: Vec<_> = SERVERS.iter().filter(|(program, ..)| !self.runs(program)).collect();
+        let python = !self.python_is_whole();
+        if missing.is_empty() && !python {
+            println!("every server is here");
+            return Ok(());
+        }
+        fs::create_dir_all(self.folder.join("deb"))
+            .map_err(|e| format!("{} cannot be made: {e}", self.folder.display()))?;
+        for (program, package, more) in missing {
+            if !can_install() {
+                println!("skipped: tests with {package} (not root on Debian)");
+            } else if !self.unpack(package, more) || !self.runs(program) {
+                println!("skipped: tests with {package} (it could not be unpacked)");
+            }
+        }
+        if python && !self.make_python() {
+            println!("skipped: tests with pyftpdlib (python3 -m venv and pip did not bring it)");
+        }
+        Ok(())
+    }
+
+    /// Where the packages are unpacked.
+    pub(crate) fn root(&self) -> PathBuf {
+        self.folder.join("x")
+    }
+
+    /// The Python that has pyftpdlib.
+    pub(crate) fn python(&self) -> PathBuf {
+        self.folder.join("py/bin/python3")
+    }
+
+    /// Where the loader finds the libraries that came along.
+    pub(crate) fn libraries(&self) -> OsString {
+        let libraries = self.root().join("usr/lib");
+        let mut folders = vec![libraries.clone()];
+        let there = fs::read_dir(&libraries).into_iter().flatten().flatten();
+        folders.extend(
+            there.map(|entry| entry.path()).filter(|path| path.to_string_lossy().contains("-linux-")),
+        );
+        std::env::join_paths(folders).unwrap_or_default()
+    }
+
+    /// Whether the program is there with every library that it names.
+    pub(crate) fn runs(&self, program: &str) -> bool {
+        let ldd = Command::new("ldd")
+            .arg(self.root().join(program))
+            .env("LD_LIBRARY_PATH", self.libraries())
+            .stderr(Stdio::null())
+            .output();
+        ldd.is_ok_and(|out| {
+            out.status.success() && !String::from_utf8_lossy(&out.stdout).contains("not found")
+        })
+    }
+
+    fn python_is_whole(&self) -> bool {
+        quiet(Command::new(self.python()).args(["-c", "import pyftpdlib.servers"]))
+    }
+
+    /// Downloads the package and what it would take along of libraries, and unpacks them; nothing is installed.
+    fn unpack(&self, package: &str, more: &[&str]) -> bool {
+        println!("unpacking {package}");
+        let mut names = self.needed(package);
+        if !self.download(&names, more) {
+            // Lists that are old name files that are gone: they are read anew only when that is so.
+            apt(&["update", "-q"]);
+            names = self.needed(package);
+            if !self.download(&names, more) {
+                return false;
+            }
+        }
+        let wanted: Vec<&str> = names.iter().map(String::as_str).chain(more.iter().copied()).collect();
+        let there = fs::read_dir(self.folder.join("deb")).into_iter().flatten().flatten();
+        there.map(|entry| entry.path()).filter(|path| is_of(path, &wanted)).all(|archive| {
+            let done = Command::new("dpkg").arg("-x").arg(&archive).arg(self.root()).status();
+            done.is_ok_and(|status| status.success())
+        })
+    }
+
+    /// The package, and the libraries that apt would install with it.
+    fn needed(&self, package: &str) -> Vec<String> {
+        let asked = Command::new("apt-get")
+            .args(["install", "-q", "-s", "--no-install-recommends", package])
+            .stderr(Stdio::null())
+            .output();
+        let text = asked.map(|out| String::from_utf8_lossy(&out.stdout).into_owned()).unwrap_or_default();
+        let mut names = vec![package.to_owned()];
+        names.extend(libraries_in(&text));
+        names
+    }
+
+    fn download(&self, names: &[String], more: &[&str]) -> bool {
+        let done = Command::new("apt-get")
+            .args(["download", "-q", "-o", "APT::Sandbox::User=root"])
+            .args(names)
+            .args(more)
+            .current_dir(self.folder.join("deb"))
+            .status();
+        done.is_ok_and(|status| status.success())
+    }
+
+    /// A Python of its own with pyftpdlib.
+    fn make_python(&self) -> bool {
+        println!("making a Python with pyftpdlib");
+        let make = || {
+            // Debian's own Python where there is one: another in PATH may be gone tomorrow.
+            let debian = Path::new("/usr/bin/python3");
+            let python = if debian.exists() { debian } else { Path::new("python3") };
+            quiet(Command::new(python).args(["-m", "venv", "--clear"]).arg(self.folder.join("py")))
+        };
+        let made = make() || can_install() && apt(&["install", "-q", "-y", "python3-venv"]) && make();
+        if !made {
+            return false;
+        }
+        let pip = Command::new(self.python())
+            .args(["-m", "pip", "install", "-q", "--disable-pip-version-check", "pyftpdlib==2.2.0"])
+            .status();
+        pip.is_ok_and(|status| status.success()) && self.python_is_whole()
+    }
+}
+
+/// Whether a file is the archive of one of the packages: `NAME_VERSION_ARCH.deb`.
+fn is_of(path: &Path, packages: &[&str]) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.ends_with(".deb") && name.split_once('_').is_some_and(|(name, _)| packages.contains(&name))
+}
+
+/// The libraries among what `apt-get install -s` would install.
+fn libraries_in(simulated: &str) -> Vec<String> {
+    let installed = simulated.lines().filter_map(|line| line.strip_prefix("Inst "));
+    let names = installed.filter_map(|rest| rest.split(' ').next()).filter(|name| name.starts_with("lib"));
+    names.map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_apt_would_install_the_libraries_are_taken() {
+        let text = "Remv vsftpd [3.0.3]\nInst libhiredis0.14 (0.14.1 Debian:12 [amd64])\nInst update-inetd (4)\nConf libx (1)\n";
+        assert_eq!(libraries_in(text), ["libhiredis0.14"]);
+    }
+
+    #[test]
+    fn an_archive_is_known_by_the_whole_name_of_its_package() {
+        assert!(is_of(Path::new("deb/pure-ftpd_1.0.50-2.1+b2_amd64.deb"), &["pure-ftpd"]));
+        assert!(!is_of(Path::new("deb/pure-ftpd-common_1.0.50-2.1_all.deb"), &["pure-ftpd"]));
+        assert!(!is_of(Path::new("deb/partial"), &["partial"]));
+    }
+}

@@ -1,6 +1,7 @@
 //! Our client: with our server, and with servers that are strange on purpose.
 
 mod alive;
+mod blocking;
 mod crossing;
 mod examples;
 mod house;

@@ -7,9 +7,10 @@ use std::path::PathBuf;
 
 use tokio::runtime::{Builder, Runtime};
 use twoport_pipe::{Body, Progress, Sink};
+use twoport_proto::modes::Mode;
 use twoport_proto::reply_reader::ReceivedReply;
 use twoport_proto::{Entry, Moment, Request, Verb};
-use twoport_session::client::io::Rung;
+use twoport_session::client::io::{Flights, Rung};
 
 use crate::client::{Login, Moved, Options, Put};
 use crate::drive::Listener;
@@ -69,6 +70,23 @@ impl Client {
         self.client.features()
     }
 
+    /// [`crate::Client::mode`].
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.client.mode()
+    }
+
+    /// [`crate::Client::flights`].
+    #[must_use]
+    pub fn flights(&self) -> Flights {
+        self.client.flights()
+    }
+
+    /// [`crate::Client::others_follow`].
+    pub fn others_follow(&mut self, more: bool, times: bool) {
+        self.client.others_follow(more, times);
+    }
+
     /// [`crate::Client::say`].
     ///
     /// # Errors
@@ -89,6 +107,14 @@ impl Client {
         progress: &Progress,
     ) -> Result<Moved, Error> {
         self.runtime.block_on(self.client.fetch(path, from, sink, progress))
+    }
+
+    /// [`crate::Client::fetch_ahead`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn fetch_ahead(&mut self, paths: &[&[u8]]) -> Result<bool, Error> {
+        self.runtime.block_on(self.client.fetch_ahead(paths))
     }
 
     /// [`crate::Client::store`].
@@ -171,6 +197,11 @@ impl Client {
         self.runtime.block_on(self.client.set_modified(path, moment))
     }
 
+    /// [`crate::Client::explained`].
+    pub fn explained(&mut self, path: &[u8], refusal: Error) -> Error {
+        self.runtime.block_on(self.client.explained(path, refusal))
+    }
+
     /// [`crate::Client::quit`].
     pub fn quit(self) {
         self.runtime.block_on(self.client.quit());
@@ -251,4 +282,35 @@ impl Journey {
 fn runtime() -> Result<Runtime, Error> {
     let local = |source: io::Error| Error::Local { what: "cannot wait for sockets".to_owned(), source };
     Builder::new_current_thread().enable_all().build().map_err(local)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    /// The public functions of a source.
+    fn names(source: &str) -> BTreeSet<&str> {
+        source
+            .lines()
+            .filter_map(|line| line.strip_prefix("    pub "))
+            .filter_map(|line| line.trim_start_matches("async ").strip_prefix("fn "))
+            .filter_map(|rest| rest.split(['(', '<']).next())
+            .collect()
+    }
+
+    #[test]
+    fn what_the_async_face_can_this_one_can_too() {
+        let here = names(include_str!("blocking.rs"));
+        for source in [
+            include_str!("client.rs"),
+            include_str!("client/files.rs"),
+            include_str!("client/listing.rs"),
+            include_str!("client/reach.rs"),
+            include_str!("client/transfer.rs"),
+            include_str!("journey.rs"),
+        ] {
+            let missing: Vec<_> = names(source).difference(&here).copied().collect();
+            assert!(missing.is_empty(), "the blocking face lacks {missing:?}");
+        }
+    }
 }

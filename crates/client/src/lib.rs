@@ -60,8 +60,10 @@ pub use upload::{Onto, Upload, Uploaded, Word};
 
 // What the calls here take and give, so that a user needs no other crate of ours.
 pub use twoport_pipe::{Body, Boxed, Progress, Rate, Sink, Source, Taker};
+pub use twoport_proto::modes::Mode;
+pub use twoport_proto::reply_reader::ReceivedReply;
 pub use twoport_proto::{Entry, Kind, Moment, Request, Secret, Verb};
-pub use twoport_session::client::io::{Road, Rung};
+pub use twoport_session::client::io::{Flights, Road, Rung};
 
 /// This moment: the times of some listings are told without a year, and are read as seen from it.
 #[must_use]

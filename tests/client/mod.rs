@@ -4,6 +4,7 @@ mod alive;
 mod blocking;
 mod crossing;
 mod examples;
+mod hostile;
 mod house;
 mod last_word;
 mod mirror;

@@ -1,9 +1,10 @@
 //! What a user sees of files and transfers: text for a person, or one JSON object a line for a script.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use twoport_client::local_name::shown;
 use twoport_client::{Moved, Word};
 use twoport_proto::{Entry, Kind, Moment};
 
@@ -20,6 +21,17 @@ pub(crate) fn line(text: &[u8]) -> Result<(), Stopped> {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Stopped::local(format!("cannot print: {e}"))),
         _ => Ok(()),
     }
+}
+
+/// Writes a name to standard output: to a terminal without what it would obey, elsewhere as it is.
+pub(crate) fn name(text: &[u8]) -> Result<(), Stopped> {
+    if io::stdout().is_terminal() { line(shown(text).as_bytes()) } else { line(text) }
+}
+
+/// A text that may hold a server's words, for a person's eyes: what a terminal would obey is escaped.
+pub(crate) fn plain(text: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(|line| shown(line.as_bytes())).collect();
+    lines.join("\n")
 }
 
 /// A JSON object as a line.
@@ -146,6 +158,11 @@ mod tests {
     use twoport_session::client::io::{Road, Rung};
 
     use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_not_shown() {
+        assert_eq!(plain("550 \x1b[2J\r\n  no\u{9b}"), "550 \\u{1b}[2J\\r\n  no\\u{9b}");
+    }
 
     #[test]
     fn an_entry_as_an_object_and_as_a_line() {

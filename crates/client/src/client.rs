@@ -246,7 +246,7 @@ impl Client {
         self.done(Ask::Say(request)).await
     }
 
-    /// Says goodbye; a server that has gone already has heard it, and one that is slow to answer is not waited for.
+    /// Says goodbye; a server that has gone already has heard it, and one that does not answer is not waited for.
     pub async fn quit(mut self) {
         let _ = tokio::time::timeout(GOODBYE.min(self.options.timeout), self.driver.ask(Ask::Quit)).await;
     }
@@ -277,8 +277,8 @@ impl Client {
     }
 }
 
-/// How long the answer to QUIT is waited for. All is done by then.
-const GOODBYE: Duration = Duration::from_secs(3);
+/// How long the answer to QUIT may take: nothing depends on it.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 fn request(verb: Verb, argument: &[u8]) -> Result<Request, Error> {
     let argument = if takes_a_path(verb) { literal(argument) } else { Cow::Borrowed(argument) };

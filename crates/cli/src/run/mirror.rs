@@ -102,7 +102,7 @@ async fn run(
             }
             Event::Fewer(sessions, e) => {
                 if !args.common.quiet {
-                    eprintln!("twoport: {e}; going on with {sessions} sessions");
+                    eprintln!("twoport: {}; going on with {sessions} sessions", show::plain(&e.to_string()));
                 }
                 Ok(())
             }
@@ -221,7 +221,7 @@ fn show_step(
         }));
     }
     match error {
-        Some(e) => eprintln!("twoport: {step}; but it failed: {e}"),
+        Some(e) => eprintln!("twoport: {step}; but it failed: {}", show::plain(&e.to_string())),
         None if args.dry_run || !args.common.quiet => return show::line(step.to_string().as_bytes()),
         None => {}
     }

@@ -5,6 +5,7 @@ use std::num::NonZeroU64;
 use std::sync::{Once, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use twoport_client::local_name::shown;
 use twoport_client::memory;
 use twoport_client::netrc::Netrc;
 use twoport_client::proxy;
@@ -176,7 +177,7 @@ fn listener(common: &Common) -> Listener {
         Notice::Heard(reply) if trace => {
             let last = reply.lines.len().saturating_sub(1);
             for (place, line) in reply.lines.iter().enumerate() {
-                let text = String::from_utf8_lossy(line);
+                let text = shown(line);
                 match place {
                     _ if place == last => say(format_args!("{} {text}", reply.code)),
                     0 => say(format_args!("{}-{text}", reply.code)),
@@ -227,8 +228,8 @@ async fn list(client: &mut Client, folder: &[u8]) -> Result<Vec<Entry>, Error> {
 fn show_entry(args: &Ls, name: &[u8], entry: &Entry) -> Result<(), Stopped> {
     match (args.common.json, args.long) {
         (true, _) => show::object(&show::entry(name, entry)),
-        (false, true) => show::line(&show::long(name, entry)),
-        (false, false) => show::line(name),
+        (false, true) => show::name(&show::long(name, entry)),
+        (false, false) => show::name(name),
     }
 }
 
@@ -271,7 +272,7 @@ pub(crate) fn stat(args: &Remote) -> Result<(), Stopped> {
     if args.common.json {
         show::object(&show::entry(&entry.name, &entry))
     } else {
-        show::line(&show::long(&entry.name, &entry))
+        show::name(&show::long(&entry.name, &entry))
     }
 }
 
@@ -281,6 +282,6 @@ pub(crate) fn hash(args: &Remote) -> Result<(), Stopped> {
     if args.common.json {
         show::object(&serde_json::json!({ "algorithm": algorithm, "hash": hash }))
     } else {
-        show::line(format!("{algorithm} {hash}").as_bytes())
+        show::name(format!("{algorithm} {hash}").as_bytes())
     }
 }

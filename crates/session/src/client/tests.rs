@@ -577,3 +577,39 @@ fn a_noop_in_a_flight_is_told_from_what_else_is_in_it() {
     assert_eq!(bench.machine.take_also().len(), 1);
     assert_eq!(bench.ask(one_of_many("c")), "dial 203.0.113.9:50002", "the port came with the flight");
 }
+
+#[test]
+fn a_transfer_of_a_whole_day_is_no_chatter() {
+    for at_once in [true, false] {
+        let mut bench = moving("(vsFTPd 3.0.3)");
+        for _ in 0..2000 {
+            assert_eq!(bench.wait(), "NOOP");
+            if at_once {
+                assert_eq!(bench.hear(200, "ok"), "");
+            }
+        }
+        bench.ask(Ask::Finish { whole: true });
+        assert_eq!(bench.hear(226, "done"), if at_once { "done 226" } else { "PWD" });
+        if !at_once {
+            (0..2000).for_each(|_| assert_eq!(bench.hear(200, "ok"), ""));
+            assert_eq!(bench.hear(257, "\"/\""), "done 226");
+        }
+    }
+}
+
+#[test]
+fn one_who_only_says_wait_is_given_up() {
+    let mut bench = Bench::new(SERVER);
+    bench.ask(Ask::Say(Request::bare(Verb::Noop)));
+    let said = (0..2000).map(|_| bench.hear(120, "wait")).find(|said| !said.is_empty()).unwrap();
+    assert!(said.contains("1000 replies and no answer"), "{said}");
+}
+
+#[test]
+fn what_does_not_end_a_transfer_is_no_end_of_it() {
+    for (code, says) in [(226, "open by EPSV"), (250, "open by EPSV"), (200, "OutOfStep"), (229, "OutOfStep")]
+    {
+        let said = Bench::commanded().hear(code, "done");
+        assert!(said.contains(says), "{code}: {said}");
+    }
+}

@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 
 use twoport_client::blocking::{Client, Journey};
-use twoport_client::mirror::{Rules, remote_tree};
+use twoport_client::mirror::{Crew, Direction, Event, Rules, Sides, Tree, look};
 use twoport_client::url::Url;
 use twoport_client::{
     Body, Error, Kind, Moment, Options, Progress, Put, Request, Rung, Secret, Sink, Upload, Verb, Word, deaf,
@@ -57,10 +57,21 @@ fn work_that_is_carried_through() {
     assert_eq!(journey.upload(&upload, &Progress::default()).unwrap().word, Word::Reply);
     let size = journey.run(|| 0, async |client| Ok(client.stat(b"a").await?.size)).unwrap();
     assert_eq!(size, 5);
-    let rules = Rules::default();
-    let seen =
-        journey.wait(async |journey| remote_tree(journey, b"", twoport_client::now(), &rules).await).unwrap();
-    assert_eq!(seen.tree.len(), 1);
+    let folder = folder.path().join("copy");
+    fs::create_dir(&folder).unwrap();
+    let sides = Sides { local: &folder, remote: b"", direction: Direction::Down };
+    let (rules, nothing, tell) = (Rules::default(), Tree::new(), |_: Event<'_>| {});
+    let (seen, done) = journey
+        .wait(async |journey| {
+            let mut crew = Crew::new(journey.sibling(), 2);
+            let now = twoport_client::now();
+            let seen = look(&mut crew, sides, &nothing, &rules, now, true, &tell).await;
+            crew.end().await;
+            seen
+        })
+        .unwrap();
+    assert_eq!((seen.tree.len(), done.totals.copied), (1, 1));
+    assert_eq!(fs::read(folder.join("a")).unwrap(), b"hello");
     journey.end();
     let wrong = format!("ftp://anna:wrong@{}/", house.address).parse().unwrap();
     let error = Client::to(&wrong, Options::default(), deaf()).err().unwrap();

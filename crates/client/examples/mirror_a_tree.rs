@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::path::Path;
 
-use twoport_client::mirror::{Direction, Event, Rules, Sides, act, local_tree, plan, remote_tree};
+use twoport_client::mirror::{Crew, Direction, Event, Rules, Sides, act, local_tree, look, plan};
 use twoport_client::url::Url;
 use twoport_client::{Journey, Options, deaf};
 
@@ -21,25 +21,25 @@ pub(crate) async fn run(url: &str, folder: &Path) -> Result<String, Box<dyn Erro
     let url: Url = url.parse()?;
     let remote = url.target();
     std::fs::create_dir_all(folder)?;
-    let mut journey = Journey::to(&url, Options::default(), deaf())?;
-
-    let mut rules = Rules::default();
-    let there = remote_tree(&mut journey, &remote, twoport_client::now(), &rules).await?;
-    let here = local_tree(folder, true, &rules)?;
-    // What could not be listed is left alone.
-    rules.unread = there.unread.union(&here.unread).cloned().collect();
-    let plan = plan(&there.tree, &here.tree, &rules);
-    let mut told: String = plan.steps.iter().map(|step| format!("{step}\n")).collect();
-
-    let more = || Journey::to(&url, Options::default(), deaf()).ok();
+    let sides = Sides { local: folder, remote: &remote, direction: Direction::Down };
+    let mut crew = Crew::new(Journey::to(&url, Options::default(), deaf())?, 4);
     let tell = |event: Event<'_>| {
         if let Event::Failed(step, why) = event {
             eprintln!("{step}: {why}");
         }
     };
-    let sides = Sides { local: folder, remote: &remote, direction: Direction::Down };
-    let totals = act(&plan, sides, &mut journey, &more, 4, &tell).await;
-    journey.end().await;
+
+    let mut rules = Rules::default();
+    let here = local_tree(folder, true, &rules)?;
+    let now = twoport_client::now();
+    let (there, done) = look(&mut crew, sides, &here.tree, &rules, now, false, &tell).await?;
+    // What could not be listed is left alone.
+    rules.unread = there.unread.union(&here.unread).cloned().collect();
+    let plan = plan(&there.tree, &here.tree, &rules);
+    let mut told: String = plan.steps.iter().map(|step| format!("{step}\n")).collect();
+
+    let totals = act(&plan, sides, &mut crew, done, &tell).await;
+    crew.end().await;
     told.push_str(&format!("{} files copied, {} failed\n", totals.copied, totals.failed));
     Ok(told)
 }

@@ -82,6 +82,12 @@ impl Client {
         self.client.flights()
     }
 
+    /// [`crate::Client::keeps_link`].
+    #[must_use]
+    pub fn keeps_link(&self) -> bool {
+        self.client.keeps_link()
+    }
+
     /// [`crate::Client::others_follow`].
     pub fn others_follow(&mut self, more: bool, times: bool) {
         self.client.others_follow(more, times);
@@ -133,6 +139,14 @@ impl Client {
         self.runtime.block_on(self.client.list(path, now))
     }
 
+    /// [`crate::Client::list_ahead`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn list_ahead(&mut self, paths: &[&[u8]]) -> Result<bool, Error> {
+        self.runtime.block_on(self.client.list_ahead(paths))
+    }
+
     /// [`crate::Client::lines`].
     ///
     /// # Errors
@@ -147,6 +161,14 @@ impl Client {
     /// As there.
     pub fn stat(&mut self, path: &[u8]) -> Result<Entry, Error> {
         self.runtime.block_on(self.client.stat(path))
+    }
+
+    /// [`crate::Client::modified`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn modified(&mut self, path: &[u8]) -> Result<Option<Moment>, Error> {
+        self.runtime.block_on(self.client.modified(path))
     }
 
     /// [`crate::Client::hash`].
@@ -268,7 +290,7 @@ impl Journey {
         self.runtime.block_on(self.journey.run(further, work))
     }
 
-    /// Waits for what takes the async journey: [`crate::mirror::remote_tree`], [`crate::mirror::act()`].
+    /// Waits for what takes the async journey, as [`crate::mirror`] takes a [`crate::Journey::sibling`] of it.
     pub fn wait<T>(&mut self, work: impl AsyncFnOnce(&mut crate::Journey) -> T) -> T {
         self.runtime.block_on(work(&mut self.journey))
     }
@@ -307,7 +329,6 @@ mod tests {
             include_str!("client/listing.rs"),
             include_str!("client/reach.rs"),
             include_str!("client/transfer.rs"),
-            include_str!("journey.rs"),
         ] {
             let missing: Vec<_> = names(source).difference(&here).copied().collect();
             assert!(missing.is_empty(), "the blocking face lacks {missing:?}");

@@ -15,6 +15,8 @@ use crate::text::{LineSink, Reading};
 pub(super) struct Habits {
     /// Whether it takes `-a`: without it vsftpd and ls itself leave out what begins with a dot.
     all: Option<bool>,
+    /// Whether MDTM is not known there.
+    pub(super) no_times: bool,
     /// The folder of the login, as PWD told it.
     home: Option<Vec<u8>>,
 }
@@ -131,6 +133,15 @@ impl Client {
             }
             _ => Err(failure),
         }
+    }
+
+    /// Says already now that these folders will be listed, in this order, by MLSD over the data connection that stays open.
+    /// False where there is none, and then nothing was said. Each must then be listed in its turn.
+    ///
+    /// # Errors
+    /// When a path cannot be sent.
+    pub async fn list_ahead(&mut self, paths: &[&[u8]]) -> Result<bool, Error> {
+        self.ahead(Verb::Mlsd, paths, true).await
     }
 
     /// The lines of a listing, as they came.

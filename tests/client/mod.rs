@@ -1,6 +1,9 @@
 //! Our client: with our server, and with servers that are strange on purpose.
 
+mod alive;
+mod blocking;
 mod crossing;
+mod examples;
 mod hostile;
 mod house;
 mod last_word;

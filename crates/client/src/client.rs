@@ -18,10 +18,11 @@ use twoport_session::client::Settings;
 use twoport_session::client::io::{Answer, Ask, Flights, Road, Rung};
 
 use self::reach::{reach, through};
-use crate::drive::{Driver, Listener, Way};
+use crate::drive::{Driver, Listener, Notice, Way};
 use crate::error::Error;
 use crate::features::Features;
 use crate::proxy::Named;
+use crate::url::Url;
 
 /// How to connect and what to try.
 #[derive(Debug, Clone)]
@@ -49,6 +50,8 @@ pub struct Options {
     pub features: Option<Features>,
     /// How fast the bytes of files and listings may pass, together with all sessions whose options hold a clone of it.
     pub rate: Option<Rate>,
+    /// How long the control connection may be silent in a transfer before NOOP is said, to a server that is known to bear it.
+    pub noop: Option<Duration>,
 }
 
 impl Default for Options {
@@ -62,6 +65,7 @@ impl Default for Options {
             mss: None,
             proxy: None,
             rate: None,
+            noop: settings.noop,
             flights: Flights::default(),
             mode: Mode::Stream,
             many: false,
@@ -69,6 +73,12 @@ impl Default for Options {
         }
     }
 }
+
+/// A user, the password, and the account for servers that ask for one.
+pub type Login = (Vec<u8>, Secret, Option<Secret>);
+
+/// Name, password, and the account that a few servers ask for.
+type Login = (Vec<u8>, Secret, Option<Secret>);
 
 /// A session with a server.
 pub struct Client {
@@ -121,7 +131,7 @@ impl Client {
     pub async fn connect(
         host: &str,
         port: u16,
-        login: (Vec<u8>, Secret, Option<Secret>),
+        login: Login,
         options: Options,
         notice: Listener,
     ) -> Result<Client, Error> {
@@ -140,6 +150,7 @@ impl Client {
             rungs: options.rungs.clone(),
             patience: options.timeout,
             opening_patience: options.opening,
+            noop: options.noop,
             flights: options.flights,
             ..Settings::default()
         };
@@ -153,13 +164,13 @@ impl Client {
         let features = known.clone().unwrap_or_default();
         let mut client =
             Client { driver, options, features, lists, mode: Mode::Stream, company: Company::default() };
+        let anew = login.clone();
         client.enter(host, port, login).await?;
         if known.is_none() {
-            client.features = match client.ask_features().await {
-                Ok(reply) => Features::read(&reply),
-                Err(Error::Refused { .. }) => Features::default(),
-                Err(e) => return Err(e),
-            };
+            match client.ask_features().await? {
+                Some(features) => client.features = features,
+                None => return client.begin_anew(host, port, anew).await,
+            }
         }
         if client.features.has("UTF8") {
             client.tolerant(Verb::Opts, b"UTF8 ON").await?;
@@ -168,24 +179,43 @@ impl Client {
         Ok(client)
     }
 
-    /// FEAT; where many transfers will come in one flight with a NOOP: a server that answers both bears flights.
-    async fn ask_features(&mut self) -> Result<ReceivedReply, Error> {
-        let feat = Request::bare(Verb::Feat);
-        if !self.options.many || self.driver.flights() != Flights::Later {
-            return self.say(feat).await;
+    /// FEAT; where many transfers will come in one flight with a NOOP: a server that answers both bears flights. None when
+    /// it does not, and then nothing more can be asked in this session.
+    async fn ask_features(&mut self) -> Result<Option<Features>, Error> {
+        let probes = self.options.many && self.driver.flights() == Flights::Later;
+        if probes {
+            self.driver.mention(Ask::Mention(Request::bare(Verb::Noop))).await;
         }
-        self.driver.mention(Ask::Mention(Request::bare(Verb::Noop))).await;
-        match tokio::time::timeout(PROBE, self.say(feat)).await {
-            Ok(answered) => {
-                self.driver.probed(matches!(answered, Ok(_) | Err(Error::Refused { .. })));
-                answered
-            }
-            Err(_) => {
-                self.driver.probed(false);
-                let text = "of two commands in one flight the server answered one; one at a time from now on";
-                Err(Error::OutOfStep(text.to_owned()))
-            }
+        let patience = if probes { PROBE } else { self.options.timeout * 2 };
+        let told = match tokio::time::timeout(patience, self.say(Request::bare(Verb::Feat))).await {
+            Ok(Ok(reply)) => Features::read(&reply),
+            Ok(Err(Error::Refused { .. })) => Features::default(),
+            Ok(Err(e)) if !probes => return Err(e),
+            Ok(Err(_)) | Err(_) => return Ok(None),
+        };
+        if probes {
+            self.driver.flights_arrive();
         }
+        Ok(Some(told))
+    }
+
+    /// Connects to the server that `url` names, as its user or as anonymous. Its path is for the caller:
+    /// [`Url::target`](crate::url::Url::target).
+    ///
+    /// # Errors
+    /// As [`Client::connect`]; [`Error::BadArgument`] for a URL that demands TLS, which there is not yet.
+    pub async fn to(url: &Url, options: Options, notice: Listener) -> Result<Client, Error> {
+        url.plain()?;
+        Client::connect(&url.host, url.port, url.login(), options, notice).await
+    }
+
+    /// Of two commands in one flight this server has answered one at most: another session, and one at a time.
+    async fn begin_anew(self, host: &str, port: u16, login: Login) -> Result<Client, Error> {
+        let mut notice = self.driver.into_notice();
+        let text = "the server did not answer two commands in one flight; one at a time in a new session";
+        notice(Notice::Stepped(text.to_owned()));
+        let options = Options { many: false, flights: Flights::Never, ..self.options };
+        Box::pin(Client::connect(host, port, login, options, notice)).await
     }
 
     /// MODE, where the server offers what is wanted; MODE S where it does not.
@@ -264,7 +294,7 @@ impl Client {
 
     /// Says goodbye; a server that has gone already has heard it, and one that does not answer is not waited for.
     pub async fn quit(mut self) {
-        let _ = tokio::time::timeout(GOODBYE, self.driver.ask(Ask::Quit)).await;
+        let _ = tokio::time::timeout(GOODBYE.min(self.options.timeout), self.driver.ask(Ask::Quit)).await;
     }
 
     /// What every transfer is held to.

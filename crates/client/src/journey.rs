@@ -5,15 +5,17 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use twoport_proto::Secret;
+use twoport_pipe::Progress;
 use twoport_proto::modes::Mode;
 use twoport_session::client::io::{Flights, Rung};
 
-use crate::client::{Client, Options};
+use crate::client::{Client, Login, Options};
 use crate::drive::{Listener, Notice};
 use crate::error::Error;
 use crate::features::Features;
 use crate::memory::{Key, Memory, Verdict, Way};
+use crate::upload::{Upload, Uploaded};
+use crate::url::Url;
 
 /// How often a piece of work that came no further is tried again, unless its owner says otherwise.
 pub const RETRIES: u32 = 3;
@@ -31,7 +33,7 @@ const PAUSE: Duration = Duration::from_secs(30);
 pub struct Journey {
     host: String,
     port: u16,
-    login: (Vec<u8>, Secret, Option<Secret>),
+    login: Login,
     options: Options,
     notice: Arc<Mutex<Listener>>,
     client: Option<Client>,
@@ -68,13 +70,7 @@ struct Remembered {
 impl Journey {
     /// A journey that has not begun.
     #[must_use]
-    pub fn new(
-        host: &str,
-        port: u16,
-        login: (Vec<u8>, Secret, Option<Secret>),
-        options: Options,
-        notice: Listener,
-    ) -> Self {
+    pub fn new(host: &str, port: u16, login: Login, options: Options, notice: Listener) -> Self {
         let notice = Arc::new(Mutex::new(notice));
         Journey {
             host: host.to_owned(),
@@ -87,6 +83,15 @@ impl Journey {
             retries: RETRIES,
             known: Arc::default(),
         }
+    }
+
+    /// A journey to the server that `url` names, as its user or as anonymous.
+    ///
+    /// # Errors
+    /// [`Error::BadArgument`] for a URL that demands TLS, which there is not yet.
+    pub fn to(url: &Url, options: Options, notice: Listener) -> Result<Self, Error> {
+        url.plain()?;
+        Ok(Journey::new(&url.host, url.port, url.login(), options, notice))
     }
 
     /// Another one to the same server, for a session beside this one. What either learns is known to both.
@@ -283,6 +288,14 @@ impl Journey {
             // What we waited of our own accord is not held against the server.
             since += pause;
         }
+    }
+
+    /// Carries a file to the server: [`Upload::run`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn upload(&mut self, upload: &Upload, progress: &Progress) -> Result<Uploaded, Error> {
+        upload.run(self, progress).await
     }
 
     /// Says goodbye, if there is anybody to say it to.

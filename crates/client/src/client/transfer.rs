@@ -101,8 +101,11 @@ impl Client {
         };
         let ask = self.asking(request(verb, path)?, from, false);
         let (mut wire, road) = self.open(ask).await?;
-        let framing = framing(self.mode);
-        let sent = twoport_pipe::send(body, &mut wire, framing, self.terms(), progress).await;
+        let (framing, terms) = (framing(self.mode), self.terms());
+        let sent = tokio::select! {
+            sent = twoport_pipe::send(body, &mut wire, framing, terms, progress) => sent,
+            never = self.driver.attend_on() => match never {},
+        };
         // The end of the stream says that the file is whole: after a fault it must not be said.
         let (moved, wire) = match sent {
             Ok(bytes) if framing == Framing::Block => (Ok(bytes), Some(wire)),

@@ -1,6 +1,7 @@
 //! Our client: with our server, and with servers that are strange on purpose.
 
 mod crossing;
+mod families;
 mod house;
 mod last_word;
 mod mirror;

@@ -7,7 +7,7 @@ mod reach;
 mod transfer;
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use twoport_pipe::{Rate, Terms};
@@ -16,6 +16,7 @@ use twoport_proto::{Request, Secret, Verb};
 use twoport_session::client::Settings;
 use twoport_session::client::io::{Answer, Ask, Road, Rung};
 
+pub(crate) use self::reach::has_family;
 use self::reach::{reach, through};
 use crate::drive::{Driver, Listener, Way};
 use crate::error::Error;
@@ -37,6 +38,10 @@ pub struct Options {
     pub mss: Option<u16>,
     /// The proxy that every connection goes through.
     pub proxy: Option<Named>,
+    /// The addresses of the server where they are known already; it is looked up when there are none.
+    pub addresses: Vec<IpAddr>,
+    /// The address family to reach the server over, where it has an address of it that answers.
+    pub family: Option<Family>,
     /// How fast the bytes of files and listings may pass, together with all sessions whose options hold a clone of it.
     pub rate: Option<Rate>,
 }
@@ -51,7 +56,44 @@ impl Default for Options {
             opening: settings.opening_patience,
             mss: None,
             proxy: None,
+            addresses: Vec::new(),
+            family: None,
             rate: None,
+        }
+    }
+}
+
+/// Which of the two kinds of addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Family {
+    /// That of an address.
+    #[must_use]
+    pub fn of(address: &SocketAddr) -> Family {
+        if address.is_ipv4() { Family::V4 } else { Family::V6 }
+    }
+
+    /// The other one.
+    #[must_use]
+    pub fn other(self) -> Family {
+        match self {
+            Family::V4 => Family::V6,
+            Family::V6 => Family::V4,
+        }
+    }
+
+    /// `IPv4` or `IPv6`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Family::V4 => "IPv4",
+            Family::V6 => "IPv6",
         }
     }
 }

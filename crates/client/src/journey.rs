@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use twoport_proto::Secret;
 use twoport_session::client::io::Rung;
 
-use crate::client::{Client, Options};
+use crate::client::{Client, Family, Options, has_family};
 use crate::drive::{Listener, Notice};
 use crate::error::Error;
 use crate::memory::{Key, Memory, Verdict, Way};
@@ -35,6 +35,10 @@ pub struct Journey {
     client: Option<Client>,
     memory: Option<Remembered>,
     retries: u32,
+    /// The rungs as they were wanted at first.
+    rungs: Vec<Rung>,
+    /// The rungs as far as they were tried over the address family that is not in use now; none when it was not tried.
+    elsewhere: Option<Vec<Rung>>,
 }
 
 /// What worked last time is kept there, under this key.
@@ -58,6 +62,8 @@ impl Journey {
             host: host.to_owned(),
             port,
             login,
+            rungs: options.rungs.clone(),
+            elsewhere: None,
             options,
             notice,
             client: None,
@@ -128,6 +134,7 @@ impl Journey {
         let (mut fruitless, mut since, mut before) = (0, Instant::now(), further());
         let mut met = self.client.is_some();
         loop {
+            let mut untried = false;
             let error = match self.session().await {
                 // Nobody was ever met there: asking again tells nothing new.
                 Err(e) if !met => return Err(e),
@@ -140,6 +147,7 @@ impl Journey {
                     Err(e) => {
                         met = true;
                         self.learn(&e, client.rung(), further() > before);
+                        untried = self.change_family(&e, Family::of(&client.server())).await;
                         // A session that said no in order can still be used for something else.
                         if matches!(e, Error::Refused { .. } | Error::NotUnderstood(_)) && !may_help(&e) {
                             self.client = Some(client);
@@ -155,7 +163,7 @@ impl Journey {
                 fruitless += 1;
             }
             let hope = HOPE.saturating_mul(self.retries.saturating_add(1));
-            if !may_help(&error) || fruitless > self.retries || since.elapsed() >= hope {
+            if !(may_help(&error) || untried) || fruitless > self.retries || since.elapsed() >= hope {
                 if matches!(error, Error::Unreachable { .. }) {
                     self.write_down(None);
                 }
@@ -210,6 +218,25 @@ impl Journey {
         {
             self.options.mss = Some(SMALL_SEGMENTS);
         }
+    }
+
+    /// Where no road carries over one address family, the other one may have one: a tunnel, a firewall or a server that
+    /// knows its commands for one family only. True when the other has not been tried.
+    async fn change_family(&mut self, error: &Error, used: Family) -> bool {
+        let no_road = matches!(error, Error::Unreachable { steps, .. } if !steps.is_empty());
+        let other = used.other();
+        if !no_road
+            || self.options.proxy.is_some()
+            || !has_family(&self.host, self.port, other, &self.options).await
+        {
+            return false;
+        }
+        let untried = self.elsewhere.is_none();
+        let next = self.elsewhere.take().unwrap_or_else(|| self.rungs.clone());
+        self.elsewhere = Some(std::mem::replace(&mut self.options.rungs, next));
+        self.options.family = Some(other);
+        self.tell(format!("no road over {}; the next session goes over {}", used.name(), other.name()));
+        untried
     }
 
     fn tell(&self, why: String) {

@@ -15,7 +15,7 @@ mod text;
 pub mod upload;
 pub mod url;
 
-pub use client::{Client, Moved, Options, Put};
+pub use client::{Client, Family, Moved, Options, Put};
 pub use drive::{Listener, Notice};
 pub use error::Error;
 pub use features::Features;

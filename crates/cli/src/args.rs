@@ -48,6 +48,26 @@ pub(crate) enum Command {
     Man(Man),
 }
 
+impl Command {
+    /// What was said to the client about how to work; none for a command that talks to no server.
+    pub(crate) fn common(&self) -> Option<&Common> {
+        match self {
+            Command::Ls(args) => Some(&args.common),
+            Command::Get(args) => Some(&args.common),
+            Command::Put(args) => Some(&args.common),
+            Command::Mirror(args) => Some(&args.common),
+            Command::Rm(args) => Some(&args.common),
+            Command::Mv(args) => Some(&args.common),
+            Command::Cat(args)
+            | Command::Mkdir(args)
+            | Command::Rmdir(args)
+            | Command::Stat(args)
+            | Command::Hash(args) => Some(&args.common),
+            Command::Serve(_) | Command::Check(_) | Command::Completions(_) | Command::Man(_) => None,
+        }
+    }
+}
+
 /// What every command of the client takes.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Common {

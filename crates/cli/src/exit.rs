@@ -26,6 +26,22 @@ pub(crate) enum Exit {
     Incomplete = 7,
 }
 
+impl Exit {
+    /// One word for a script, as the code is one number.
+    pub(crate) fn cause(self) -> &'static str {
+        match self {
+            Exit::Done => "done",
+            Exit::NotFound => "not-found",
+            Exit::Usage => "usage",
+            Exit::Refused => "refused",
+            Exit::Unreachable => "unreachable",
+            Exit::Insecure => "insecure",
+            Exit::Local => "local",
+            Exit::Incomplete => "incomplete",
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
         ExitCode::from(exit as u8)

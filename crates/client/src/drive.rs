@@ -13,9 +13,10 @@ use twoport_net::proxy::{Proxy, Target};
 use twoport_net::{ActiveListener, DataStream, Source, dial_first};
 use twoport_pipe::Progress;
 use twoport_plan::LinkFault;
+use twoport_proto::Request;
 use twoport_proto::reply_reader::{ReceivedReply, ReplyReader};
 use twoport_session::ClientSession;
-use twoport_session::client::io::{Answer, Ask, Door, Input, Output, Rung};
+use twoport_session::client::io::{Answer, Ask, Door, Flights, Input, Output, Rung};
 
 /// What happens on the way, for a trace and for lines that a user may read.
 #[derive(Debug, Clone)]
@@ -206,6 +207,47 @@ impl Driver {
         }
     }
 
+    /// Says something that has no answer of its own.
+    pub(crate) async fn mention(&mut self, ask: Ask) {
+        self.machine.ask(Instant::now(), ask);
+        while let Some(output) = self.machine.poll() {
+            if let Output::Send(request) = output {
+                self.send(&request).await;
+            }
+        }
+    }
+
+    /// One whole line in one write: a firewall's helper reads packets.
+    async fn send(&mut self, request: &Request) {
+        (self.notice)(Notice::Sent(request.shown()));
+        self.control.ask(request);
+        if self.control.flush(self.sending).await.is_err() {
+            self.tell(Input::Closed);
+        }
+    }
+
+    /// Gives back the data connection that stays open.
+    pub(crate) fn keep_link(&mut self, link: DataStream) {
+        if self.machine.keeps_link() {
+            self.link = Some(link);
+        }
+    }
+
+    /// Whether a transfer can be asked for ahead of its turn.
+    pub(crate) fn keeps_link(&self) -> bool {
+        self.machine.keeps_link()
+    }
+
+    /// Whether commands may be said in one flight.
+    pub(crate) fn flights(&self) -> Flights {
+        self.machine.flights()
+    }
+
+    /// What was answered to what was said beside the last transfer.
+    pub(crate) fn take_also(&mut self) -> Vec<ReceivedReply> {
+        self.machine.take_also()
+    }
+
     /// The rung that the next transfer begins with.
     pub(crate) fn rung(&self) -> Option<Rung> {
         self.machine.rung()
@@ -224,13 +266,7 @@ impl Driver {
         loop {
             while let Some(output) = self.machine.poll() {
                 match output {
-                    Output::Send(request) => {
-                        (self.notice)(Notice::Sent(request.shown()));
-                        self.control.ask(&request);
-                        if self.control.flush(self.sending).await.is_err() {
-                            self.tell(Input::Closed);
-                        }
-                    }
+                    Output::Send(request) => self.send(&request).await,
                     Output::Dial { to, within } => {
                         let dialled = self.dial(&to, within).await;
                         let result = dialled.map(|(stream, peer)| {

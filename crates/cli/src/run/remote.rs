@@ -16,6 +16,7 @@ use twoport_session::client::io::Rung;
 
 use crate::args::{ClientTls, Common, Ls, Many, Mv, Remote};
 use crate::exit::{Exit, Stopped};
+use crate::progress::say;
 use crate::show;
 
 /// Folders that `ls -R` goes into at most, one below the other: a tree that is deeper has a loop in it.
@@ -91,7 +92,7 @@ fn login(url: &Url) -> Result<(Vec<u8>, Secret, Option<Secret>), Stopped> {
         if let Some(warning) = warning {
             // Once, however many sessions ask.
             static SAID: Once = Once::new();
-            SAID.call_once(|| eprintln!("twoport: {warning}"));
+            SAID.call_once(|| say(format_args!("twoport: {warning}")));
         }
         if let Some(login) = netrc.lookup(&url.host, url.user.as_deref()) {
             return Ok((login.user, login.password.unwrap_or_default(), login.account));
@@ -158,19 +159,19 @@ pub(crate) fn all(done: Vec<Result<(), Stopped>>) -> Result<(), Stopped> {
 fn listener(common: &Common) -> Listener {
     let (trace, quiet) = (common.trace, common.quiet);
     Box::new(move |notice| match notice {
-        Notice::Sent(line) if trace => eprintln!("---> {line}"),
+        Notice::Sent(line) if trace => say(format_args!("---> {line}")),
         Notice::Heard(reply) if trace => {
             let last = reply.lines.len().saturating_sub(1);
             for (place, line) in reply.lines.iter().enumerate() {
                 let text = String::from_utf8_lossy(line);
                 match place {
-                    _ if place == last => eprintln!("{} {text}", reply.code),
-                    0 => eprintln!("{}-{text}", reply.code),
-                    _ => eprintln!("{text}"),
+                    _ if place == last => say(format_args!("{} {text}", reply.code)),
+                    0 => say(format_args!("{}-{text}", reply.code)),
+                    _ => say(text),
                 }
             }
         }
-        Notice::Stepped(why) if !quiet => eprintln!("twoport: {why}"),
+        Notice::Stepped(why) if !quiet => say(format_args!("twoport: {why}")),
         _ => {}
     })
 }

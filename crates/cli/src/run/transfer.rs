@@ -14,6 +14,7 @@ use twoport_proto::Kind;
 
 use crate::args::{Common, Get, Put, Remote};
 use crate::exit::{Exit, Stopped};
+use crate::progress::{Bars, say};
 use crate::run::remote::{about, all, join, journey, read, with_runtime};
 use crate::show;
 
@@ -24,13 +25,19 @@ pub(crate) fn get(args: &Get) -> Result<(), Stopped> {
     if urls.len() > 1 && args.output.is_some() && folder.is_none() {
         return Err(Stopped::usage("-o must name a folder when several files are fetched"));
     }
-    with_runtime(each(&urls, async |url: &Url| {
+    let bars = Bars::new(&args.common);
+    if urls.len() > 1 {
+        bars.total(urls.len(), None);
+    }
+    with_runtime(each(&urls, Url::to_string, &args.common, async |url: &Url| {
         let target = match (folder, &args.output) {
             (Some(folder), _) => folder.join(remote_name(url)?.as_os_str()),
             (None, Some(file)) => file.clone(),
             (None, None) => PathBuf::from(remote_name(url)?.as_os_str()),
         };
-        get_one(url, target, args).await
+        let got = get_one(url, target, args, &bars).await;
+        bars.ended();
+        got
     }))
 }
 
@@ -43,16 +50,28 @@ fn remote_name(url: &Url) -> Result<LocalName, Stopped> {
     LocalName::read(name).map_err(|e| Stopped::usage(format!("{url}: {e}; name the file with -o")))
 }
 
-/// Does it with each.
-async fn each<T>(things: &[T], mut work: impl AsyncFnMut(&T) -> Result<(), Stopped>) -> Result<(), Stopped> {
+/// Does it with each; with `--json` the failures of several are told as they come.
+async fn each<T>(
+    things: &[T],
+    name: impl Fn(&T) -> String,
+    common: &Common,
+    mut work: impl AsyncFnMut(&T) -> Result<(), Stopped>,
+) -> Result<(), Stopped> {
     let mut done = Vec::with_capacity(things.len());
     for thing in things {
-        done.push(work(thing).await);
+        let ended = work(thing).await;
+        if let Err(stopped) = &ended
+            && common.json
+            && things.len() > 1
+        {
+            show::object(&show::failure(Some(&name(thing)), stopped))?;
+        }
+        done.push(ended);
     }
     all(done)
 }
 
-async fn get_one(url: &Url, target: PathBuf, args: &Get) -> Result<(), Stopped> {
+async fn get_one(url: &Url, target: PathBuf, args: &Get, bars: &Bars) -> Result<(), Stopped> {
     let cannot = |e: std::io::Error| Stopped::local(format!("cannot write {}: {e}", target.display()));
     let begin = if args.resume { Begin::Resume } else { Begin::Anew };
     let download = Download::at(&target, begin).map_err(cannot)?;
@@ -62,6 +81,9 @@ async fn get_one(url: &Url, target: PathBuf, args: &Get) -> Result<(), Stopped> 
     let mut journey = journey(url, &args.common)?;
     // How far the file has come: what grows with every try that is worth another one.
     let at = Cell::new(download.from());
+    let bar = bars.file(target.as_os_str().as_bytes(), download.from(), None, &progress);
+    // How much there is to come is worth a question where somebody looks on.
+    let mut is_sized = !bars.are_seen();
     // A try whose bytes ended in order, and whose last word never came: a new session tells the size.
     let lost = Cell::new(None);
     let fetching = async |client: &mut Client| {
@@ -76,12 +98,21 @@ async fn get_one(url: &Url, target: PathBuf, args: &Get) -> Result<(), Stopped> 
                 return Ok((moved, size.map(|_| Word::Size), entry));
             }
         }
+        if !std::mem::replace(&mut is_sized, true) {
+            match client.stat(&remote).await {
+                Ok(entry) if entry.kind == Kind::File => bar.size_is(entry.size),
+                Ok(_) | Err(Error::Refused { .. }) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        bar.stands_at(at.get());
         let moved = match fetch_from(client, &remote, &download, &at, &progress).await {
             // A server that cannot go on in the middle begins anew.
             Err(e) if e.is_unknown_command() && at.get() > 0 => {
                 let local = |source| Error::Local { what: "cannot begin anew".to_owned(), source };
                 download.file().set_len(0).map_err(local)?;
                 at.set(0);
+                bar.stands_at(0);
                 fetch_from(client, &remote, &download, &at, &progress).await?
             }
             Err(e) => return Err(client.explained(&remote, e).await),
@@ -98,6 +129,7 @@ async fn get_one(url: &Url, target: PathBuf, args: &Get) -> Result<(), Stopped> 
     let further = || at.get() + u64::from(lost.get().is_some());
     let got = journey.run(further, fetching).await;
     let at = at.get();
+    drop(bar);
     journey.end().await;
     let part = download.part().to_owned();
     let (mut moved, word, entry) = got.map_err(|e| {
@@ -144,7 +176,7 @@ fn tell(
         return show::object(&show::moved_object(name, moved, word, took));
     }
     if !common.quiet {
-        eprintln!("{}", show::moved(name, moved, word, took));
+        say(show::moved(name, moved, word, took));
     }
     Ok(())
 }
@@ -162,9 +194,17 @@ pub(crate) fn cat(args: &Remote) -> Result<(), Stopped> {
                 fetched => fetched,
             }
         };
+        let began = Instant::now();
         let done = journey.run(|| progress.moved(), work).await;
         journey.end().await;
-        done.map(|_| ()).map_err(|e| about(&url, e))
+        let mut moved = done.map_err(|e| about(&url, e))?;
+        moved.bytes = progress.moved();
+        // Standard output is the file's.
+        if !args.common.quiet {
+            let word = moved.confirmed.then_some(Word::Reply);
+            say(show::moved(&url.to_string(), &moved, word, began.elapsed()));
+        }
+        Ok(())
     })
 }
 
@@ -180,20 +220,38 @@ impl Taker for Stdout {
 pub(crate) fn put(args: &Put) -> Result<(), Stopped> {
     let url = read(&args.url)?;
     let folder = url.folder || args.files.len() > 1;
+    let bars = Bars::new(&args.common);
+    if args.files.len() > 1 {
+        let size = |file: &PathBuf| file.metadata().map_or(0, |data| data.len());
+        bars.total(args.files.len(), Some(args.files.iter().map(size).sum()));
+    }
     with_runtime(async {
         let mut journey = journey(&url, &args.common)?;
-        let done = each(&args.files, async |file: &PathBuf| {
-            let name = file.file_name().map(OsStrExt::as_bytes).unwrap_or_default();
-            let remote = if folder { join(&url.target(), name) } else { url.target() };
-            put_one(&mut journey, file, &remote, args).await
-        })
+        let done = each(
+            &args.files,
+            |file| file.display().to_string(),
+            &args.common,
+            async |file: &PathBuf| {
+                let name = file.file_name().map(OsStrExt::as_bytes).unwrap_or_default();
+                let remote = if folder { join(&url.target(), name) } else { url.target() };
+                let put = put_one(&mut journey, file, &remote, args, &bars).await;
+                bars.ended();
+                put
+            },
+        )
         .await;
         journey.end().await;
         done
     })
 }
 
-async fn put_one(journey: &mut Journey, local: &Path, remote: &[u8], args: &Put) -> Result<(), Stopped> {
+async fn put_one(
+    journey: &mut Journey,
+    local: &Path,
+    remote: &[u8],
+    args: &Put,
+    bars: &Bars,
+) -> Result<(), Stopped> {
     let began = Instant::now();
     let cannot = |e: std::io::Error| Stopped::local(format!("cannot read {}: {e}", local.display()));
     let mut upload = Upload::open(local, remote).map_err(cannot)?;
@@ -203,6 +261,8 @@ async fn put_one(journey: &mut Journey, local: &Path, remote: &[u8], args: &Put)
         _ => Onto::Replace,
     };
     let progress = Progress::default();
+    let bar = bars.file(local.as_os_str().as_bytes(), 0, Some(upload.size), &progress);
     let sent = upload.run(journey, &progress).await.map_err(|e| about(local.display(), e))?;
+    drop(bar);
     tell(&args.common, &String::from_utf8_lossy(remote), &sent.moved, Some(sent.word), began.elapsed())
 }

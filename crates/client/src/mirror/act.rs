@@ -59,6 +59,17 @@ pub struct Totals {
 /// What is told on the way.
 #[derive(Debug)]
 pub enum Event<'a> {
+    /// A file begins to move.
+    Moving {
+        /// Its step.
+        step: &'a Step,
+        /// Its size in bytes.
+        size: u64,
+        /// Bytes of an earlier try that are there.
+        from: u64,
+        /// Counts the bytes that move.
+        progress: &'a Progress,
+    },
     /// A step is done, with so many bytes.
     Done(&'a Step, u64),
     /// A step failed.
@@ -191,7 +202,9 @@ impl<'a> Work<'a> {
         }
         if self.sides.direction == Direction::Down {
             return match step {
-                Step::Copy { size, modified, .. } => self.down(journey, path, *size, *modified, met).await,
+                Step::Copy { size, modified, .. } => {
+                    self.down(journey, step, path, (*size, *modified), met).await
+                }
                 _ => self.change_here(step).map(|()| 0).map_err(|e| local("this machine refused", e)),
             };
         }
@@ -199,7 +212,7 @@ impl<'a> Work<'a> {
             return Err(Error::OutOfStep("not tried: no session can be had any more".to_owned()));
         }
         match step {
-            Step::Copy { why, .. } => self.up(journey, path, *why == Why::Missing, met).await,
+            Step::Copy { why, .. } => self.up(journey, step, path, *why == Why::Missing, met).await,
             _ => self.change_there(journey, step, met).await.map(|()| 0),
         }
     }
@@ -242,9 +255,9 @@ impl<'a> Work<'a> {
     async fn down(
         &self,
         journey: &mut Journey,
+        step: &Step,
         path: &[u8],
-        size: u64,
-        listed: Option<Moment>,
+        (size, listed): (u64, Option<Moment>),
         met: &Cell<bool>,
     ) -> Result<u64, Error> {
         let refused = |e| local("cannot write", e);
@@ -259,6 +272,7 @@ impl<'a> Work<'a> {
         let remote = join(self.sides.remote, path);
         let progress = Progress::default();
         let mut at = download.from();
+        (self.tell)(Event::Moving { step, size, from: at, progress: &progress });
         // Not the bytes that moved: a try that begins anew each time would seem to come further for ever.
         let reached = Cell::new(at);
         let work = async |client: &mut Client| {
@@ -291,6 +305,7 @@ impl<'a> Work<'a> {
     async fn up(
         &self,
         journey: &mut Journey,
+        step: &Step,
         path: &[u8],
         is_new: bool,
         met: &Cell<bool>,
@@ -305,6 +320,7 @@ impl<'a> Work<'a> {
         let mut upload = Upload::open(&here, &remote).map_err(refused)?;
         upload.is_new = is_new;
         let progress = Progress::default();
+        (self.tell)(Event::Moving { step, size: upload.size, from: 0, progress: &progress });
         upload.carry(journey, &progress, met).await?;
         Ok(progress.moved())
     }

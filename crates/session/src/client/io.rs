@@ -5,10 +5,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use twoport_plan::LinkFault;
+use twoport_proto::modes::Mode;
 use twoport_proto::reply_reader::ReceivedReply;
 use twoport_proto::{Request, Secret};
 
-/// What a user wants. One ask at a time; each is answered by one [`Output::Answer`].
+/// What a user wants. One ask at a time; each is answered by one [`Output::Answer`], save `Mention` and `Ahead`, which
+/// have none.
 #[derive(Debug, Clone)]
 pub enum Ask {
     /// Hear the greeting and log in.
@@ -22,8 +24,20 @@ pub enum Ask {
     },
     /// Say one command and hear its final reply.
     Say(Request),
+    /// MODE: how bytes are carried from now on.
+    Mode(Mode),
+    /// Say one command and go on: its reply is heard and matters to nobody. Only where flights are borne.
+    Mention(Request),
     /// A transfer: the command that begins it, and what goes before it.
     Transfer(TransferAsk),
+    /// Say the command of a transfer to come already now, over the data connection that stays open (MODE B). A
+    /// [`Ask::Transfer`] of the same command gives it its turn; they come in the order in which they were said.
+    Ahead {
+        /// The command.
+        request: Request,
+        /// TYPE A instead of TYPE I.
+        ascii: bool,
+    },
     /// The bytes of the transfer that was [`Answer::Open`] have ended, in order or not; hear its final reply.
     Finish {
         /// Whether all bytes went over as far as we can see.
@@ -42,6 +56,31 @@ pub struct TransferAsk {
     pub from: u64,
     /// TYPE A instead of TYPE I.
     pub ascii: bool,
+    /// Said behind it in the same flight, where flights are borne; what was answered to them comes with
+    /// [`super::ClientSession::take_also`].
+    pub also: Vec<Request>,
+    /// Another transfer will come: its port is asked for in the same flight, where flights are borne.
+    pub more: bool,
+}
+
+/// Whether several commands may be said before the first is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Flights {
+    /// Not here: what was tried got lost.
+    Never,
+    /// Once a data connection has come about by EPSV or PASV.
+    #[default]
+    Later,
+    /// From the login on.
+    Now,
+}
+
+impl TransferAsk {
+    /// A transfer alone.
+    #[must_use]
+    pub fn alone(request: Request, from: u64, ascii: bool) -> Self {
+        TransferAsk { request, from, ascii, also: Vec::new(), more: false }
+    }
 }
 
 /// What happened.

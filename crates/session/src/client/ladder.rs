@@ -10,23 +10,26 @@ use twoport_proto::hostport;
 use twoport_proto::reply_reader::ReceivedReply;
 use twoport_proto::{Malformed, Request, Verb};
 
-use super::io::{Answer, Door, Failed, Output, Road, Rung, TransferAsk};
+use super::flight::Expected;
+use super::io::{Answer, Door, Failed, Flights, Output, Road, Rung, TransferAsk};
 use super::{ClientSession, Doing, Settings};
 
 /// A data connection under way.
 #[derive(Debug)]
 pub(super) struct Climb {
-    ask: TransferAsk,
+    pub(super) ask: TransferAsk,
     /// Place in the list of rungs; the walk goes round it once.
     pub(super) rung: usize,
     pub(super) tried: usize,
-    stage: Stage,
+    /// Whether the port was asked for in one flight with the transfer before.
+    pub(super) in_flight: bool,
+    pub(super) stage: Stage,
     /// Every step down so far.
     steps: Vec<String>,
 }
 
 #[derive(Debug)]
-enum Stage {
+pub(super) enum Stage {
     /// TYPE was said.
     Typing,
     /// EPSV or PASV was said.
@@ -47,7 +50,7 @@ enum Stage {
 
 /// What there is of the data connection.
 #[derive(Debug, Clone, Copy, Default)]
-struct Link {
+pub(super) struct Link {
     road: Option<Road>,
     /// Whether it is there, and whether 150 was said.
     linked: bool,
@@ -87,23 +90,48 @@ impl Climb {
 impl ClientSession {
     pub(super) fn climb(&mut self, ask: TransferAsk) {
         let ascii = ask.ascii;
-        let typed = self.ascii == Some(ascii);
+        self.also.clear();
         self.doing = Doing::Climbing(Box::new(Climb {
             ask,
             rung: self.rung,
             tried: 0,
+            in_flight: false,
             stage: Stage::Typing,
             steps: Vec::new(),
         }));
-        if typed {
-            self.take_rung();
+        if self.take_command() || self.ascii == Some(ascii) {
+            return self.take_link();
+        }
+        if self.flies() {
+            self.set_type(ascii);
+            self.take_link();
         } else if let Ok(request) = Request::new(Verb::Type, if ascii { "A" } else { "I" }) {
             self.send(request);
         }
     }
 
+    /// The data connection that is open, or a port that was asked for already, or the ladder.
+    fn take_link(&mut self) {
+        match &self.doing {
+            Doing::Climbing(climb) if matches!(climb.stage, Stage::Typing) => {}
+            // Its command was said before, and it is on its way.
+            _ => return,
+        }
+        if self.kept.is_some() {
+            let link = self.kept_link();
+            self.command(link);
+        } else if !self.take_ahead() {
+            self.take_rung();
+        }
+    }
+
+    /// The data connection that the transfer before has left open.
+    pub(super) fn kept_link(&mut self) -> Link {
+        Link { road: self.kept, linked: self.kept.is_some(), opened: false }
+    }
+
     /// Says what the rung says, or that there is no road.
-    fn take_rung(&mut self) {
+    pub(super) fn take_rung(&mut self) {
         let Doing::Climbing(climb) = &mut self.doing else { return };
         let rungs = &self.settings.rungs;
         if climb.tried >= rungs.len() {
@@ -149,6 +177,9 @@ impl ClientSession {
     /// This rung does not carry; says why and takes the next.
     fn step_down(&mut self, why: String) {
         if let Doing::Climbing(climb) = &mut self.doing {
+            if climb.in_flight {
+                return self.land(why);
+            }
             climb.steps.push(why.clone());
         }
         self.out.push_back(Output::DropLink);
@@ -163,7 +194,7 @@ impl ClientSession {
             Stage::Typing if reply.code < 200 => {}
             Stage::Typing if good => {
                 self.ascii = Some(climb.ask.ascii);
-                self.take_rung();
+                self.take_link();
             }
             Stage::Typing => self.refused(reply),
             Stage::Asking if reply.code < 200 => {}
@@ -198,6 +229,14 @@ impl ClientSession {
                 link.opened = true;
                 self.open_when_ready();
             }
+            // The connection that was open is closed on the server's side.
+            Stage::Commanded(link, _)
+                if reply.code == 425 && (self.kept.is_some() || link.road.is_none()) =>
+            {
+                self.kept = None;
+                self.out.push_back(Output::DropLink);
+                self.take_rung();
+            }
             // The link did not come about as the server sees it: another road may carry.
             Stage::Commanded(..) if reply.code == 425 => {
                 let rung = self.settings.rungs[climb.rung % self.settings.rungs.len()];
@@ -217,7 +256,7 @@ impl ClientSession {
     }
 
     /// 229 or 227, whichever command asked: some servers answer EPSV with 227 and PASV with 229.
-    fn passive_reply(&mut self, reply: &ReceivedReply) {
+    pub(super) fn passive_reply(&mut self, reply: &ReceivedReply) {
         let text = reply.text();
         let server = self.ends.server;
         let told = match reply.code {
@@ -338,7 +377,9 @@ impl ClientSession {
         climb.stage = Stage::Commanded(link, None);
         let request = climb.ask.request.clone();
         self.send(request);
-        if !link.linked {
+        if link.linked {
+            self.fly();
+        } else {
             self.out.push_back(Output::Accept { within: self.settings.rung_patience });
         }
     }
@@ -382,17 +423,28 @@ impl ClientSession {
         if let Some(road) = link.road {
             let place = self.settings.rungs.iter().position(|rung| *rung == road.rung);
             self.rung = place.unwrap_or(self.rung);
+            self.road = Some(road);
+            let passive = matches!(road.rung, Rung::Epsv | Rung::Pasv);
+            if passive && self.settings.flights == Flights::Later {
+                self.settings.flights = Flights::Now;
+            }
             self.answer(Answer::Open(road));
         }
     }
 
     fn refused(&mut self, reply: ReceivedReply) {
-        self.out.push_back(Output::DropLink);
+        // Nobody asks any more for what was said beside it. A connection that was open before it stays so.
+        for whom in self.expected.iter_mut().filter(|whom| **whom == Expected::Also) {
+            *whom = Expected::Mentioned { kind: false };
+        }
+        if self.kept.is_none() {
+            self.out.push_back(Output::DropLink);
+        }
         self.doing = Doing::Idle;
         self.answer(Answer::Failed(Failed::Refused(reply)));
     }
 
-    fn send_or_fail(&mut self, request: Result<Request, Malformed>) {
+    pub(super) fn send_or_fail(&mut self, request: Result<Request, Malformed>) {
         match request {
             Ok(request) => self.send(request),
             Err(fault) => {

@@ -202,16 +202,16 @@ pub(super) fn no_such_structure() -> Reply {
 }
 
 pub(super) fn mode_set(mode: Mode) -> Reply {
-    Reply::new(200, format!("Mode set to {}.", mode_word(mode).0))
+    Reply::new(200, format!("Mode set to {}.", mode.letter()))
 }
 
-/// The letter of a mode, and its name in STAT.
-fn mode_word(mode: Mode) -> (char, &'static str) {
+/// The name of a mode in STAT.
+fn mode_name(mode: Mode) -> &'static str {
     match mode {
-        Mode::Stream => ('S', "Stream"),
-        Mode::Block => ('B', "Block"),
-        Mode::Compressed => ('C', "Compressed"),
-        Mode::Deflate => ('Z', "Deflate"),
+        Mode::Stream => "Stream",
+        Mode::Block => "Block",
+        Mode::Compressed => "Compressed",
+        Mode::Deflate => "Deflate",
     }
 }
 
@@ -563,7 +563,7 @@ impl ServerSession {
                 let kind = if matches!(self.parameters.kind, Type::Ascii(_)) { "ASCII" } else { "Image" };
                 let records = self.parameters.structure == Structure::Record;
                 let structure = if records { "Record" } else { "File" };
-                let mode = mode_word(self.parameters.mode).1;
+                let mode = mode_name(self.parameters.mode);
                 format!("TYPE: {kind}, STRUcture: {structure}, MODE: {mode}").into_bytes()
             },
         ];

@@ -43,6 +43,8 @@ pub struct Options {
     pub addresses: Vec<IpAddr>,
     /// The address family to reach the server over, where it has an address of it that answers.
     pub family: Option<Family>,
+    /// Whether listings are asked for over the control connection first, where the session before found no road at all.
+    pub stat_first: bool,
     /// Whether commands may be said in one flight.
     pub flights: Flights,
     /// How bytes are carried, where the server offers that: MODE B for many files over one data connection, MODE Z for
@@ -66,6 +68,7 @@ impl Default for Options {
             proxy: None,
             addresses: Vec::new(),
             family: None,
+            stat_first: false,
             rate: None,
             flights: Flights::default(),
             mode: Mode::Stream,

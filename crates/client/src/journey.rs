@@ -211,6 +211,10 @@ impl Journey {
         if let Some(rung) = rung {
             self.begin_with(rung);
         }
+        // The session may have gone with its last rung, and a listing needs no data connection.
+        if matches!(error, Error::Unreachable { steps, .. } if !steps.is_empty()) {
+            self.options.stat_first = true;
+        }
         // Connected, begun, and then nothing at all: large segments are swallowed somewhere.
         if let Error::Short { bytes, .. } = error
             && !came_further

@@ -26,6 +26,11 @@ impl Client {
     /// # Errors
     /// When it is refused, or cannot be understood.
     pub async fn list(&mut self, path: &[u8], now: Moment) -> Result<Vec<Entry>, Error> {
+        if self.options.stat_first
+            && let Some(entries) = self.by_stat(path, now).await?
+        {
+            return Ok(entries);
+        }
         if self.features.has("MLST") {
             match self.lines(Verb::Mlsd, path).await {
                 Ok(lines) => {
@@ -122,11 +127,16 @@ impl Client {
         Ok(entries)
     }
 
-    /// STAT with a path needs no data connection (RFC 959 §4.1.3); what it cannot do leaves the failure that it was.
+    /// STAT instead; what it cannot do leaves the failure that it was.
     async fn list_by_stat(&mut self, path: &[u8], now: Moment, failure: Error) -> Result<Vec<Entry>, Error> {
         if !matches!(&failure, Error::Unreachable { steps, .. } if !steps.is_empty()) {
             return Err(failure);
         }
+        self.by_stat(path, now).await.ok().flatten().ok_or(failure)
+    }
+
+    /// STAT with a path needs no data connection (RFC 959 §4.1.3); none where the server does not list by it.
+    async fn by_stat(&mut self, path: &[u8], now: Moment) -> Result<Option<Vec<Entry>>, Error> {
         let path = if path.is_empty() { b"." } else { path };
         match self.say(request(Verb::Stat, path)?).await {
             Ok(reply) if reply.lines.len() > 2 => {
@@ -134,9 +144,13 @@ impl Client {
                     .iter()
                     .map(|line| line.strip_prefix(b" ").unwrap_or(line).to_vec())
                     .collect();
-                understood(&between, now)
+                let Ok(entries) = understood(&between, now) else { return Ok(None) };
+                // Its times are those of LIST.
+                self.features.forget("MLST");
+                Ok(Some(entries))
             }
-            _ => Err(failure),
+            Ok(_) | Err(Error::Refused { .. }) => Ok(None),
+            Err(e) => Err(e),
         }
     }
 

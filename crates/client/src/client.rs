@@ -15,10 +15,11 @@ use twoport_proto::modes::Mode;
 use twoport_proto::reply_reader::ReceivedReply;
 use twoport_proto::{Moment, Request, Secret, Verb};
 use twoport_session::client::Settings;
-use twoport_session::client::io::{Answer, Ask, Flights, Road, Rung};
+use twoport_session::client::io::{Answer, Ask, Failed, Flights, Road, Rung};
 
 pub(crate) use self::reach::has_family;
 use self::reach::{reach, through};
+use crate::charset::Charset;
 use crate::drive::{Driver, Listener, Way};
 use crate::error::Error;
 use crate::features::Features;
@@ -43,6 +44,8 @@ pub struct Options {
     pub addresses: Vec<IpAddr>,
     /// The address family to reach the server over, where it has an address of it that answers.
     pub family: Option<Family>,
+    /// The charset of the server's names.
+    pub charset: Charset,
     /// Whether listings are asked for over the control connection first, where the session before found no road at all.
     pub stat_first: bool,
     /// Whether commands may be said in one flight.
@@ -68,6 +71,7 @@ impl Default for Options {
             proxy: None,
             addresses: Vec::new(),
             family: None,
+            charset: Charset::default(),
             stat_first: false,
             rate: None,
             flights: Flights::default(),
@@ -203,7 +207,8 @@ impl Client {
                 Err(e) => return Err(e),
             };
         }
-        if client.features.has("UTF8") {
+        // Whoever names a charset wants the names as they lie there.
+        if client.features.has("UTF8") && client.options.charset.is_utf8() {
             client.tolerant(Verb::Opts, b"UTF8 ON").await?;
         }
         client.carry_by(wanted).await?;
@@ -278,6 +283,22 @@ impl Client {
         let _ = self.driver.ask(Ask::Quit).await;
     }
 
+    /// A failure, with the server's words in its charset.
+    fn failure(&self, failed: Failed) -> Error {
+        match failed {
+            Failed::Refused(reply) => {
+                let text = self.options.charset.text(&reply.lines.join(&b'\n'));
+                Error::Refused { code: reply.code, text }
+            }
+            failed => failed.into(),
+        }
+    }
+
+    /// A path of ours as the server has it.
+    fn on_server<'a>(&self, path: &'a [u8]) -> Result<Cow<'a, [u8]>, Error> {
+        self.options.charset.encode(path).map_err(|e| Error::BadArgument(e.to_string()))
+    }
+
     /// What every transfer is held to.
     fn terms(&self) -> Terms {
         Terms { stall: self.options.stall, rate: self.options.rate.clone() }
@@ -298,7 +319,7 @@ impl Client {
     async fn done(&mut self, ask: Ask) -> Result<ReceivedReply, Error> {
         match self.driver.ask(ask).await {
             Answer::Done(reply) => Ok(reply),
-            Answer::Failed(failed) => Err(failed.into()),
+            Answer::Failed(failed) => Err(self.failure(failed)),
             Answer::Open(_) | Answer::Unconfirmed => Err(Error::OutOfStep("out of step".to_owned())),
         }
     }

@@ -1,6 +1,7 @@
 //! The user side of FTP as a library: connect, list, fetch, store. The road of the data connection is found by trying
 //! (`session::client`), every step is told, and what a server says is believed only as far as it must be.
 
+pub mod charset;
 pub mod client;
 pub mod drive;
 pub mod error;
@@ -15,6 +16,7 @@ mod text;
 pub mod upload;
 pub mod url;
 
+pub use charset::Charset;
 pub use client::{Client, Family, Moved, Options, Put};
 pub use drive::{Listener, Notice};
 pub use error::Error;

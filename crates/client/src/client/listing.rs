@@ -26,6 +26,15 @@ impl Client {
     /// # Errors
     /// When it is refused, or cannot be understood.
     pub async fn list(&mut self, path: &[u8], now: Moment) -> Result<Vec<Entry>, Error> {
+        let path = &self.on_server(path)?;
+        let mut entries = self.list_raw(path, now).await?;
+        for entry in &mut entries {
+            entry.name = self.options.charset.decode(&entry.name);
+        }
+        Ok(entries)
+    }
+
+    async fn list_raw(&mut self, path: &[u8], now: Moment) -> Result<Vec<Entry>, Error> {
         if self.options.stat_first
             && let Some(entries) = self.by_stat(path, now).await?
         {
@@ -68,8 +77,9 @@ impl Client {
         let home = match &self.lists.home {
             Some(home) => home.clone(),
             None => {
-                let told = self.say(Request::bare(Verb::Pwd)).await.map(|reply| reply.text());
-                match told.ok().and_then(|text| twoport_proto::path::unquoted(text.as_bytes())) {
+                let told = self.say(Request::bare(Verb::Pwd)).await.ok();
+                let told = told.as_ref().and_then(|reply| reply.lines.last());
+                match told.and_then(|line| twoport_proto::path::unquoted(line)) {
                     Some(home) => self.lists.home.insert(home).clone(),
                     // There would be no way back.
                     None => return listed.unwrap_or(self.list_all(path, now).await),
@@ -154,7 +164,7 @@ impl Client {
         }
     }
 
-    /// The lines of a listing, as they came.
+    /// The lines of a listing, as they came; the path is the server's, in its charset.
     ///
     /// # Errors
     /// When it is refused, or longer than a listing can be.

@@ -2,6 +2,7 @@
 
 mod crossing;
 mod families;
+mod hostile;
 mod house;
 mod last_word;
 mod mirror;

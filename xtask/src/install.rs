@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// A program that the interop tests drive, and the Debian package that brings it.
+/// A program that the interop tests drive or the laboratory is built with, and the Debian package that brings it.
 const CLIENTS: &[(&str, &str)] = &[
     ("curl", "curl"),
     ("lftp", "lftp"),
@@ -15,6 +15,9 @@ const CLIENTS: &[(&str, &str)] = &[
     ("busybox", "busybox"),
     ("python3", "python3"),
     ("ps", "procps"),
+    ("ip", "iproute2"),
+    ("nft", "nftables"),
+    ("openssl", "openssl"),
 ];
 
 /// Installs the missing clients where that is possible, and says what will be skipped where it is not.

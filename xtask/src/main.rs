@@ -7,17 +7,21 @@ mod conformance;
 mod fuzz;
 mod install;
 mod peers;
+mod reach;
 mod test;
 mod tidy;
 
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
-  test [--quick]   everything: formatting, clippy, tidy, unit tests, tables, dialogues, walks, sockets, interop
+  test [--quick]   everything: formatting, clippy, tidy, unit tests, tables, dialogues, walks, sockets,
+                   interop, reach
                    --quick leaves out the 1 GiB files
   install          only what the tests need from outside: clients and servers of other people
   tidy             the rules of the house that a machine can check, in seconds
   conformance      writes docs/conformance/RFC.md from the grammar and the law; --check only compares
+  reach [--impossible] [SITUATION…]
+                   our client in the reachability laboratory, where it lies beside the checkout (root, Linux)
   fuzz [TARGET] [--seconds N]
                    the fuzz targets, all side by side or one, 60 seconds each unless told otherwise
 ";
@@ -33,6 +37,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(&root),
         ["conformance"] => conformance::run(&root, false),
         ["conformance", "--check"] => conformance::run(&root, true),
+        ["reach", rest @ ..] => test::reach(&root, rest),
         ["fuzz", rest @ ..] => fuzz::run(&root, rest),
         ["help" | "-h" | "--help"] => {
             print!("{USAGE}");

@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::peers::Peers;
+use crate::reach::Campaign;
 use crate::{conformance, fuzz, install, tidy};
 
 struct Step {
@@ -57,6 +58,7 @@ const STEPS: &[Step] = &[
             world.cargo("test", &["--workspace", "--test", "all", "interop::", "--", "--nocapture"])
         },
     },
+    Step { name: "reach", run: |world| world.reach(false, &[]) },
     Step {
         name: "fuzz",
         run: |world| fuzz::run(&world.root, if world.quick { &["--seconds", "5"] } else { &[] }),
@@ -65,9 +67,7 @@ const STEPS: &[Step] = &[
 
 /// Runs every step; the error is one sentence that names the step.
 pub(crate) fn run(root: &Path, quick: bool) -> Result<(), String> {
-    let target = target_dir(root)?;
-    let binary = target.join("release").join(format!("twoport{}", std::env::consts::EXE_SUFFIX));
-    let world = World { root: root.to_path_buf(), target, binary, quick };
+    let world = World::of(root, quick)?;
     let begun = Instant::now();
     let mut times = Vec::new();
     for (at, step) in STEPS.iter().enumerate() {
@@ -92,7 +92,33 @@ pub(crate) fn install(root: &Path) -> Result<(), String> {
     Peers::of(&target_dir(root)?).bring()
 }
 
+/// Only the laboratory.
+pub(crate) fn reach(root: &Path, args: &[&str]) -> Result<(), String> {
+    let (flags, only): (Vec<&str>, Vec<&str>) = args.iter().partition(|arg| arg.starts_with('-'));
+    if let Some(flag) = flags.iter().find(|flag| **flag != "--impossible") {
+        return Err(format!("reach has no {flag}; it has --impossible"));
+    }
+    let mut world = World::of(root, false)?;
+    install(root)?;
+    match std::env::var_os("TWOPORT_BIN") {
+        Some(binary) => world.binary = binary.into(),
+        None => world.cargo("build", &["--release", "-p", "twoport"])?,
+    }
+    world.reach(!flags.is_empty(), &only)
+}
+
 impl World {
+    fn of(root: &Path, quick: bool) -> Result<World, String> {
+        let target = target_dir(root)?;
+        let binary = target.join("release").join(format!("twoport{}", std::env::consts::EXE_SUFFIX));
+        Ok(World { root: root.to_path_buf(), target, binary, quick })
+    }
+
+    fn reach(&self, impossible: bool, only: &[&str]) -> Result<(), String> {
+        let World { root, target, binary, .. } = self;
+        Campaign { root, target, binary, impossible, only }.run()
+    }
+
     fn cargo(&self, command: &str, args: &[&str]) -> Result<(), String> {
         self.cargo_with(command, args, &[])
     }

@@ -1,6 +1,5 @@
 //! Exit codes, a promise to scripts, and what is said with them on stderr.
 
-use std::fmt;
 use std::process::ExitCode;
 
 use twoport_client::Error;
@@ -76,11 +75,5 @@ impl From<Error> for Stopped {
             Error::Local { .. } => Exit::Local,
         };
         Stopped { exit, text: e.to_string() }
-    }
-}
-
-impl fmt::Display for Stopped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
     }
 }

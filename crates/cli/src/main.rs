@@ -50,7 +50,7 @@ fn main() -> ExitCode {
                 // A reader that has gone has seen enough; stderr says it in any case.
                 let _ = show::object(&show::failure(None, &stopped));
             }
-            eprintln!("twoport: {stopped}");
+            eprintln!("twoport: {}", show::plain(&stopped.text));
             stopped.exit.into()
         }
     }

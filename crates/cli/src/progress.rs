@@ -15,6 +15,8 @@ use twoport_pipe::Progress;
 
 use crate::args::Common;
 
+use crate::show;
+
 /// The one terminal that a process has.
 static SCREEN: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
@@ -23,8 +25,9 @@ pub(crate) fn above<T>(print: impl FnOnce() -> T) -> T {
     SCREEN.suspend(print)
 }
 
-/// A line on stderr, above the bars.
+/// A line on stderr, above the bars; what a terminal would obey is shown and not obeyed.
 pub(crate) fn say(text: impl std::fmt::Display) {
+    let text = show::plain(&text.to_string());
     above(|| eprintln!("{text}"));
 }
 

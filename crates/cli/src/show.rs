@@ -1,6 +1,6 @@
 //! What a user sees of files and transfers: text for a person, or one JSON object a line for a script.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -22,6 +22,17 @@ pub(crate) fn line(text: &[u8]) -> Result<(), Stopped> {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Stopped::local(format!("cannot print: {e}"))),
         _ => Ok(()),
     }
+}
+
+/// Writes a name to standard output: to a terminal without what it would obey, elsewhere as it is.
+pub(crate) fn name(text: &[u8]) -> Result<(), Stopped> {
+    if io::stdout().is_terminal() { line(shown(text).as_bytes()) } else { line(text) }
+}
+
+/// A text that may hold a server's words, for a person's eyes: what a terminal would obey is escaped.
+pub(crate) fn plain(text: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(|line| shown(line.as_bytes())).collect();
+    lines.join("\n")
 }
 
 /// A JSON object as a line.
@@ -46,7 +57,7 @@ pub(crate) fn time(moment: Moment) -> String {
 }
 
 /// A name as text, and as `raw_KEY` the server's bytes as %XX where they are not UTF-8.
-pub(crate) fn name(fields: &mut Map<String, Value>, key: &str, name: &[u8], charset: &Charset) {
+pub(crate) fn name_fields(fields: &mut Map<String, Value>, key: &str, name: &[u8], charset: &Charset) {
     fields.insert(key.to_owned(), json!(charset::text(name)));
     if let Ok(raw) = charset.encode(name)
         && std::str::from_utf8(&raw).is_err()
@@ -59,7 +70,7 @@ pub(crate) fn name(fields: &mut Map<String, Value>, key: &str, name: &[u8], char
 /// An entry as an object: name, type, size, modified; and the name's bytes where they are not UTF-8.
 pub(crate) fn entry(path: &[u8], entry: &Entry, charset: &Charset) -> Value {
     let mut fields = Map::new();
-    name(&mut fields, "name", path, charset);
+    name_fields(&mut fields, "name", path, charset);
     fields.insert("type".to_owned(), json!(kind(entry.kind)));
     fields.insert("size".to_owned(), json!((entry.kind == Kind::File).then_some(entry.size)));
     fields.insert("modified".to_owned(), json!(entry.modified.map(time)));
@@ -71,7 +82,7 @@ pub(crate) fn long(name: &[u8], entry: &Entry) -> Vec<u8> {
     let size = if entry.kind == Kind::File { entry.size.to_string() } else { "-".to_owned() };
     let modified = entry.modified.map_or_else(|| "-".to_owned(), time);
     let mut text = format!("{:<5} {size:>14} {modified:<20} ", kind(entry.kind)).into_bytes();
-    text.extend_from_slice(shown(name).as_bytes());
+    text.extend_from_slice(name);
     text
 }
 
@@ -159,6 +170,11 @@ mod tests {
     use twoport_session::client::io::{Road, Rung};
 
     use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_not_shown() {
+        assert_eq!(plain("550 \x1b[2J\r\n  no\u{9b}"), "550 \\u{1b}[2J\\r\n  no\\u{9b}");
+    }
 
     #[test]
     fn an_entry_as_an_object_and_as_a_line() {

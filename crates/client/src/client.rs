@@ -278,9 +278,9 @@ impl Client {
         self.done(Ask::Say(request)).await
     }
 
-    /// Says goodbye; a server that has gone already has heard it.
+    /// Says goodbye; a server that has gone already has heard it, and one that does not answer is not waited for.
     pub async fn quit(mut self) {
-        let _ = self.driver.ask(Ask::Quit).await;
+        let _ = tokio::time::timeout(GOODBYE, self.driver.ask(Ask::Quit)).await;
     }
 
     /// A failure, with the server's words in its charset.
@@ -324,6 +324,9 @@ impl Client {
         }
     }
 }
+
+/// How long the answer to QUIT may take: nothing depends on it.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 fn request(verb: Verb, argument: &[u8]) -> Result<Request, Error> {
     let argument = if takes_a_path(verb) { literal(argument) } else { Cow::Borrowed(argument) };

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 use tokio::time::sleep_until;
-use twoport_net::control::ControlStream;
+use twoport_net::control::{Arrived, ControlStream};
 use twoport_net::mapping::{self, Mapping, Router};
 use twoport_net::proxy::{Proxy, Target};
 use twoport_net::{ActiveListener, DataStream, Source, dial_first};
@@ -45,6 +45,9 @@ const LATE: Duration = Duration::from_millis(1500);
 /// How often a quiet control connection shows that it lives: some NATs forget one within ten seconds.
 const ALIVE: Duration = Duration::from_secs(4);
 
+/// Lines that may lie there unasked for; of a flood the rest is heard in its turn.
+const STRAY: usize = 100;
+
 /// How long a command may wait to be taken at most.
 const SEND_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -65,6 +68,8 @@ pub(crate) struct Driver {
     way: Way,
     /// How long a command may wait to be taken.
     sending: Duration,
+    /// Whether a line without end was told of.
+    overlong: bool,
 }
 
 /// How connections leave this machine.
@@ -100,6 +105,7 @@ impl Driver {
             notice,
             way,
             sending,
+            overlong: false,
         })
     }
 
@@ -188,7 +194,14 @@ impl Driver {
 
     /// Hands in the next line that has arrived, if there is one.
     fn take_line(&mut self) -> bool {
-        let Some(line) = self.control.next_line() else { return false };
+        let Some(line) = self.control.next_line() else {
+            // Nobody waits for the end of a line without end.
+            let overlong = self.control.is_overlong() && !std::mem::replace(&mut self.overlong, true);
+            if overlong {
+                self.tell(Input::Nonsense);
+            }
+            return overlong;
+        };
         match line.ok().map(|line| self.replies.feed_line(&line)) {
             Some(Ok(None)) => {}
             Some(Ok(Some(reply))) => {
@@ -261,6 +274,15 @@ impl Driver {
     /// From the ask to its answer.
     pub(crate) async fn ask(&mut self, ask: Ask) -> Answer {
         let ends = matches!(ask, Ask::Finish { .. });
+        if matches!(ask, Ask::Say(_) | Ask::Transfer(_) | Ask::Quit) {
+            // What came while nothing was asked answers nothing. Taken for the answer to what is asked next, it would put
+            // every later reply out of step.
+            for _ in 0..STRAY {
+                if !self.take_line() && !matches!(self.control.read_now(), Ok(Arrived::Bytes)) {
+                    break;
+                }
+            }
+        }
         self.machine.ask(Instant::now(), ask);
         let mut accepting: Option<Accepting> = None;
         loop {

@@ -72,6 +72,12 @@ impl ControlStream {
         self.lines.next_line()
     }
 
+    /// Whether a line has begun that is longer than allowed already.
+    #[must_use]
+    pub fn is_overlong(&self) -> bool {
+        self.lines.is_too_long()
+    }
+
     /// Waits for more bytes; `false` at the end of the stream. Nothing is lost when the future is dropped.
     ///
     /// # Errors

@@ -92,6 +92,12 @@ impl LineBuf {
         None
     }
 
+    /// Whether the line that has begun is longer than allowed already: its end may never come.
+    #[must_use]
+    pub fn is_too_long(&self) -> bool {
+        matches!(self.fault, Some(LineFault::TooLong { .. }))
+    }
+
     /// Whether no byte of any line waits here. After AUTH TLS it must be so: what came in clear behind that command may
     /// be an attacker's.
     #[must_use]

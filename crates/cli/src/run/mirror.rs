@@ -102,7 +102,7 @@ async fn run(
             }
             Event::Fewer(sessions, e) => {
                 if !args.common.quiet {
-                    eprintln!("twoport: {e}; going on with {sessions} sessions");
+                    eprintln!("twoport: {}; going on with {sessions} sessions", show::plain(&e.to_string()));
                 }
                 Ok(())
             }
@@ -200,7 +200,7 @@ fn show_skip(args: &Mirror, path: &[u8], why: &str) {
 
 fn show_path(args: &Mirror, object: &mut Value, path: &[u8]) {
     if let (Some(fields), Ok(charset)) = (object.as_object_mut(), charset(&args.common)) {
-        show::name(fields, "path", path, &charset);
+        show::name_fields(fields, "path", path, &charset);
     }
 }
 
@@ -230,7 +230,7 @@ fn show_step(
         return show::object(&object);
     }
     match error {
-        Some(e) => eprintln!("twoport: {step}; but it failed: {e}"),
+        Some(e) => eprintln!("twoport: {step}; but it failed: {}", show::plain(&e.to_string())),
         None if args.dry_run || !args.common.quiet => return show::line(step.to_string().as_bytes()),
         None => {}
     }

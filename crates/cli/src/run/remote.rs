@@ -178,7 +178,7 @@ fn listener(common: &Common, charset: Charset) -> Listener {
         Notice::Heard(reply) if trace => {
             let last = reply.lines.len().saturating_sub(1);
             for (place, line) in reply.lines.iter().enumerate() {
-                let text = charset.text(line);
+                let text = shown(charset.text(line).as_bytes());
                 match place {
                     _ if place == last => say(format_args!("{} {text}", reply.code)),
                     0 => say(format_args!("{}-{text}", reply.code)),
@@ -229,8 +229,8 @@ async fn list(client: &mut Client, folder: &[u8]) -> Result<Vec<Entry>, Error> {
 fn show_entry(args: &Ls, name: &[u8], entry: &Entry) -> Result<(), Stopped> {
     match (args.common.json, args.long) {
         (true, _) => show::object(&show::entry(name, entry, &charset(&args.common)?)),
-        (false, true) => show::line(&show::long(name, entry)),
-        (false, false) => show::line(shown(name).as_bytes()),
+        (false, true) => show::name(&show::long(name, entry)),
+        (false, false) => show::name(name),
     }
 }
 
@@ -273,7 +273,7 @@ pub(crate) fn stat(args: &Remote) -> Result<(), Stopped> {
     if args.common.json {
         show::object(&show::entry(&entry.name, &entry, &charset(&args.common)?))
     } else {
-        show::line(&show::long(&entry.name, &entry))
+        show::name(&show::long(&entry.name, &entry))
     }
 }
 
@@ -283,6 +283,6 @@ pub(crate) fn hash(args: &Remote) -> Result<(), Stopped> {
     if args.common.json {
         show::object(&serde_json::json!({ "algorithm": algorithm, "hash": hash }))
     } else {
-        show::line(format!("{algorithm} {hash}").as_bytes())
+        show::name(format!("{algorithm} {hash}").as_bytes())
     }
 }

@@ -144,6 +144,14 @@ async fn get_one(url: &Url, target: PathBuf, args: &Get, bars: &Bars) -> Result<
         }
         stopped
     })?;
+    if let Some(entry) = entry.as_ref().filter(|entry| entry.kind == Kind::File && at > entry.size) {
+        let text = format!(
+            "{url}: {at} bytes came, and the server says that the file has {}; they are kept in {}: look at the file there",
+            entry.size,
+            part.display()
+        );
+        return Err(Stopped { exit: Exit::Incomplete, text });
+    }
     moved.bytes = progress.moved();
     download.finish(entry.and_then(|entry| entry.modified)).map_err(cannot)?;
     tell(&args.common, &target.display().to_string(), &moved, word, began.elapsed())

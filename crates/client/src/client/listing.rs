@@ -8,7 +8,7 @@ use twoport_proto::{Entry, Moment, Request, Verb};
 use super::{Client, literal, request};
 use crate::error::Error;
 use crate::local_name::shown;
-use crate::text::TextSink;
+use crate::text::{LineSink, Reading};
 
 /// What is known of the way in which a server takes LIST.
 #[derive(Debug, Default)]
@@ -41,15 +41,8 @@ impl Client {
             return Ok(entries);
         }
         if self.features.has("MLST") {
-            match self.lines(Verb::Mlsd, path).await {
-                Ok(lines) => {
-                    return Ok(lines
-                        .iter()
-                        .filter_map(|line| mlsx::read_line(line))
-                        .filter(|(entry, kind)| *kind == mlsx::MlsKind::Own && is_a_name(&entry.name))
-                        .map(|(entry, _)| entry)
-                        .collect());
-                }
+            match self.gather(Verb::Mlsd, path, Entries::of_mlsd()).await {
+                Ok(read) => return Ok(read.entries),
                 Err(e) if e.is_unknown_command() => self.features.forget("MLST"),
                 Err(e) => return self.list_by_stat(path, now, e).await,
             }
@@ -113,10 +106,10 @@ impl Client {
         let path = literal(path);
         if self.lists.all != Some(false) {
             let flagged: &[u8] = if path.is_empty() { b"-a" } else { b"-a " };
-            match self.lines(Verb::List, &[flagged, &path].concat()).await {
-                Ok(lines) => {
-                    let is_all = lines.iter().any(|line| line.ends_with(b" .."));
-                    match understood(&lines, now) {
+            match self.gather(Verb::List, &[flagged, &path].concat(), Entries::of_list(now)).await {
+                Ok(read) => {
+                    let is_all = read.parent;
+                    match read.understood() {
                         Ok(entries) if is_all || !entries.is_empty() => {
                             self.lists.all = Some(true);
                             return Ok(entries);
@@ -130,7 +123,7 @@ impl Client {
                 Err(e) => return Err(e),
             }
         }
-        let entries = understood(&self.lines(Verb::List, &path).await?, now)?;
+        let entries = self.gather(Verb::List, &path, Entries::of_list(now)).await?.understood()?;
         if !entries.is_empty() {
             self.lists.all.get_or_insert(false);
         }
@@ -150,11 +143,11 @@ impl Client {
         let path = if path.is_empty() { b"." } else { path };
         match self.say(request(Verb::Stat, path)?).await {
             Ok(reply) if reply.lines.len() > 2 => {
-                let between: Vec<Vec<u8>> = reply.lines[1..reply.lines.len() - 1]
-                    .iter()
-                    .map(|line| line.strip_prefix(b" ").unwrap_or(line).to_vec())
-                    .collect();
-                let Ok(entries) = understood(&between, now) else { return Ok(None) };
+                let mut read = Entries::of_list(now);
+                for line in &reply.lines[1..reply.lines.len() - 1] {
+                    read.line(line.strip_prefix(b" ").unwrap_or(line)).map_err(Error::NotUnderstood)?;
+                }
+                let Ok(entries) = read.understood() else { return Ok(None) };
                 // Its times are those of LIST.
                 self.features.forget("MLST");
                 Ok(Some(entries))
@@ -169,27 +162,109 @@ impl Client {
     /// # Errors
     /// When it is refused, or longer than a listing can be.
     pub async fn lines(&mut self, verb: Verb, path: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
-        let (mut sink, text) = TextSink::new();
-        self.receive(verb, path, 0, &mut sink, &Progress::default()).await?;
-        Ok(text.lines())
+        self.gather(verb, path, Lines(Vec::new())).await.map(|lines| lines.0)
+    }
+
+    async fn gather<T: Reading>(&mut self, verb: Verb, path: &[u8], reading: T) -> Result<T, Error> {
+        let (mut sink, lines) = LineSink::new(reading);
+        let came = self.receive(verb, path, 0, &mut sink, &Progress::default()).await;
+        // What was not taken is the server's fault and not that of this machine's files.
+        match (lines.refused(), came) {
+            (Some(why), _) => Err(Error::NotUnderstood(why)),
+            (None, Err(e)) => Err(e),
+            (None, Ok(_)) => lines.finish().map_err(Error::NotUnderstood),
+        }
     }
 }
 
-/// The entries of a listing in one of the dialects of LIST.
-fn understood(lines: &[Vec<u8>], now: Moment) -> Result<Vec<Entry>, Error> {
-    let mut reader = Reader::new(now);
-    let read = lines.iter().filter_map(|line| match reader.line(line) {
-        Outcome::Entry(entry) => Some(entry),
-        Outcome::Nothing | Outcome::Unknown => None,
-    });
-    let entries: Vec<Entry> = read.filter(|entry| is_a_name(&entry.name)).collect();
-    if entries.is_empty() && reader.finish().unknown > 0 {
-        let first = lines.iter().find(|line| !line.is_empty()).map(|line| shown(line)).unwrap_or_default();
-        return Err(Error::NotUnderstood(format!(
-            "the server's listing is in a form that is not understood: {first}"
-        )));
+struct Lines(Vec<Vec<u8>>);
+
+impl Reading for Lines {
+    fn line(&mut self, line: &[u8]) -> Result<(), String> {
+        self.0.push(line.to_vec());
+        if self.0.len() > MOST { Err(too_many()) } else { Ok(()) }
     }
-    Ok(entries)
+}
+
+/// The entries of a listing, read as it comes.
+struct Entries {
+    dialect: Dialect,
+    entries: Vec<Entry>,
+    /// The first line that was not understood.
+    unknown: Option<Vec<u8>>,
+    /// Whether the folder above was among them.
+    parent: bool,
+}
+
+enum Dialect {
+    /// RFC 3659 §7.
+    Mlsd,
+    /// One of those of LIST.
+    List(Box<Reader>),
+}
+
+impl Entries {
+    fn of_mlsd() -> Self {
+        Entries { dialect: Dialect::Mlsd, entries: Vec::new(), unknown: None, parent: false }
+    }
+
+    fn of_list(now: Moment) -> Self {
+        Entries { dialect: Dialect::List(Box::new(Reader::new(now))), ..Entries::of_mlsd() }
+    }
+
+    /// What was read, unless there were lines and none of them was understood.
+    fn understood(self) -> Result<Vec<Entry>, Error> {
+        let lost = match self.dialect {
+            Dialect::Mlsd => 0,
+            Dialect::List(reader) => reader.finish().unknown,
+        };
+        if self.entries.is_empty() && lost > 0 {
+            let first = shown(&self.unknown.unwrap_or_default());
+            let text = format!("the server's listing is in a form that is not understood: {first}");
+            return Err(Error::NotUnderstood(text));
+        }
+        Ok(self.entries)
+    }
+}
+
+impl Reading for Entries {
+    fn line(&mut self, line: &[u8]) -> Result<(), String> {
+        let entry = match &mut self.dialect {
+            Dialect::Mlsd => {
+                mlsx::read_line(line).and_then(|(entry, kind)| (kind == mlsx::MlsKind::Own).then_some(entry))
+            }
+            Dialect::List(reader) => match reader.line(line) {
+                Outcome::Entry(entry) => Some(entry),
+                Outcome::Nothing => {
+                    self.parent |= line.ends_with(b" ..");
+                    None
+                }
+                Outcome::Unknown => {
+                    let first = &line[..line.len().min(200)];
+                    self.unknown.get_or_insert_with(|| first.to_vec());
+                    None
+                }
+            },
+        };
+        if let Some(entry) = entry.filter(|entry| is_a_name(&entry.name)) {
+            if self.entries.len() == MOST {
+                return Err(too_many());
+            }
+            // Nobody asks for the others, and in a large folder they would be most of the memory.
+            let Entry { name, kind, size, modified, .. } = entry;
+            self.entries.push(Entry { modified, ..Entry::new(name, kind, size) });
+        }
+        Ok(())
+    }
+}
+
+/// Entries of one folder that are taken at most: a quarter of a gigabyte of memory.
+const MOST: usize = 1 << 20;
+
+fn too_many() -> String {
+    format!(
+        "the folder has more than {MOST} entries, which is more than is taken; ask for what lies in it by its name"
+    )
 }
 
 /// Whether a path means itself to a server that reads the argument of LIST as a shell would.

@@ -172,3 +172,15 @@ fn debug_shows_no_bytes() {
     buf.feed(b"PASS hunter2");
     assert!(!format!("{buf:?}").contains("hunter2"));
 }
+
+#[test]
+fn a_line_that_is_too_long_is_known_before_its_end() {
+    let mut lines = LineBuf::new(4);
+    lines.feed(b"abcd");
+    assert_eq!((lines.next_line(), lines.is_too_long()), (None, false));
+    lines.feed(b"e");
+    assert_eq!((lines.next_line(), lines.is_too_long()), (None, true));
+    lines.feed(b"\n");
+    assert_eq!(lines.next_line(), Some(Err(LineFault::TooLong { cap: 4 })));
+    assert!(!lines.is_too_long());
+}

@@ -244,9 +244,16 @@ impl ClientSession {
             }
             // A few servers send the final reply of an empty listing without 150; and what is short may be over before
             // we have looked at the connection that it came by.
-            Stage::Commanded(_, early) if good => {
+            Stage::Commanded(_, early) if matches!(reply.code, 226 | 250) => {
                 *early = Some(reply);
                 self.open_when_ready();
+            }
+            // No end of a transfer is said so: it answers something else, and what comes next would be taken for a file.
+            Stage::Commanded(..) if good => {
+                self.gone(Failed::OutOfStep(format!(
+                    "the server answered the transfer with {}",
+                    said(&reply)
+                )));
             }
             Stage::Commanded(..) => self.refused(reply),
             Stage::Dialling { .. } | Stage::Listening => {

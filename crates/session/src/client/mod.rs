@@ -28,6 +28,9 @@ use self::login::Step;
 /// How long a server's last word on a transfer that was cut is waited for.
 const CUT_PATIENCE: Duration = Duration::from_secs(2);
 
+/// Replies that one ask may bring: a slow server says 1yz now and then, and no transfer needs a hundred.
+const CHATTER: u32 = 1000;
+
 /// How a client treats its server.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -95,6 +98,8 @@ pub struct ClientSession {
     outer: Option<Ipv4Addr>,
     out: VecDeque<Output>,
     due: Option<Instant>,
+    /// Replies since the last ask.
+    heard: u32,
 }
 
 #[derive(Debug)]
@@ -138,11 +143,13 @@ impl ClientSession {
             outer: None,
             out: VecDeque::new(),
             due: None,
+            heard: 0,
         }
     }
 
     /// Begins an ask. Nothing else may be asked before its answer.
     pub fn ask(&mut self, now: Instant, ask: Ask) {
+        self.heard = 0;
         match (&self.doing, ask) {
             (Doing::Closed, Ask::Finish { whole: true }) => self.answer(Answer::Unconfirmed),
             (Doing::Closed, _) => {

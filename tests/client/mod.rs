@@ -1,5 +1,6 @@
 //! Our client: with our server, and with servers that are strange on purpose.
 
+mod clock;
 mod crossing;
 mod families;
 mod hostile;

@@ -1,6 +1,7 @@
 //! `Client`: a session with a server. How it is reached, what goes over data connections, listings and files each have
 //! a file of their own; each is a few lines over the machine.
 
+mod clock;
 mod files;
 mod listing;
 mod reach;
@@ -123,6 +124,7 @@ pub struct Client {
     features: Features,
     /// What this server's LIST takes, and where the session is at home, as far as that has been asked.
     lists: listing::Habits,
+    clock: clock::Clock,
     /// MODE as it is.
     mode: Mode,
     company: Company,
@@ -197,8 +199,15 @@ impl Client {
         let known = options.features.take();
         let wanted = options.mode;
         let features = known.clone().unwrap_or_default();
-        let mut client =
-            Client { driver, options, features, lists, mode: Mode::Stream, company: Company::default() };
+        let mut client = Client {
+            driver,
+            options,
+            features,
+            lists,
+            clock: clock::Clock::default(),
+            mode: Mode::Stream,
+            company: Company::default(),
+        };
         client.enter(host, port, login).await?;
         if known.is_none() {
             client.features = match client.say(Request::bare(Verb::Feat)).await {

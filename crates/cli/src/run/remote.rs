@@ -203,7 +203,9 @@ pub(crate) fn ls(args: &Ls) -> Result<(), Stopped> {
         let mut journey = journey(&url, &args.common)?;
         let mut folders = vec![(url.target(), Vec::new(), 0)];
         while let Some((folder, prefix, depth)) = folders.pop() {
-            let listed = journey.run(|| 0, async |client| list(client, &folder).await).await;
+            let listed = journey
+                .run(|| 0, async |client| list(client, &folder, args.long || args.common.json).await)
+                .await;
             let mut below = Vec::new();
             for entry in listed.map_err(|e| about(&url, e))? {
                 let name = [&prefix[..], &entry.name].concat();
@@ -219,11 +221,15 @@ pub(crate) fn ls(args: &Ls) -> Result<(), Stopped> {
     })
 }
 
-async fn list(client: &mut Client, folder: &[u8]) -> Result<Vec<Entry>, Error> {
-    match client.list(folder, now()).await {
-        Err(e) => Err(client.explained(folder, e).await),
-        listed => listed,
+async fn list(client: &mut Client, folder: &[u8], timed: bool) -> Result<Vec<Entry>, Error> {
+    let mut entries = match client.list(folder, now()).await {
+        Err(e) => return Err(client.explained(folder, e).await),
+        Ok(entries) => entries,
+    };
+    if timed {
+        client.settle_times(folder, &mut entries).await?;
     }
+    Ok(entries)
 }
 
 fn show_entry(args: &Ls, name: &[u8], entry: &Entry) -> Result<(), Stopped> {

@@ -8,7 +8,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use twoport_proto::listing::{shift, zone_offset};
 use twoport_proto::{Entry, Kind, Moment};
 
 use super::diff::{Item, Rules, Tree};
@@ -50,12 +49,12 @@ pub async fn remote_tree(
     now: Moment,
     rules: &Rules,
 ) -> Result<Seen, Error> {
-    let (mut seen, mut zone) = (Seen::default(), Zone::default());
+    let mut seen = Seen::default();
     let mut folders = vec![(Vec::new(), 0)];
     while let Some((folder, depth)) = folders.pop() {
         let at = join(root, &folder);
         let is_root = folder.is_empty();
-        let listed = journey.run(|| 0, async |client| list(client, &at, now, &mut zone, is_root).await).await;
+        let listed = journey.run(|| 0, async |client| list(client, &at, now, is_root).await).await;
         let entries = match listed {
             Ok(entries) => entries,
             Err(e) if is_root || matches!(e, Error::Unreachable { .. }) => return Err(e),
@@ -166,18 +165,10 @@ fn local_item(data: &Metadata) -> Item {
     Item { kind, size, modified: Some(modified(data)), precision: 0 }
 }
 
-/// The server's clock, where LIST shows that one and not UTC: by how much it is ahead.
-#[derive(Debug, Default)]
-struct Zone {
-    ahead: Option<i64>,
-    asked: u32,
-}
-
 async fn list(
     client: &mut Client,
     at: &[u8],
     now: Moment,
-    zone: &mut Zone,
     is_root: bool,
 ) -> Result<Vec<(Vec<u8>, Item)>, Error> {
     let mut entries = client.list(at, now).await?;
@@ -185,26 +176,19 @@ async fn list(
     let is_exact = client.features().has("MLST");
     if !is_exact {
         doubt(client, at, &entries, is_root).await?;
-        zone.learn(client, at, &entries).await?;
     }
-    let item = |entry: &mut Entry| {
-        let precision = match entry.modified {
-            Some(at) if !is_exact && at.seconds % 86_400 == 0 => 86_400,
-            Some(at) if !is_exact && at.seconds % 60 == 0 => 60,
-            _ => 1,
-        };
-        if let Some(ahead) = zone.ahead.filter(|_| !is_exact && precision < 86_400) {
-            shift(entry, -ahead);
-        }
-        Item { kind: entry.kind, size: entry.size, modified: entry.modified, precision }
+    let precision = |entry: &Entry| match entry.modified {
+        Some(at) if !is_exact && at.seconds % 86_400 == 0 => 86_400,
+        Some(at) if !is_exact && at.seconds % 60 == 0 => 60,
+        _ => 1,
     };
-    Ok(entries
-        .iter_mut()
-        .map(|entry| {
-            let item = item(entry);
-            (std::mem::take(&mut entry.name), item)
-        })
-        .collect())
+    let precisions: Vec<u32> = entries.iter().map(precision).collect();
+    client.settle_times(at, &mut entries).await?;
+    let item = |(entry, precision): (Entry, u32)| {
+        let item = Item { kind: entry.kind, size: entry.size, modified: entry.modified, precision };
+        (entry.name, item)
+    };
+    Ok(entries.into_iter().zip(precisions).map(item).collect())
 }
 
 /// LIST of what is not there, may not be read or is a file looks to many servers (vsftpd for one) like a folder that is
@@ -221,31 +205,7 @@ async fn doubt(client: &mut Client, at: &[u8], entries: &[Entry], is_root: bool)
     }
 }
 
-impl Zone {
-    /// Asks for the time of a file once more in a form that is UTC.
-    async fn learn(&mut self, client: &mut Client, at: &[u8], entries: &[Entry]) -> Result<(), Error> {
-        for entry in entries.iter().filter(|entry| entry.kind == Kind::File) {
-            let Some(listed) = entry.modified.filter(|listed| listed.seconds % 86_400 != 0) else { continue };
-            if self.ahead.is_some() || self.asked >= ASKED {
-                return Ok(());
-            }
-            self.asked += 1;
-            match client.stat(&join(at, &entry.name)).await {
-                Ok(Entry { modified: Some(told), .. }) => {
-                    self.ahead = zone_offset(listed, told, listed.seconds % 60 == 0);
-                }
-                Ok(_) | Err(Error::Refused { .. } | Error::BadArgument(_)) => {}
-                Err(e) => return Err(e),
-            }
-        }
-        Ok(())
-    }
-}
-
 /// Folders below each other at most: a tree that is deeper has a loop in it.
 const DEPTH: usize = 100;
 
 const TOO_DEEP: &str = "it lies more than 100 folders deep, as in a loop";
-
-/// Files whose time is asked for to learn the server's zone, at most.
-const ASKED: u32 = 3;

@@ -5,9 +5,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use twoport_client::Journey;
-use twoport_client::mirror::{Rules, remote_tree};
-use twoport_proto::{Moment, Secret};
+use twoport_proto::Moment;
 
 use super::house::{enter, wait};
 
@@ -111,24 +109,4 @@ fn a_server_that_does_not_tell_is_asked_a_few_times_and_keeps_its_own_time() {
         assert_eq!(found[3].1, "20251231233000");
         assert!(asked.len() <= 3, "{asked:?}");
     }
-}
-
-#[test]
-fn a_mirror_compares_in_utc() {
-    let (port, running, _) = serve(|name| if name == "new" { "213 20260727014517" } else { "550 no" });
-    let login = (b"anna".to_vec(), Secret::new("secret"), None);
-    let mut journey =
-        Journey::new("127.0.0.1", port, login, twoport_client::Options::default(), Box::new(|_| {}));
-    let seen = wait(async {
-        let seen = remote_tree(&mut journey, b"", NOW, &Rules::default()).await.unwrap();
-        journey.end().await;
-        seen
-    });
-    running.join().unwrap();
-    let item = |name: &str| seen.tree[name.as_bytes()];
-    assert_eq!(
-        (item("new").modified.unwrap().stamp().as_str(), item("new").precision),
-        ("20260727014500", 60)
-    );
-    assert_eq!(item("old").precision, 86_400);
 }

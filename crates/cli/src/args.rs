@@ -83,6 +83,9 @@ pub(crate) struct Common {
     /// The charset of the server's names, such as latin1, cp1251, shift_jis, euc-kr [default: UTF-8]
     #[arg(long, value_name = "NAME")]
     pub(crate) charset: Option<String>,
+    /// Compressed on the way (MODE Z), where the server offers that
+    #[arg(long)]
+    pub(crate) compress: bool,
     /// How long a connection or a reply may take
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) timeout: u64,

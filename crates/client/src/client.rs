@@ -254,6 +254,17 @@ impl Client {
         self.driver.flights()
     }
 
+    /// Whether a flight has been seen to arrive.
+    pub(crate) fn has_flown(&self) -> bool {
+        self.driver.has_flown()
+    }
+
+    /// Whether the data connection stays open for the next transfer, so that transfers can be asked for ahead.
+    #[must_use]
+    pub fn keeps_link(&self) -> bool {
+        self.driver.keeps_link()
+    }
+
     /// The next transfers are some of many: the data connection of the one after is asked for ahead where `more` is set,
     /// and with `times` a fetch asks when its file was changed, both in one flight with the transfer and only where the
     /// server bears that.

@@ -2,9 +2,9 @@
 //! tell how far the clock is ahead, and with that the whole listing is UTC.
 
 use twoport_proto::listing::{shift, zone_offset};
-use twoport_proto::{Entry, Kind, Moment, Verb};
+use twoport_proto::{Entry, Kind};
 
-use super::{Client, request};
+use super::Client;
 use crate::error::Error;
 use crate::mirror::join;
 
@@ -40,22 +40,13 @@ impl Client {
             }
             self.clock.asked += 1;
             let Some(listed) = entry.modified else { continue };
-            let path = join(folder, &entry.name);
-            let asked = match self.on_server(&path) {
-                Ok(path) => request(Verb::Mdtm, &path),
-                Err(e) => Err(e),
-            };
-            match asked {
-                Ok(asked) => match self.say(asked).await {
-                    Ok(reply) => {
-                        let told = Moment::read_stamp(reply.text().trim().as_bytes()).ok();
-                        self.clock.ahead =
-                            told.and_then(|told| zone_offset(listed, told, listed.seconds % 60 == 0));
-                    }
-                    Err(Error::Refused { .. }) => {}
-                    Err(e) => return Err(e),
-                },
-                Err(_) => continue,
+            match self.modified(&join(folder, &entry.name)).await {
+                Ok(told) => {
+                    let ahead = told.and_then(|told| zone_offset(listed, told, listed.seconds % 60 == 0));
+                    self.clock.ahead = ahead;
+                }
+                Err(Error::Refused { .. } | Error::BadArgument(_)) => {}
+                Err(e) => return Err(e),
             }
         }
         if let Some(ahead) = self.clock.ahead {

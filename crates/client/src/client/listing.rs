@@ -15,6 +15,8 @@ use crate::text::{LineSink, Reading};
 pub(super) struct Habits {
     /// Whether it takes `-a`: without it vsftpd and ls itself leave out what begins with a dot.
     all: Option<bool>,
+    /// Whether MDTM is not known there.
+    pub(super) no_times: bool,
     /// The folder of the login, as PWD told it.
     home: Option<Vec<u8>>,
 }
@@ -155,6 +157,17 @@ impl Client {
             Ok(_) | Err(Error::Refused { .. }) => Ok(None),
             Err(e) => Err(e),
         }
+    }
+
+    /// Says already now that these folders will be listed, in this order, by MLSD over the data connection that stays open.
+    /// False where there is none, and then nothing was said. Each must then be listed in its turn.
+    ///
+    /// # Errors
+    /// When a path cannot be sent.
+    pub async fn list_ahead(&mut self, paths: &[&[u8]]) -> Result<bool, Error> {
+        let paths: Vec<_> = paths.iter().map(|path| self.on_server(path)).collect::<Result<_, _>>()?;
+        let paths: Vec<&[u8]> = paths.iter().map(AsRef::as_ref).collect();
+        self.ahead(Verb::Mlsd, &paths, true).await
     }
 
     /// The lines of a listing, as they came; the path is the server's, in its charset.

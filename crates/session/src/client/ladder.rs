@@ -315,6 +315,7 @@ impl ClientSession {
         match result {
             Ok(peer) => {
                 let rung = self.settings.rungs[climb.rung % self.settings.rungs.len()];
+                self.flown |= climb.in_flight;
                 let corrected = told.is_some_and(|told| SocketAddr::V4(told) != peer);
                 if let (Some(told), true) = (told, corrected) {
                     self.out.push_back(Output::Stepped(format!("227 said {told}; {peer} answered")));

@@ -89,6 +89,8 @@ pub struct ClientSession {
     early: VecDeque<ReceivedReply>,
     /// Commands of transfers that were said ahead of their turn.
     commands: VecDeque<Request>,
+    /// Whether a port that was asked for ahead has led somewhere.
+    flown: bool,
     /// MODE B was agreed on.
     block: bool,
     /// The road of the transfer under way, and of the data connection that is open for the next.
@@ -137,6 +139,7 @@ impl ClientSession {
             ahead: None,
             early: VecDeque::new(),
             commands: VecDeque::new(),
+            flown: false,
             block: false,
             road: None,
             kept: None,

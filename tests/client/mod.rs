@@ -2,8 +2,10 @@
 
 mod alive;
 mod blocking;
+mod clock;
 mod crossing;
 mod examples;
+mod families;
 mod hostile;
 mod house;
 mod last_word;

@@ -1,13 +1,14 @@
 //! `Client`: a session with a server. How it is reached, what goes over data connections, listings and files each have
 //! a file of their own; each is a few lines over the machine.
 
+mod clock;
 mod files;
 mod listing;
 mod reach;
 mod transfer;
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use twoport_pipe::{Rate, Terms};
@@ -15,9 +16,11 @@ use twoport_proto::modes::Mode;
 use twoport_proto::reply_reader::ReceivedReply;
 use twoport_proto::{Moment, Request, Secret, Verb};
 use twoport_session::client::Settings;
-use twoport_session::client::io::{Answer, Ask, Flights, Road, Rung};
+use twoport_session::client::io::{Answer, Ask, Failed, Flights, Road, Rung};
 
+pub(crate) use self::reach::has_family;
 use self::reach::{reach, through};
+use crate::charset::Charset;
 use crate::drive::{Driver, Listener, Notice, Way};
 use crate::error::Error;
 use crate::features::Features;
@@ -39,6 +42,14 @@ pub struct Options {
     pub mss: Option<u16>,
     /// The proxy that every connection goes through.
     pub proxy: Option<Named>,
+    /// The addresses of the server where they are known already; it is looked up when there are none.
+    pub addresses: Vec<IpAddr>,
+    /// The address family to reach the server over, where it has an address of it that answers.
+    pub family: Option<Family>,
+    /// The charset of the server's names.
+    pub charset: Charset,
+    /// Whether listings are asked for over the control connection first, where the session before found no road at all.
+    pub stat_first: bool,
     /// Whether commands may be said in one flight.
     pub flights: Flights,
     /// How bytes are carried, where the server offers that: MODE B for many files over one data connection, MODE Z for
@@ -64,6 +75,10 @@ impl Default for Options {
             opening: settings.opening_patience,
             mss: None,
             proxy: None,
+            addresses: Vec::new(),
+            family: None,
+            charset: Charset::default(),
+            stat_first: false,
             rate: None,
             noop: settings.noop,
             flights: Flights::default(),
@@ -77,8 +92,40 @@ impl Default for Options {
 /// A user, the password, and the account for servers that ask for one.
 pub type Login = (Vec<u8>, Secret, Option<Secret>);
 
-/// Name, password, and the account that a few servers ask for.
-type Login = (Vec<u8>, Secret, Option<Secret>);
+/// Which of the two kinds of addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Family {
+    /// That of an address.
+    #[must_use]
+    pub fn of(address: &SocketAddr) -> Family {
+        if address.is_ipv4() { Family::V4 } else { Family::V6 }
+    }
+
+    /// The other one.
+    #[must_use]
+    pub fn other(self) -> Family {
+        match self {
+            Family::V4 => Family::V6,
+            Family::V6 => Family::V4,
+        }
+    }
+
+    /// `IPv4` or `IPv6`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Family::V4 => "IPv4",
+            Family::V6 => "IPv6",
+        }
+    }
+}
 
 /// A session with a server.
 pub struct Client {
@@ -87,6 +134,7 @@ pub struct Client {
     features: Features,
     /// What this server's LIST takes, and where the session is at home, as far as that has been asked.
     lists: listing::Habits,
+    clock: clock::Clock,
     /// MODE as it is.
     mode: Mode,
     company: Company,
@@ -162,8 +210,15 @@ impl Client {
         let known = options.features.take();
         let wanted = options.mode;
         let features = known.clone().unwrap_or_default();
-        let mut client =
-            Client { driver, options, features, lists, mode: Mode::Stream, company: Company::default() };
+        let mut client = Client {
+            driver,
+            options,
+            features,
+            lists,
+            clock: clock::Clock::default(),
+            mode: Mode::Stream,
+            company: Company::default(),
+        };
         let anew = login.clone();
         client.enter(host, port, login).await?;
         if known.is_none() {
@@ -172,7 +227,8 @@ impl Client {
                 None => return client.begin_anew(host, port, anew).await,
             }
         }
-        if client.features.has("UTF8") {
+        // Whoever names a charset wants the names as they lie there.
+        if client.features.has("UTF8") && client.options.charset.is_utf8() {
             client.tolerant(Verb::Opts, b"UTF8 ON").await?;
         }
         client.carry_by(wanted).await?;
@@ -297,6 +353,22 @@ impl Client {
         let _ = tokio::time::timeout(GOODBYE.min(self.options.timeout), self.driver.ask(Ask::Quit)).await;
     }
 
+    /// A failure, with the server's words in its charset.
+    fn failure(&self, failed: Failed) -> Error {
+        match failed {
+            Failed::Refused(reply) => {
+                let text = self.options.charset.text(&reply.lines.join(&b'\n'));
+                Error::Refused { code: reply.code, text }
+            }
+            failed => failed.into(),
+        }
+    }
+
+    /// A path of ours as the server has it.
+    fn on_server<'a>(&self, path: &'a [u8]) -> Result<Cow<'a, [u8]>, Error> {
+        self.options.charset.encode(path).map_err(|e| Error::BadArgument(e.to_string()))
+    }
+
     /// What every transfer is held to.
     fn terms(&self) -> Terms {
         Terms { stall: self.options.stall, rate: self.options.rate.clone() }
@@ -317,7 +389,7 @@ impl Client {
     async fn done(&mut self, ask: Ask) -> Result<ReceivedReply, Error> {
         match self.driver.ask(ask).await {
             Answer::Done(reply) => Ok(reply),
-            Answer::Failed(failed) => Err(failed.into()),
+            Answer::Failed(failed) => Err(self.failure(failed)),
             Answer::Open(_) | Answer::Unconfirmed => Err(Error::OutOfStep("out of step".to_owned())),
         }
     }

@@ -9,7 +9,7 @@ use twoport_pipe::Progress;
 use twoport_proto::modes::Mode;
 use twoport_session::client::io::{Flights, Rung};
 
-use crate::client::{Client, Login, Options};
+use crate::client::{Client, Family, Login, Options, has_family};
 use crate::drive::{Listener, Notice};
 use crate::error::Error;
 use crate::features::Features;
@@ -39,6 +39,10 @@ pub struct Journey {
     client: Option<Client>,
     memory: Option<Remembered>,
     retries: u32,
+    /// The rungs as they were wanted at first.
+    rungs: Vec<Rung>,
+    /// The rungs as far as they were tried over the address family that is not in use now; none when it was not tried.
+    elsewhere: Option<Vec<Rung>>,
     known: Arc<Mutex<Known>>,
 }
 
@@ -76,6 +80,8 @@ impl Journey {
             host: host.to_owned(),
             port,
             login,
+            rungs: options.rungs.clone(),
+            elsewhere: None,
             options,
             notice,
             client: None,
@@ -106,6 +112,8 @@ impl Journey {
             client: None,
             memory: self.memory.clone(),
             retries: self.retries,
+            rungs: self.rungs.clone(),
+            elsewhere: self.elsewhere.clone(),
             known: Arc::clone(&self.known),
         }
     }
@@ -239,6 +247,7 @@ impl Journey {
         let (mut fruitless, mut since, mut before) = (0, Instant::now(), further());
         let mut met = self.client.is_some();
         loop {
+            let mut untried = false;
             let error = match self.session().await {
                 // Nobody was ever met there: asking again tells nothing new.
                 Err(e) if !met => return Err(e),
@@ -253,6 +262,7 @@ impl Journey {
                         met = true;
                         self.absorb(&client, Some(matches!(e, Error::Refused { .. })));
                         self.learn(&e, client.rung(), further() > before);
+                        untried = self.change_family(&e, Family::of(&client.server())).await;
                         // A session that said no in order can still be used for something else.
                         if matches!(e, Error::Refused { .. } | Error::NotUnderstood(_)) && !may_help(&e) {
                             self.client = Some(client);
@@ -268,7 +278,7 @@ impl Journey {
                 fruitless += 1;
             }
             let hope = HOPE.saturating_mul(self.retries.saturating_add(1));
-            if !may_help(&error) || fruitless > self.retries || since.elapsed() >= hope {
+            if !(may_help(&error) || untried) || fruitless > self.retries || since.elapsed() >= hope {
                 if matches!(error, Error::Unreachable { .. }) {
                     self.write_down(None);
                 }
@@ -357,6 +367,10 @@ impl Journey {
         if let Some(rung) = rung {
             self.begin_with(rung);
         }
+        // The session may have gone with its last rung, and a listing needs no data connection.
+        if matches!(error, Error::Unreachable { steps, .. } if !steps.is_empty()) {
+            self.options.stat_first = true;
+        }
         // Connected, begun, and then nothing at all: large segments are swallowed somewhere.
         if let Error::Short { bytes, .. } = error
             && !came_further
@@ -364,6 +378,25 @@ impl Journey {
         {
             self.options.mss = Some(SMALL_SEGMENTS);
         }
+    }
+
+    /// Where no road carries over one address family, the other one may have one: a tunnel, a firewall or a server that
+    /// knows its commands for one family only. True when the other has not been tried.
+    async fn change_family(&mut self, error: &Error, used: Family) -> bool {
+        let no_road = matches!(error, Error::Unreachable { steps, .. } if !steps.is_empty());
+        let other = used.other();
+        if !no_road
+            || self.options.proxy.is_some()
+            || !has_family(&self.host, self.port, other, &self.options).await
+        {
+            return false;
+        }
+        let untried = self.elsewhere.is_none();
+        let next = self.elsewhere.take().unwrap_or_else(|| self.rungs.clone());
+        self.elsewhere = Some(std::mem::replace(&mut self.options.rungs, next));
+        self.options.family = Some(other);
+        self.tell(format!("no road over {}; the next session goes over {}", used.name(), other.name()));
+        untried
     }
 
     fn tell(&self, why: String) {

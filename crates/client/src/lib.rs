@@ -37,6 +37,7 @@
 //! that it is meant for ([`local_name::LocalName`]), and a password is in no notice and in no error.
 
 pub mod blocking;
+pub mod charset;
 pub mod client;
 pub mod drive;
 pub mod error;
@@ -51,7 +52,8 @@ mod text;
 pub mod upload;
 pub mod url;
 
-pub use client::{Client, Login, Moved, Options, Put};
+pub use charset::Charset;
+pub use client::{Client, Family, Login, Moved, Options, Put};
 pub use drive::{Listener, Notice, deaf};
 pub use error::Error;
 pub use features::Features;

@@ -24,6 +24,7 @@ impl Client {
         sink: &mut Sink,
         progress: &Progress,
     ) -> Result<Moved, Error> {
+        let path = &self.on_server(path)?;
         self.receive(Verb::Retr, path, from, sink, progress).await
     }
 
@@ -68,7 +69,9 @@ impl Client {
     /// # Errors
     /// When a path cannot be sent.
     pub async fn fetch_ahead(&mut self, paths: &[&[u8]]) -> Result<bool, Error> {
-        self.ahead(Verb::Retr, paths, false).await
+        let paths: Vec<_> = paths.iter().map(|path| self.on_server(path)).collect::<Result<_, _>>()?;
+        let paths: Vec<&[u8]> = paths.iter().map(AsRef::as_ref).collect();
+        self.ahead(Verb::Retr, &paths, false).await
     }
 
     pub(super) async fn ahead(&mut self, verb: Verb, paths: &[&[u8]], ascii: bool) -> Result<bool, Error> {
@@ -94,6 +97,7 @@ impl Client {
         body: Body,
         progress: &Progress,
     ) -> Result<Moved, Error> {
+        let path = &self.on_server(path)?;
         let (verb, from) = match put {
             Put::Replace => (Verb::Stor, 0),
             Put::Resume(from) => (Verb::Stor, from),
@@ -131,7 +135,7 @@ impl Client {
                 Some(wire) => Ok((wire, road)),
                 None => Err(Error::OutOfStep("the data connection is not there".to_owned())),
             },
-            Answer::Failed(failed) => Err(failed.into()),
+            Answer::Failed(failed) => Err(self.failure(failed)),
             Answer::Done(reply) => Err(Error::refused(&reply)),
             Answer::Unconfirmed => Err(Error::OutOfStep("the server fell silent".to_owned())),
         }

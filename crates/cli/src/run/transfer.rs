@@ -80,7 +80,12 @@ async fn get_one(url: &Url, target: PathBuf, args: &Get) -> Result<(), Stopped> 
             Ok(moved) => moved,
         };
         // The time is worth a question and no failure.
-        let entry = client.stat(&remote).await.ok();
+        let mut entry = client.stat(&remote).await.ok();
+        if let Some(told) = entry.as_mut().filter(|told| told.size < at.get())
+            && let Ok(Some(size)) = client.size(&remote).await
+        {
+            told.size = size;
+        }
         Ok((moved, entry))
     };
     let got = journey.run(|| at.get(), fetching).await;
@@ -212,14 +217,15 @@ async fn put_one(journey: &mut Journey, local: &Path, remote: &[u8], args: &Put)
         };
         let from = from.filter(|from| *from <= size).unwrap_or(0);
         reached.set(from);
-        let how = match (args.append, from) {
-            (true, _) => twoport_client::Put::Append,
-            (false, 0) => twoport_client::Put::Replace,
-            (false, from) => twoport_client::Put::Resume(from),
+        let moved = if args.append {
+            let length = (size > from).then_some(size - from);
+            let body = Body::File { file: Arc::clone(&file), from, length };
+            client.store(remote, twoport_client::Put::Append, body, &progress).await?
+        } else {
+            let (moved, began) = client.store_from(remote, &file, from..size, &progress).await?;
+            reached.set(began);
+            moved
         };
-        let length = (size > from).then_some(size - from);
-        let body = Body::File { file: Arc::clone(&file), from, length };
-        let moved = client.store(remote, how, body, &progress).await?;
         if let Some(modified) = data.modified().ok().and_then(moment) {
             client.set_modified(remote, modified).await?;
         }

@@ -21,14 +21,7 @@ impl Client {
                 .map(|(entry, _)| Entry { name: last_part(path), ..entry })
                 .ok_or_else(|| Error::OutOfStep(format!("MLST was answered {}", reply.text())));
         }
-        // SIZE counts bytes of the file under TYPE I only.
-        self.say(request(Verb::Type, b"I")?).await?;
-        let size = match self.say(request(Verb::Size, path)?).await {
-            Ok(reply) => reply.text().trim().parse().ok(),
-            Err(Error::Refused { .. }) => None,
-            Err(e) => return Err(e),
-        };
-        let Some(size) = size else {
+        let Some(size) = self.size(path).await? else {
             let here = self.say(Request::bare(Verb::Pwd)).await?;
             self.say(request(Verb::Cwd, path)?).await?;
             if let Some(home) = twoport_proto::path::unquoted(here.text().as_bytes()) {
@@ -41,6 +34,21 @@ impl Client {
             entry.modified = Moment::read_stamp(reply.text().trim().as_bytes()).ok();
         }
         Ok(entry)
+    }
+
+    /// How many bytes RETR would send, by SIZE; none where the server does not say. It follows links, where ProFTPD's MLST
+    /// tells the link's own size.
+    ///
+    /// # Errors
+    /// When the connection broke.
+    pub async fn size(&mut self, path: &[u8]) -> Result<Option<u64>, Error> {
+        // SIZE counts bytes of the file under TYPE I only.
+        self.say(request(Verb::Type, b"I")?).await?;
+        match self.say(request(Verb::Size, path)?).await {
+            Ok(reply) => Ok(reply.text().trim().parse().ok()),
+            Err(Error::Refused { .. }) => Ok(None),
+            Err(e) => Err(e),
+        }
     }
 
     /// The hash of a file and the name of its algorithm: HASH where the server has it, else the best of its elders.

@@ -1,6 +1,9 @@
 //! Fetching and storing: the data connection from the ask to its last word.
 
+use std::fs::File;
 use std::io;
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use twoport_net::DataStream;
@@ -79,6 +82,31 @@ impl Client {
             }
         };
         self.finish(moved, road).await
+    }
+
+    /// Stores the bytes `range` of a file, up to its end; all of it where the server lets nobody go on in the middle, as
+    /// ProFTPD as it comes. Gives where it began.
+    ///
+    /// # Errors
+    /// As [`store`](Client::store).
+    pub async fn store_from(
+        &mut self,
+        path: &[u8],
+        file: &Arc<File>,
+        range: Range<u64>,
+        progress: &Progress,
+    ) -> Result<(Moved, u64), Error> {
+        let body = |from: u64| {
+            let length = (range.end > from).then_some(range.end - from);
+            Body::File { file: Arc::clone(file), from, length }
+        };
+        if range.start > 0 {
+            match self.store(path, Put::Resume(range.start), body(range.start), progress).await {
+                Err(Error::Refused { code: 451 | 500..=504 | 550 | 554 | 555, .. }) => {}
+                stored => return stored.map(|moved| (moved, range.start)),
+            }
+        }
+        self.store(path, Put::Replace, body(0), progress).await.map(|moved| (moved, 0))
     }
 
     async fn open(&mut self, request: Request, from: u64, ascii: bool) -> Result<(DataStream, Road), Error> {

@@ -11,12 +11,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use twoport_pipe::{Body, Progress, Sink};
+use twoport_pipe::{Progress, Sink};
 use twoport_proto::{Kind, Moment};
 
 use super::diff::{Plan, Step, Why};
 use super::tree::{join, modified};
-use crate::client::{Client, Put};
+use crate::client::Client;
 use crate::error::Error;
 use crate::journey::Journey;
 use crate::local_name::{Begin, Download, LocalName, beneath, make_folder};
@@ -312,11 +312,8 @@ impl<'a> Work<'a> {
             let again = met.replace(true) && is_new;
             let from = if again { there(client, &remote).await? } else { 0 };
             let from = if from <= size { from } else { 0 };
-            let put = if from == 0 { Put::Replace } else { Put::Resume(from) };
             began.set((from, progress.moved()));
-            let length = (size > from).then_some(size - from);
-            let body = Body::File { file: Arc::clone(&file), from, length };
-            client.store(&remote, put, body, &progress).await?;
+            client.store_from(&remote, &file, from..size, &progress).await?;
             client.set_modified(&remote, modified(&data)).await
         };
         let reached = || began.get().0 + (progress.moved() - began.get().1);

@@ -199,7 +199,7 @@ fn when_no_rung_carries_every_step_is_told() {
     wait(async {
         let (mut client, _) = enter(port, Options::default()).await.unwrap();
         match fetch(&mut client, b"file", 0).await {
-            Err(Error::Unreachable { steps, .. }) => assert_eq!(steps.len(), 4, "{steps:?}"),
+            Err(Error::Unreachable { steps, .. }) => assert_eq!(steps.len(), 5, "{steps:?}"),
             other => panic!("{other:?}"),
         }
         client.quit().await;

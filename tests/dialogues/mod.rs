@@ -57,6 +57,7 @@ dialogues! {
     hash_and_its_elders
     help_tells_every_command
     host_comes_before_user
+    in_blocks_one_connection_carries_many_files
     leaving_while_listening_gives_the_port_back
     lines_that_are_no_commands
     links_that_do_not_come

@@ -11,31 +11,31 @@ use crate::support::files::{bytes, room};
 use crate::support::server::binary;
 
 /// A folder of the client's, and the server's URL.
-struct Desk {
-    house: House,
+pub(super) struct Desk {
+    pub(super) house: House,
     folder: tempfile::TempDir,
 }
 
 impl Desk {
-    fn new() -> Desk {
+    pub(super) fn new() -> Desk {
         Desk { house: House::open(), folder: tempfile::tempdir_in(room()).unwrap() }
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(super) fn url(&self, path: &str) -> String {
         format!("ftp://anna:secret@{}/{path}", self.house.address)
     }
 
-    fn here(&self, name: &str) -> std::path::PathBuf {
+    pub(super) fn here(&self, name: &str) -> std::path::PathBuf {
         self.folder.path().join(name)
     }
 
-    fn run(&self, args: &[&str]) -> Output {
+    pub(super) fn run(&self, args: &[&str]) -> Output {
         run_in(self.folder.path(), args)
     }
 
     /// It ends with this code; gives what it printed.
     #[track_caller]
-    fn ends(&self, args: &[&str], code: i32) -> (String, String) {
+    pub(super) fn ends(&self, args: &[&str], code: i32) -> (String, String) {
         let output = self.run(args);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let (out, err) = (text(&output.stdout), text(&output.stderr));
@@ -45,10 +45,10 @@ impl Desk {
     }
 }
 
-pub(super) fn run_in(folder: &Path, args: &[&str]) -> Output {
+pub(crate) fn run_in(folder: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(binary());
     command.args(args).current_dir(folder).env("HOME", folder).stdin(Stdio::null());
-    for name in ["ALL_PROXY", "all_proxy", "NETRC"] {
+    for name in ["ALL_PROXY", "all_proxy", "ftp_proxy", "FTP_PROXY", "NETRC"] {
         command.env_remove(name);
     }
     command.output().expect("the program runs")

@@ -1,7 +1,12 @@
 //! The program's face: what it prints, which codes it ends with, and what it says of things that cannot be right.
 
+mod bars;
 mod client;
 mod cut;
+mod json;
+mod limits;
+
+pub(crate) use client::run_in;
 
 use std::fs;
 use std::io::{BufRead, BufReader};

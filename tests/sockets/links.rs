@@ -1,7 +1,7 @@
 //! Both modes over both families, strangers, spent ranges, and who is connected to.
 
 use std::io::{ErrorKind, Read};
-use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use twoport_proto::hostport;
@@ -170,7 +170,12 @@ fn a_refused_connect_back_says_where() {
 
 #[test]
 fn active_mode_comes_from_port_20_when_asked_for() {
-    let house = House::with(|settings| settings.active = Active::Port20);
+    // An address of its own: whoever else on this machine has just used port 20 of 127.0.0.1 keeps it for a minute.
+    let [.., high, low] = std::process::id().to_be_bytes();
+    let house = House::with(|settings| {
+        settings.active = Active::Port20;
+        settings.listen = vec![SocketAddr::from(([127, 20, high, low | 1], 0))];
+    });
     house.put("a", b"hello");
     let mut peer = house.enter();
     for turn in 0..3 {

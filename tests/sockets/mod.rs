@@ -4,6 +4,7 @@ mod files;
 pub(crate) mod house;
 mod links;
 mod many;
+mod modes;
 mod order;
 pub(crate) mod peer;
 mod process;

@@ -3,3 +3,4 @@
 pub(crate) mod files;
 pub(crate) mod program;
 pub(crate) mod server;
+pub(crate) mod terminal;

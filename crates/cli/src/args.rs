@@ -1,6 +1,7 @@
 //! What was typed, and nothing more: no file is opened here and nothing is decided.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -47,6 +48,26 @@ pub(crate) enum Command {
     Man(Man),
 }
 
+impl Command {
+    /// What was said to the client about how to work; none for a command that talks to no server.
+    pub(crate) fn common(&self) -> Option<&Common> {
+        match self {
+            Command::Ls(args) => Some(&args.common),
+            Command::Get(args) => Some(&args.common),
+            Command::Put(args) => Some(&args.common),
+            Command::Mirror(args) => Some(&args.common),
+            Command::Rm(args) => Some(&args.common),
+            Command::Mv(args) => Some(&args.common),
+            Command::Cat(args)
+            | Command::Mkdir(args)
+            | Command::Rmdir(args)
+            | Command::Stat(args)
+            | Command::Hash(args) => Some(&args.common),
+            Command::Serve(_) | Command::Check(_) | Command::Completions(_) | Command::Man(_) => None,
+        }
+    }
+}
+
 /// What every command of the client takes.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Common {
@@ -62,6 +83,12 @@ pub(crate) struct Common {
     /// How long a connection or a reply may take
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) timeout: u64,
+    /// How often what came no further is tried again in a new session
+    #[arg(long, value_name = "N", default_value_t = twoport_client::journey::RETRIES)]
+    pub(crate) retries: u32,
+    /// Bytes a second at most, over all sessions together; k, M and G are 1024, 1024² and 1024³
+    #[arg(long, value_name = "RATE", value_parser = bytes_per_second)]
+    pub(crate) limit_rate: Option<NonZeroU64>,
     /// The dialogue on stderr: what is sent behind '---> ', replies as they came
     #[arg(long)]
     pub(crate) trace: bool,
@@ -302,6 +329,25 @@ pub(crate) enum Resumption {
     Require,
 }
 
+/// `500`, `64k`, `1.5M`.
+fn bytes_per_second(text: &str) -> Result<NonZeroU64, String> {
+    let unit = match text.bytes().last().map(|b| b.to_ascii_lowercase()) {
+        Some(b'k') => 1 << 10,
+        Some(b'm') => 1 << 20,
+        Some(b'g') => 1 << 30,
+        _ => 1_u64,
+    };
+    let number = if unit == 1 { text } else { &text[..text.len() - 1] };
+    let is_plain = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let number: Option<f64> = if is_plain { number.parse().ok() } else { None };
+    #[expect(clippy::cast_precision_loss, reason = "a unit is a power of two")]
+    let bytes = number.map(|number| number * unit as f64).filter(|bytes| (1.0..1e18).contains(bytes));
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and 1e18")]
+    bytes
+        .and_then(|bytes| NonZeroU64::new(bytes as u64))
+        .ok_or_else(|| "a number of bytes a second of at least 1, as 500, 64k or 1.5M".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -311,5 +357,16 @@ mod tests {
     #[test]
     fn the_flags_do_not_contradict_each_other() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_rate_is_a_number_with_or_without_a_unit() {
+        for (text, bytes) in [("1", 1), ("500", 500), ("64k", 65_536), ("1.5M", 1_572_864), ("2G", 2 << 30)] {
+            assert_eq!(bytes_per_second(text).unwrap().get(), bytes, "{text}");
+        }
+        for text in ["", "0", "k", "-1", "+1", "1e9", "inf", "0.5", "1kk", "9999999999G", "k1", "1.2.3", "µ"]
+        {
+            bytes_per_second(text).unwrap_err();
+        }
     }
 }

@@ -25,6 +25,22 @@ pub(crate) enum Exit {
     Incomplete = 7,
 }
 
+impl Exit {
+    /// One word for a script, as the code is one number.
+    pub(crate) fn cause(self) -> &'static str {
+        match self {
+            Exit::Done => "done",
+            Exit::NotFound => "not-found",
+            Exit::Usage => "usage",
+            Exit::Refused => "refused",
+            Exit::Unreachable => "unreachable",
+            Exit::Insecure => "insecure",
+            Exit::Local => "local",
+            Exit::Incomplete => "incomplete",
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
         ExitCode::from(exit as u8)
@@ -55,7 +71,7 @@ impl From<Error> for Stopped {
             Error::Refused { .. } => Exit::Refused,
             Error::Unreachable { .. } | Error::OutOfStep(_) | Error::NotUnderstood(_) => Exit::Unreachable,
             Error::BadArgument(_) => Exit::Usage,
-            Error::Short { .. } => Exit::Incomplete,
+            Error::Short { .. } | Error::Unconfirmed { .. } => Exit::Incomplete,
             Error::Local { .. } => Exit::Local,
         };
         Stopped { exit, text: e.to_string() }

@@ -2,6 +2,7 @@
 
 mod args;
 mod exit;
+mod progress;
 mod run;
 mod settle;
 mod show;
@@ -22,6 +23,9 @@ fn main() -> ExitCode {
             return code.into();
         }
     };
+    // What `cat` prints is the file and nothing else.
+    let json =
+        args.command.common().is_some_and(|common| common.json) && !matches!(args.command, Command::Cat(_));
     let ended = match args.command {
         Command::Serve(serve) => run::serve::serve(serve),
         Command::Ls(ls) => run::remote::ls(&ls),
@@ -42,6 +46,10 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => Exit::Done.into(),
         Err(stopped) => {
+            if json {
+                // A reader that has gone has seen enough; stderr says it in any case.
+                let _ = show::object(&show::failure(None, &stopped));
+            }
             eprintln!("twoport: {}", show::plain(&stopped.text));
             stopped.exit.into()
         }

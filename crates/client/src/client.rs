@@ -10,16 +10,18 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use twoport_net::socks::Proxy;
+use twoport_pipe::{Rate, Terms};
+use twoport_proto::modes::Mode;
 use twoport_proto::reply_reader::ReceivedReply;
-use twoport_proto::{Request, Secret, Verb};
+use twoport_proto::{Moment, Request, Secret, Verb};
 use twoport_session::client::Settings;
-use twoport_session::client::io::{Answer, Ask, Road, Rung};
+use twoport_session::client::io::{Answer, Ask, Flights, Road, Rung};
 
 use self::reach::{reach, through};
 use crate::drive::{Driver, Listener, Way};
 use crate::error::Error;
 use crate::features::Features;
+use crate::proxy::Named;
 
 /// How to connect and what to try.
 #[derive(Debug, Clone)]
@@ -34,8 +36,17 @@ pub struct Options {
     pub opening: Duration,
     /// The largest segment that either side may send, where a link on the way swallows larger ones.
     pub mss: Option<u16>,
-    /// The SOCKS5 proxy that every connection goes through.
-    pub proxy: Option<Proxy>,
+    /// The proxy that every connection goes through.
+    pub proxy: Option<Named>,
+    /// Whether commands may be said in one flight.
+    pub flights: Flights,
+    /// How bytes are carried, where the server offers that: MODE B for many files over one data connection, MODE Z for
+    /// compressed ones. MODE S where it does not.
+    pub mode: Mode,
+    /// What the server can do, where that is known already; it is asked where it is not.
+    pub features: Option<Features>,
+    /// How fast the bytes of files and listings may pass, together with all sessions whose options hold a clone of it.
+    pub rate: Option<Rate>,
 }
 
 impl Default for Options {
@@ -48,6 +59,10 @@ impl Default for Options {
             opening: settings.opening_patience,
             mss: None,
             proxy: None,
+            rate: None,
+            flights: Flights::default(),
+            mode: Mode::Stream,
+            features: None,
         }
     }
 }
@@ -59,6 +74,16 @@ pub struct Client {
     features: Features,
     /// What this server's LIST takes, and where the session is at home, as far as that has been asked.
     lists: listing::Habits,
+    /// MODE as it is.
+    mode: Mode,
+    company: Company,
+}
+
+/// What comes with the next transfers.
+#[derive(Debug, Clone, Copy, Default)]
+struct Company {
+    more: bool,
+    times: bool,
 }
 
 /// How an upload meets what is there.
@@ -81,6 +106,8 @@ pub struct Moved {
     pub road: Road,
     /// Whether the server has said so; false when all bytes went over and its last word never came.
     pub confirmed: bool,
+    /// When the file was changed, where that was asked beside it (see [`Client::others_follow`]) and answered.
+    pub modified: Option<Moment>,
 }
 
 impl Client {
@@ -97,10 +124,12 @@ impl Client {
     ) -> Result<Client, Error> {
         let mut options = options;
         let stream = match &options.proxy {
-            Some(proxy) => {
+            Some(named) => {
                 // Nobody can come to us through it.
-                options.rungs.retain(|rung| !matches!(rung, Rung::Active | Rung::Mapped));
-                through(proxy, host, port, options.timeout).await?
+                if named.proxy.kind.carries_data() {
+                    options.rungs.retain(|rung| matches!(rung, Rung::Epsv | Rung::Pasv));
+                }
+                through(named, host, port, options.timeout).await?
             }
             None => reach(host, port, &options).await?,
         };
@@ -108,25 +137,69 @@ impl Client {
             rungs: options.rungs.clone(),
             patience: options.timeout,
             opening_patience: options.opening,
+            flights: options.flights,
             ..Settings::default()
         };
-        let way =
-            Way { mss: options.mss, proxy: options.proxy.clone().map(|proxy| (proxy, host.to_owned())) };
+        let carrier = options.proxy.clone().filter(|named| named.proxy.kind.carries_data());
+        let way = Way { mss: options.mss, proxy: carrier.map(|named| (named.proxy, host.to_owned())) };
         let driver = Driver::new(stream, settings, notice, way)
             .map_err(|source| Error::Local { what: "the connection cannot be used".to_owned(), source })?;
+        let lists = listing::Habits::default();
+        let known = options.features.take();
+        let wanted = options.mode;
+        let features = known.clone().unwrap_or_default();
         let mut client =
-            Client { driver, options, features: Features::default(), lists: listing::Habits::default() };
-        let (user, password, account) = login;
-        client.done(Ask::Login { user, password, account }).await?;
-        client.features = match client.say(Request::bare(Verb::Feat)).await {
-            Ok(reply) => Features::read(&reply),
-            Err(Error::Refused { .. }) => Features::default(),
-            Err(e) => return Err(e),
-        };
+            Client { driver, options, features, lists, mode: Mode::Stream, company: Company::default() };
+        client.enter(host, port, login).await?;
+        if known.is_none() {
+            client.features = match client.say(Request::bare(Verb::Feat)).await {
+                Ok(reply) => Features::read(&reply),
+                Err(Error::Refused { .. }) => Features::default(),
+                Err(e) => return Err(e),
+            };
+        }
         if client.features.has("UTF8") {
             client.tolerant(Verb::Opts, b"UTF8 ON").await?;
         }
+        client.carry_by(wanted).await?;
         Ok(client)
+    }
+
+    /// MODE, where the server offers what is wanted; MODE S where it does not.
+    async fn carry_by(&mut self, wanted: Mode) -> Result<(), Error> {
+        // A server that knows no FEAT may be old enough to know MODE B.
+        let offered = match wanted {
+            Mode::Stream | Mode::Compressed => false,
+            Mode::Block => self.features.offers("MODE B") || self.features.is_empty(),
+            Mode::Deflate => self.features.offers("MODE Z"),
+        };
+        if offered {
+            match self.done(Ask::Mode(wanted)).await {
+                Ok(_) => self.mode = wanted,
+                Err(Error::Refused { .. }) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    /// How bytes are carried.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Whether commands may be said in one flight, as far as is known now.
+    #[must_use]
+    pub fn flights(&self) -> Flights {
+        self.driver.flights()
+    }
+
+    /// The next transfers are some of many: the data connection of the one after is asked for ahead where `more` is set,
+    /// and with `times` a fetch asks when its file was changed, both in one flight with the transfer and only where the
+    /// server bears that.
+    pub fn others_follow(&mut self, more: bool, times: bool) {
+        self.company = Company { more, times };
     }
 
     /// The server's address, as it was reached.
@@ -160,8 +233,17 @@ impl Client {
         let _ = tokio::time::timeout(GOODBYE, self.driver.ask(Ask::Quit)).await;
     }
 
+    /// What every transfer is held to.
+    fn terms(&self) -> Terms {
+        Terms { stall: self.options.stall, rate: self.options.rate.clone() }
+    }
+
     /// Says something that may be refused without harm.
     async fn tolerant(&mut self, verb: Verb, argument: &[u8]) -> Result<(), Error> {
+        if self.driver.flights() == Flights::Now {
+            self.driver.mention(Ask::Mention(request(verb, argument)?)).await;
+            return Ok(());
+        }
         match self.say(request(verb, argument)?).await {
             Ok(_) | Err(Error::Refused { .. }) => Ok(()),
             Err(e) => Err(e),

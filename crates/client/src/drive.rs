@@ -1,20 +1,22 @@
 //! Feeds the client's machine and obeys it: one ask at a time, from the ask to its answer.
 
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 use tokio::time::sleep_until;
 use twoport_net::control::{Arrived, ControlStream};
-use twoport_net::socks::{Proxy, Target};
-use twoport_net::{ActiveListener, DataStream, Source, dial_first, natpmp};
+use twoport_net::mapping::{self, Mapping, Router};
+use twoport_net::proxy::{Proxy, Target};
+use twoport_net::{ActiveListener, DataStream, Source, dial_first};
 use twoport_pipe::Progress;
 use twoport_plan::LinkFault;
+use twoport_proto::Request;
 use twoport_proto::reply_reader::{ReceivedReply, ReplyReader};
 use twoport_session::ClientSession;
-use twoport_session::client::io::{Answer, Ask, Input, Output, Rung};
+use twoport_session::client::io::{Answer, Ask, Door, Flights, Input, Output, Rung};
 
 /// What happens on the way, for a trace and for lines that a user may read.
 #[derive(Debug, Clone)]
@@ -46,7 +48,7 @@ const ALIVE: Duration = Duration::from_secs(4);
 /// Lines that may lie there unasked for; of a flood the rest is heard in its turn.
 const STRAY: usize = 100;
 
-/// How long a command may wait to be taken.
+/// How long a command may wait to be taken at most.
 const SEND_PATIENCE: Duration = Duration::from_secs(30);
 
 type Accepting = Pin<Box<dyn Future<Output = Result<TcpStream, LinkFault>> + Send>>;
@@ -60,10 +62,14 @@ pub(crate) struct Driver {
     local: SocketAddr,
     listener: Option<ActiveListener>,
     link: Option<DataStream>,
+    /// The router's port that leads to the listener, for as long as the transfer lasts.
+    mapping: Option<Mapping>,
     notice: Listener,
     way: Way,
     /// Whether a line without end was told of.
     overlong: bool,
+    /// How long a command may wait to be taken.
+    sending: Duration,
 }
 
 /// How connections leave this machine.
@@ -86,6 +92,7 @@ impl Driver {
         control.keep_alive(ALIVE)?;
         let (server, local) = (control.peer()?, control.local()?);
         let ends = twoport_session::client::Ends { server, local };
+        let sending = SEND_PATIENCE.min(settings.patience);
         Ok(Driver {
             control,
             replies: ReplyReader::new(REPLY),
@@ -94,9 +101,11 @@ impl Driver {
             local,
             listener: None,
             link: None,
+            mapping: None,
             notice,
             way,
             overlong: false,
+            sending,
         })
     }
 
@@ -106,18 +115,25 @@ impl Driver {
     }
 
     /// Listens for the server; where the router is to be asked, what it gave is what is told.
-    async fn listen(&mut self, mapped: bool) -> Result<SocketAddr, LinkFault> {
-        let (listener, at) = ActiveListener::bind(self.local, self.way.mss)?;
-        let private = matches!(at.ip(), IpAddr::V4(ip) if ip.is_private());
-        let at = match mapped {
-            false => at,
-            true if !private => {
+    async fn listen(&mut self, door: Door) -> Result<SocketAddr, LinkFault> {
+        let (mut listener, at) = ActiveListener::bind(self.local, self.way.mss)?;
+        if door == Door::Crossing {
+            // The default data port of RFC 959 §3.2 is the one below the control port.
+            let mut data = self.server;
+            data.set_port(data.port().saturating_sub(1));
+            listener.knock_at(data);
+        }
+        let at = match at {
+            at if door != Door::Mapped => at,
+            SocketAddr::V4(inner) if inner.ip().is_private() => {
+                let refused = |e: std::io::Error| LinkFault::Other { to: None, text: e.to_string() };
+                let router = Router::of_this_machine().map_err(refused)?;
+                let mapping = mapping::map(inner, &router).await.map_err(refused)?;
+                self.mapping.insert(mapping).outer()
+            }
+            at => {
                 let text = format!("{} is no private address: there is no NAT to ask for a port", at.ip());
                 return Err(LinkFault::Other { to: None, text });
-            }
-            true => {
-                let refused = |e: std::io::Error| LinkFault::Other { to: None, text: e.to_string() };
-                natpmp::map(at.port()).await.map_err(refused)?
             }
         };
         self.listener = Some(listener);
@@ -155,9 +171,9 @@ impl Driver {
     pub(crate) async fn over(&mut self, progress: &Progress) {
         loop {
             if self.machine.is_done_elsewhere() {
-                let before = progress.moved();
+                let before = progress.pulse();
                 tokio::time::sleep(LATE).await;
-                if progress.moved() == before {
+                if before.is_some() && progress.pulse() == before {
                     return;
                 }
                 continue;
@@ -197,6 +213,54 @@ impl Driver {
         true
     }
 
+    /// Gives the router its port back.
+    async fn unmap(&mut self) {
+        if let Some(mapping) = self.mapping.take() {
+            mapping.end().await;
+        }
+    }
+
+    /// Says something that has no answer of its own.
+    pub(crate) async fn mention(&mut self, ask: Ask) {
+        self.machine.ask(Instant::now(), ask);
+        while let Some(output) = self.machine.poll() {
+            if let Output::Send(request) = output {
+                self.send(&request).await;
+            }
+        }
+    }
+
+    /// One whole line in one write: a firewall's helper reads packets.
+    async fn send(&mut self, request: &Request) {
+        (self.notice)(Notice::Sent(request.shown()));
+        self.control.ask(request);
+        if self.control.flush(self.sending).await.is_err() {
+            self.tell(Input::Closed);
+        }
+    }
+
+    /// Gives back the data connection that stays open.
+    pub(crate) fn keep_link(&mut self, link: DataStream) {
+        if self.machine.keeps_link() {
+            self.link = Some(link);
+        }
+    }
+
+    /// Whether a transfer can be asked for ahead of its turn.
+    pub(crate) fn keeps_link(&self) -> bool {
+        self.machine.keeps_link()
+    }
+
+    /// Whether commands may be said in one flight.
+    pub(crate) fn flights(&self) -> Flights {
+        self.machine.flights()
+    }
+
+    /// What was answered to what was said beside the last transfer.
+    pub(crate) fn take_also(&mut self) -> Vec<ReceivedReply> {
+        self.machine.take_also()
+    }
+
     /// The rung that the next transfer begins with.
     pub(crate) fn rung(&self) -> Option<Rung> {
         self.machine.rung()
@@ -218,18 +282,13 @@ impl Driver {
                 }
             }
         }
+        let ends = matches!(ask, Ask::Finish { .. });
         self.machine.ask(Instant::now(), ask);
         let mut accepting: Option<Accepting> = None;
         loop {
             while let Some(output) = self.machine.poll() {
                 match output {
-                    Output::Send(request) => {
-                        (self.notice)(Notice::Sent(request.shown()));
-                        self.control.ask(&request);
-                        if self.control.flush(SEND_PATIENCE).await.is_err() {
-                            self.tell(Input::Closed);
-                        }
-                    }
+                    Output::Send(request) => self.send(&request).await,
                     Output::Dial { to, within } => {
                         let dialled = self.dial(&to, within).await;
                         let result = dialled.map(|(stream, peer)| {
@@ -238,8 +297,8 @@ impl Driver {
                         });
                         self.tell(Input::Dialled(result));
                     }
-                    Output::Listen { mapped } => {
-                        let result = self.listen(mapped).await;
+                    Output::Listen(door) => {
+                        let result = self.listen(door).await;
                         self.tell(Input::Listening(result));
                     }
                     Output::Accept { within } => {
@@ -251,9 +310,15 @@ impl Driver {
                         self.link = None;
                         self.listener = None;
                         accepting = None;
+                        self.unmap().await;
                     }
                     Output::Stepped(why) => (self.notice)(Notice::Stepped(why)),
-                    Output::Answer(answer) => return answer,
+                    Output::Answer(answer) => {
+                        if ends {
+                            self.unmap().await;
+                        }
+                        return answer;
+                    }
                 }
             }
             if self.take_line() {

@@ -39,6 +39,14 @@ pub enum Error {
         /// Why.
         why: String,
     },
+    /// All bytes of a transfer went over, and whether that was all is not known: the server's last word is lost.
+    #[error("{bytes} bytes went over, and the server's last word on them never came{}", behind(why))]
+    Unconfirmed {
+        /// Bytes over the last data connection.
+        bytes: u64,
+        /// Why nobody could be asked, if somebody was to be asked.
+        why: String,
+    },
     /// A name or another argument cannot be sent.
     #[error("{0}")]
     BadArgument(String),
@@ -50,6 +58,10 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+}
+
+fn behind(why: &str) -> String {
+    if why.is_empty() { String::new() } else { format!("; {why}") }
 }
 
 impl Error {

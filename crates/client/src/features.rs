@@ -20,6 +20,18 @@ impl Features {
         self.0.iter().any(|feature| feature.split(' ').next() == Some(name))
     }
 
+    /// Whether there is this feature to the letter, such as `MODE B`.
+    #[must_use]
+    pub fn offers(&self, feature: &str) -> bool {
+        self.0.iter().any(|known| known == feature)
+    }
+
+    /// Whether the server told nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The server said that it has this, and does not know it.
     pub(crate) fn forget(&mut self, name: &str) {
         self.0.retain(|feature| feature.split(' ').next() != Some(name));
@@ -37,6 +49,7 @@ mod tests {
             ReceivedReply { code: 211, lines: lines.iter().map(|line| line.as_bytes().to_vec()).collect() };
         let mut features = Features::read(&reply);
         assert!(features.has("MLST") && features.has("UTF8") && features.has("REST"));
+        assert!(features.offers("REST STREAM") && !features.offers("REST"));
         assert!(!features.has("Features:") && !features.has("MFMT"));
         features.forget("MLST");
         assert!(!features.has("MLST"));

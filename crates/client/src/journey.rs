@@ -13,14 +13,17 @@ use crate::drive::{Listener, Notice};
 use crate::error::Error;
 use crate::memory::{Key, Memory, Verdict, Way};
 
-/// Sessions that one piece of work may take without coming any further.
-const FRUITLESS: u32 = 4;
+/// How often a piece of work that came no further is tried again, unless its owner says otherwise.
+pub const RETRIES: u32 = 3;
 
 /// What a link that swallows full segments is given instead: the smallest that every IPv6 road carries, less headers.
 const SMALL_SEGMENTS: u16 = 1200;
 
-/// How long one piece of work may go on without a byte, over all its sessions.
-const HOPE: Duration = Duration::from_secs(28);
+/// How long a piece of work may go on without a byte, for each of the sessions that it may take.
+const HOPE: Duration = Duration::from_secs(7);
+
+/// The longest pause between two sessions, when so many are wanted that the server needs one.
+const PAUSE: Duration = Duration::from_secs(30);
 
 /// Where to go, as whom, and what was learned on the way.
 pub struct Journey {
@@ -31,6 +34,7 @@ pub struct Journey {
     notice: Arc<Mutex<Listener>>,
     client: Option<Client>,
     memory: Option<Remembered>,
+    retries: u32,
 }
 
 /// What worked last time is kept there, under this key.
@@ -50,7 +54,21 @@ impl Journey {
         notice: Listener,
     ) -> Self {
         let notice = Arc::new(Mutex::new(notice));
-        Journey { host: host.to_owned(), port, login, options, notice, client: None, memory: None }
+        Journey {
+            host: host.to_owned(),
+            port,
+            login,
+            options,
+            notice,
+            client: None,
+            memory: None,
+            retries: RETRIES,
+        }
+    }
+
+    /// How often a piece of work that came no further is tried again in a new session; [`RETRIES`] when nobody says.
+    pub fn retry(&mut self, retries: u32) {
+        self.retries = retries;
     }
 
     /// Begins with what worked with this server on this network last time, and keeps what works this time, in the file
@@ -136,17 +154,26 @@ impl Journey {
             } else {
                 fruitless += 1;
             }
-            if !may_help(&error) || fruitless >= FRUITLESS || since.elapsed() >= HOPE {
+            let hope = HOPE.saturating_mul(self.retries.saturating_add(1));
+            if !may_help(&error) || fruitless > self.retries || since.elapsed() >= hope {
                 if matches!(error, Error::Unreachable { .. }) {
                     self.write_down(None);
                 }
                 return Err(error);
             }
             // The last try is the patient one: what seemed dead may only have been slow.
-            if fruitless + 1 == FRUITLESS {
+            if fruitless == self.retries {
                 self.options.opening = self.options.timeout;
             }
-            self.tell(format!("{}; trying again in a new session", first_line(&error)));
+            let next = match error {
+                Error::Unconfirmed { .. } => "looking in a new session",
+                _ => "trying again in a new session",
+            };
+            self.tell(format!("{}; {next}", first_line(&error)));
+            let pause = pause(fruitless);
+            tokio::time::sleep(pause).await;
+            // What we waited of our own accord is not held against the server.
+            since += pause;
         }
     }
 
@@ -191,20 +218,32 @@ impl Journey {
     }
 }
 
+/// How long to leave the server alone before one more session: not at all for those that everybody has, then longer each
+/// time.
+fn pause(fruitless: u32) -> Duration {
+    match fruitless.checked_sub(RETRIES + 1) {
+        None => Duration::ZERO,
+        Some(more) => Duration::from_secs(1 << more.min(5)).min(PAUSE),
+    }
+}
+
 fn rung_of(way: Way) -> Rung {
     match way {
         Way::Epsv => Rung::Epsv,
         Way::Pasv | Way::PasvControl => Rung::Pasv,
         Way::Eprt | Way::Port => Rung::Active,
+        Way::Mapped => Rung::Mapped,
+        Way::Crossing => Rung::Crossing,
     }
 }
 
-/// A mapping is asked for anew each time: what is remembered of it is that active mode was the way.
 fn way_of(rung: Rung) -> Way {
     match rung {
         Rung::Epsv => Way::Epsv,
         Rung::Pasv => Way::Pasv,
-        Rung::Active | Rung::Mapped => Way::Port,
+        Rung::Active => Way::Port,
+        Rung::Mapped => Way::Mapped,
+        Rung::Crossing => Way::Crossing,
     }
 }
 
@@ -216,7 +255,7 @@ fn may_help(error: &Error) -> bool {
         Error::Unreachable { steps, .. } => {
             steps.is_empty() || !steps.iter().all(|step| step.contains("refused"))
         }
-        Error::Short { .. } | Error::OutOfStep(_) => true,
+        Error::Short { .. } | Error::Unconfirmed { .. } | Error::OutOfStep(_) => true,
         Error::BadArgument(_) | Error::NotUnderstood(_) | Error::Local { .. } => false,
     }
 }
@@ -224,4 +263,15 @@ fn may_help(error: &Error) -> bool {
 fn first_line(error: &Error) -> String {
     let text = error.to_string();
     text.lines().next().unwrap_or_default().trim_end_matches(':').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_wants_many_sessions_waits_between_them() {
+        let pauses: Vec<u64> = (0..12).map(|fruitless| pause(fruitless).as_secs()).collect();
+        assert_eq!(pauses, [0, 0, 0, 0, 1, 2, 4, 8, 16, 30, 30, 30]);
+    }
 }

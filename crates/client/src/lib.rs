@@ -12,6 +12,7 @@ pub mod mirror;
 pub mod netrc;
 pub mod proxy;
 mod text;
+pub mod upload;
 pub mod url;
 
 pub use client::{Client, Moved, Options, Put};
@@ -19,3 +20,4 @@ pub use drive::{Listener, Notice};
 pub use error::Error;
 pub use features::Features;
 pub use journey::Journey;
+pub use upload::{Onto, Upload, Uploaded, Word};

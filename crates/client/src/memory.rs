@@ -48,6 +48,10 @@ pub enum Way {
     Eprt,
     /// PORT.
     Port,
+    /// PORT with a port that the router gave.
+    Mapped,
+    /// PORT, and a simultaneous open.
+    Crossing,
 }
 
 /// The verdicts of one user. Changes are kept apart until [`Memory::save`], which brings them into whatever the file holds
@@ -79,13 +83,15 @@ impl Way {
             Way::PasvControl => "pasv-control",
             Way::Eprt => "eprt",
             Way::Port => "port",
+            Way::Mapped => "mapped",
+            Way::Crossing => "crossing",
         }
     }
 
     /// The way of that name.
     #[must_use]
     pub fn read(name: &str) -> Option<Way> {
-        [Way::Epsv, Way::Pasv, Way::PasvControl, Way::Eprt, Way::Port]
+        [Way::Epsv, Way::Pasv, Way::PasvControl, Way::Eprt, Way::Port, Way::Mapped, Way::Crossing]
             .into_iter()
             .find(|way| way.name() == name)
     }
@@ -416,7 +422,7 @@ mod tests {
 
     #[test]
     fn every_way_has_a_name() {
-        for way in [Way::Epsv, Way::Pasv, Way::PasvControl, Way::Eprt, Way::Port] {
+        for way in [Way::Epsv, Way::Port, Way::Mapped, Way::Crossing] {
             assert_eq!(Way::read(way.name()), Some(way));
         }
         assert_eq!(Way::read("EPSV"), None);

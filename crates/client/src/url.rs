@@ -331,7 +331,7 @@ fn read_ipv6(text: &str) -> Result<String, UrlError> {
     }
 }
 
-fn decode(text: &str) -> Result<Vec<u8>, UrlError> {
+pub(crate) fn decode(text: &str) -> Result<Vec<u8>, UrlError> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(b) = rest.next() {

@@ -1,16 +1,22 @@
-//! `DataStream`: a data connection, opened, used, and closed in the right order.
+//! `DataStream`: a data connection, opened, used, perhaps for several files, and closed in the right order.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use twoport_pipe::Wire;
 
-/// A data connection. Only plain TCP so far.
+/// A data connection. Only plain TCP so far. It may carry several files (MODE B), and then what was read too far for one
+/// waits here for the next.
 #[derive(Debug)]
-pub struct DataStream(TcpStream);
+pub struct DataStream {
+    stream: TcpStream,
+    unread: Vec<u8>,
+}
 
 impl DataStream {
     /// Takes over a connection that is open.
@@ -19,7 +25,7 @@ impl DataStream {
         // A small file must not wait in Nagle's queue for the ACK of nothing. Where the option is refused the
         // transfer is slower and nothing else.
         let _ = stream.set_nodelay(true);
-        DataStream(stream)
+        DataStream { stream, unread: Vec::new() }
     }
 
     /// Says that no more bytes come. What was sent is delivered by the system; the peer sees the end after the last
@@ -28,21 +34,38 @@ impl DataStream {
     /// # Errors
     /// When the peer has broken the connection before.
     pub async fn finish(mut self) -> io::Result<()> {
-        self.0.shutdown().await
+        self.stream.shutdown().await
     }
 }
 
 impl DataStream {
+    /// Whether the peer has closed it, and nothing is left to read.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        let mut byte = [0; 1];
+        match rustix::net::recv(&self.stream, &mut byte[..], flags) {
+            _ if !self.unread.is_empty() => false,
+            Ok((there, _)) => there == 0,
+            Err(e) => !matches!(e, Errno::AGAIN | Errno::INTR),
+        }
+    }
+
     /// Ends it by a reset: the peer sees that what came is not whole.
     pub fn reset(self) {
         // Where the option is refused the connection is dropped all the same.
-        let _ = socket2::SockRef::from(&self.0).set_linger(Some(std::time::Duration::ZERO));
+        let _ = socket2::SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO));
     }
 }
 
 impl Wire for DataStream {
     fn bare(&self) -> Option<&TcpStream> {
-        Some(&self.0)
+        self.unread.is_empty().then_some(&self.stream)
+    }
+
+    fn unread(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.unread.splice(..0, bytes.iter().copied());
+        Ok(())
     }
 }
 
@@ -52,20 +75,122 @@ impl AsyncRead for DataStream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
+        if !self.unread.is_empty() {
+            let most = self.unread.len().min(buf.remaining());
+            buf.put_slice(&self.unread[..most]);
+            self.unread.drain(..most);
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for DataStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
+        Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::net::TcpListener;
+    use twoport_pipe::{Body, Boxed, Form, Framing, Progress, Recode, Sink, Taker};
+
+    use super::*;
+
+    /// Hands on what it takes.
+    struct Channel(std::sync::mpsc::Sender<Vec<u8>>);
+
+    impl Taker for Channel {
+        fn take<'a>(&'a mut self, bytes: &'a [u8]) -> Boxed<'a, ()> {
+            self.0.send(bytes.to_vec()).unwrap();
+            Box::pin(std::future::ready(Ok(())))
+        }
+    }
+
+    async fn pair() -> (DataStream, DataStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (near, far) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+        (DataStream::new(near.unwrap()), DataStream::new(far.unwrap().0))
+    }
+
+    async fn receive(wire: &mut DataStream, form: Form) -> Vec<u8> {
+        let (sender, taken) = std::sync::mpsc::channel();
+        let mut sink = Sink::Taker(Box::new(Channel(sender)));
+        let progress = Progress::default();
+        let moved = twoport_pipe::receive(wire, &mut sink, form, Duration::from_secs(60), &progress).await;
+        drop(sink);
+        let file: Vec<u8> = taken.iter().flatten().collect();
+        let (moved, counted) = (moved.unwrap(), progress.moved());
+        assert_eq!(moved, counted);
+        if form.recode == Recode::None {
+            assert_eq!(moved, file.len() as u64, "headers are not counted");
+        }
+        file
+    }
+
+    #[tokio::test]
+    async fn in_blocks_many_files_go_over_one_connection() {
+        for recode in [Recode::None, Recode::Ascii] {
+            let form = Form { recode, framing: Framing::Block };
+            let (mut near, mut far) = pair().await;
+            let files: Vec<Vec<u8>> = [0, 1, 3, 4096, 65_535, 65_536, 300_000, 0, 7]
+                .into_iter()
+                .map(|size| (0..size).map(|at: u32| (at % 113) as u8).collect())
+                .collect();
+            let sending = async {
+                for file in &files {
+                    let (body, progress) = (Body::Bytes(file.clone()), Progress::default());
+                    let stall = Duration::from_secs(60);
+                    twoport_pipe::send(body, &mut near, form, stall, &progress).await.unwrap();
+                }
+                near.finish().await.unwrap();
+            };
+            let receiving = async {
+                for file in &files {
+                    assert!(receive(&mut far, form).await == *file, "{} bytes", file.len());
+                }
+                assert!(far.unread.is_empty());
+            };
+            tokio::join!(sending, receiving);
+        }
+    }
+
+    #[tokio::test]
+    async fn deflated_a_file_ends_with_its_connection() {
+        for recode in [Recode::None, Recode::Ascii, Recode::AsciiRecord] {
+            let form = Form { recode, framing: Framing::Deflate };
+            let (mut near, mut far) = pair().await;
+            let file: Vec<u8> = (0..3_000_000u32).map(|at| (at / 3 % 97 + 14) as u8).collect();
+            let sending = async {
+                let (body, progress) = (Body::Bytes(file.clone()), Progress::default());
+                twoport_pipe::send(body, &mut near, form, Duration::from_secs(60), &progress).await.unwrap();
+                near.finish().await.unwrap();
+            };
+            let (back, ()) = tokio::join!(receive(&mut far, form), sending);
+            assert!(back == file);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_ends_between_the_blocks_is_a_cut() {
+        let (mut near, mut far) = pair().await;
+        near.write_all(b"\0\0\x05abc").await.unwrap();
+        near.finish().await.unwrap();
+        let (sender, _taken) = std::sync::mpsc::channel();
+        let mut sink = Sink::Taker(Box::new(Channel(sender)));
+        let (stall, progress) = (Duration::from_secs(60), Progress::default());
+        let cut = twoport_pipe::receive(&mut far, &mut sink, Framing::Block, stall, &progress).await;
+        assert_eq!(cut.unwrap_err().source.kind(), io::ErrorKind::UnexpectedEof);
     }
 }

@@ -1,11 +1,12 @@
 //! The edge: the only crate that opens sockets. It carries lines and bytes, and knows no rule of the session.
 
 pub mod control;
+mod crossing;
 pub mod data;
 pub mod dial;
 pub mod listen;
-pub mod natpmp;
-pub mod socks;
+pub mod mapping;
+pub mod proxy;
 
 pub use control::ControlStream;
 pub use data::DataStream;

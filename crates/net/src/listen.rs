@@ -6,11 +6,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use twoport_plan::LinkFault;
 use twoport_plan::address::link_peer_allowed;
 use twoport_plan::ports::{PortPool, PortRange};
+
+use crate::crossing;
 
 /// Connections that may wait to be accepted on a control port.
 const BACKLOG: i32 = 1024;
@@ -173,7 +175,13 @@ impl DataListener {
 
 /// A client's own listener for active mode: one port of the system's choice, one peer.
 #[derive(Debug)]
-pub struct ActiveListener(TcpListener);
+pub struct ActiveListener {
+    listener: TcpListener,
+    at: SocketAddr,
+    mss: Option<u16>,
+    /// Where to knock meanwhile.
+    knock: Option<SocketAddr>,
+}
 
 impl ActiveListener {
     /// Listens at the address of `local`, the one from which the control connection goes out. `mss` bounds the segments
@@ -187,12 +195,17 @@ impl ActiveListener {
             to: None,
             text: format!("cannot listen on {}: {e}", local.ip()),
         };
-        let listener = bind(local, 2).map_err(refused)?;
-        if let Some(mss) = mss {
-            SockRef::from(&listener).set_tcp_mss(mss.into()).map_err(refused)?;
-        }
+        let socket = crossing::socket(local, mss).map_err(refused)?;
+        socket.listen(2).map_err(refused)?;
+        let listener = TcpListener::from_std(socket.into()).map_err(refused)?;
         let at = listener.local_addr().map_err(refused)?;
-        Ok((ActiveListener(listener), at))
+        Ok((ActiveListener { listener, at, mss, knock: None }, at))
+    }
+
+    /// Tries to connect from the listener's own port to `peer`'s port as well, while it waits: where the peer connects
+    /// from that port at the same time, the two meet (RFC 9293 §3.5).
+    pub fn knock_at(&mut self, peer: SocketAddr) {
+        self.knock = Some(peer);
     }
 
     /// Waits for a connection from `peer`; others are dropped.
@@ -200,8 +213,16 @@ impl ActiveListener {
     /// # Errors
     /// When the peer does not come within `patience`.
     pub async fn accept(self, peer: IpAddr, patience: Duration) -> Result<TcpStream, LinkFault> {
-        let port = self.0.local_addr().map_or(0, |at| at.port());
-        take_one(&self.0, port, None, peer, patience, |_| {}).await
+        let knocking = async {
+            match self.knock.filter(|to| link_peer_allowed(peer, to.ip())) {
+                Some(to) => crossing::knock(self.at, to, self.mss).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            taken = take_one(&self.listener, self.at.port(), None, peer, patience, |_| {}) => taken,
+            met = knocking => Ok(met),
+        }
     }
 }
 

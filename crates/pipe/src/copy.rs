@@ -1,8 +1,6 @@
 //! `send` and `receive`: each picks the road in one match. The wire is never shut down here; that is its owner's word
 //! to the peer.
 
-use std::time::Duration;
-
 use crate::body::{Body, Sink};
 use crate::cut::Cut;
 #[cfg(not(target_os = "linux"))]
@@ -10,27 +8,28 @@ use crate::elsewhere as kernel;
 use crate::fallback::{self, Outlet, PROVEN};
 #[cfg(target_os = "linux")]
 use crate::linux as kernel;
-use crate::pace::Pace;
+use crate::pace::{Pace, Terms};
 use crate::progress::Progress;
 use crate::range::Range;
-use crate::recode::{Decoder, Encoder, Recode};
+use crate::recode::{Decoder, Encoder, Form};
 use crate::wire::Wire;
 
-/// Sends `body` and returns the bytes put on the wire, counted in `progress` as they go. Dropping the future stops it
-/// within a chunk of at most 1 MiB. Needs a tokio runtime with time.
+/// Sends `body` and returns the bytes put on the wire, without what frames them, counted in `progress` as they go.
+/// Dropping the future stops it within a chunk of at most 1 MiB. Needs a tokio runtime with time. `terms` may be a
+/// `Duration`: how long nothing may move.
 ///
 /// # Errors
-/// On the wire's side when the peer is gone or nothing moves for `stall`; on the file's side when the body cannot be
+/// On the wire's side when the peer is gone or nothing moves for so long; on the file's side when the body cannot be
 /// read or a file ends before a promised `length`.
 pub async fn send(
     body: Body,
     wire: &mut dyn Wire,
-    recode: Recode,
-    stall: Duration,
+    form: impl Into<Form>,
+    terms: impl Into<Terms>,
     progress: &Progress,
 ) -> Result<u64, Cut> {
-    let pace = &mut Pace::new(stall, progress);
-    let encoder = Encoder::new(recode);
+    let pace = &mut Pace::new(terms, progress);
+    let encoder = Encoder::new(form.into());
     match body {
         Body::File { file, from, length } => {
             let range = &mut Range::new(file, from, length).map_err(|error| pace.file(error))?;
@@ -44,7 +43,7 @@ pub async fn send(
         }
         Body::Bytes(bytes) => {
             let sent = match (&encoder, wire.bare()) {
-                (None, Some(bare)) => kernel::at_once(bare, &bytes),
+                (None, Some(bare)) if !pace.is_limited() => kernel::at_once(bare, &bytes),
                 _ => 0,
             };
             pace.count(sent);
@@ -55,22 +54,23 @@ pub async fn send(
     Ok(pace.moved())
 }
 
-/// Receives into `sink` until the peer ends the stream, and returns the bytes taken from the wire, counted in
-/// `progress` as they go. A file sink's `at` stands behind the last byte written, also after an error or a drop; what
-/// arrived before a fault of the wire is kept. Needs a tokio runtime with time.
+/// Receives into `sink` until the file ends, with the stream or (MODE B) before it, and returns the bytes that came,
+/// without what frames them, counted in `progress` as they go. A file sink's `at` stands behind the last byte written,
+/// also after an error or a drop; what arrived before a fault of the wire is kept. Needs a tokio runtime with time.
+/// `terms` may be a `Duration`: how long nothing may come.
 ///
 /// # Errors
-/// On the wire's side when the connection breaks, nothing comes for `stall`, or (STRU R) the stream has a strange mark
+/// On the wire's side when the connection breaks, nothing comes for so long, or the stream has a strange mark or header
 /// or no end mark; on the file's side when the bytes cannot be kept.
 pub async fn receive(
     wire: &mut dyn Wire,
     sink: &mut Sink,
-    recode: Recode,
-    stall: Duration,
+    form: impl Into<Form>,
+    terms: impl Into<Terms>,
     progress: &Progress,
 ) -> Result<u64, Cut> {
-    let pace = &mut Pace::new(stall, progress);
-    let decoder = Decoder::new(recode);
+    let pace = &mut Pace::new(terms, progress);
+    let decoder = Decoder::new(form.into());
     // A pipe costs more than a small file: the first bytes are read the plain way, whoever the wire is.
     let splices = wire.bare().is_some() && decoder.is_none() && matches!(sink, Sink::File { .. });
     let enough = if splices { PROVEN } else { u64::MAX };

@@ -18,13 +18,15 @@ use crate::wire::Wire;
 pub(crate) struct Outlet<'w> {
     wire: &'w mut dyn Wire,
     encoder: Option<Encoder>,
-    /// The wire's form of a piece; stays empty where nothing is recoded.
+    /// The wire's form of what is gathered; stays empty where nothing is recoded.
     coded: Vec<u8>,
+    /// Bytes of the file in it.
+    carried: usize,
 }
 
 impl<'w> Outlet<'w> {
     pub(crate) fn new(wire: &'w mut dyn Wire, encoder: Option<Encoder>) -> Self {
-        Outlet { wire, encoder, coded: Vec::new() }
+        Outlet { wire, encoder, coded: Vec::new(), carried: 0 }
     }
 
     /// Sends what is left of a file's range.
@@ -66,18 +68,30 @@ impl<'w> Outlet<'w> {
         }
     }
 
+    /// Puts a piece on the wire. What is recoded is gathered into writes of some size, so that a small file goes out in
+    /// one, with all that its form puts around it.
     async fn put(&mut self, bytes: &[u8], pace: &mut Pace<'_>) -> Result<(), Cut> {
-        let Some(encoder) = &mut self.encoder else { return write(self.wire, bytes, pace).await };
-        self.coded.clear();
+        let Some(encoder) = &mut self.encoder else { return write(self.wire, bytes, true, pace).await };
         encoder.encode(bytes, &mut self.coded);
-        write(self.wire, &self.coded, pace).await
+        self.carried += bytes.len();
+        if self.coded.len() < GATHER { Ok(()) } else { self.put_coded(pace).await }
+    }
+
+    async fn put_coded(&mut self, pace: &mut Pace<'_>) -> Result<(), Cut> {
+        let counts = self.encoder.as_ref().is_none_or(Encoder::counts_the_wire);
+        write(self.wire, &self.coded, counts, pace).await?;
+        if !counts {
+            pace.count(self.carried);
+        }
+        self.carried = 0;
+        self.coded.clear();
+        Ok(())
     }
 
     async fn finish(mut self, pace: &mut Pace<'_>) -> Result<(), Cut> {
         if let Some(encoder) = &mut self.encoder {
-            self.coded.clear();
             encoder.finish(&mut self.coded);
-            write(self.wire, &self.coded, pace).await?;
+            self.put_coded(pace).await?;
         }
         // A TLS wire may have taken more than its socket has.
         let flushed = pace.hold(self.wire.flush()).await;
@@ -85,13 +99,17 @@ impl<'w> Outlet<'w> {
     }
 }
 
-async fn write(wire: &mut dyn Wire, mut bytes: &[u8], pace: &mut Pace<'_>) -> Result<(), Cut> {
+/// Writes all of `bytes`; `counts` when they are what is counted.
+async fn write(wire: &mut dyn Wire, mut bytes: &[u8], counts: bool, pace: &mut Pace<'_>) -> Result<(), Cut> {
     while !bytes.is_empty() {
-        match pace.hold(wire.write(bytes)).await {
+        let most = pace.allow(bytes.len()).await;
+        match pace.hold(wire.write(&bytes[..most])).await {
             Ok(0) => return Err(pace.wire(io::ErrorKind::WriteZero)),
             Ok(written) => {
                 bytes = &bytes[written..];
-                pace.count(written);
+                if counts {
+                    pace.count(written);
+                }
                 pace.rest().await;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -101,7 +119,7 @@ async fn write(wire: &mut dyn Wire, mut bytes: &[u8], pace: &mut Pace<'_>) -> Re
     Ok(())
 }
 
-/// Receives into the sink until the wire ends or `enough` bytes have come in all; `true` when it has ended.
+/// Receives into the sink until the file ends or `enough` bytes have come in all; `true` when it has ended.
 pub(crate) async fn receive(
     wire: &mut dyn Wire,
     sink: &mut Sink,
@@ -109,27 +127,30 @@ pub(crate) async fn receive(
     enough: u64,
     pace: &mut Pace<'_>,
 ) -> Result<bool, Cut> {
-    let mut buffer = Box::new_uninit_slice(FIRST_BUFFER);
+    // What is read beyond the end of a file is read twice: with several files on one wire a small buffer is cheaper.
+    let first =
+        if decoder.as_ref().is_some_and(Decoder::may_end_early) { SMALL_BUFFER } else { FIRST_BUFFER };
+    let mut buffer = Box::new_uninit_slice(first);
     let mut plain = Vec::new();
     while pace.moved() < enough {
         if pace.moved() >= PROVEN && buffer.len() < BUFFER {
             buffer = Box::new_uninit_slice(BUFFER);
         }
-        let mut filled = ReadBuf::uninit(&mut buffer);
+        let most = pace.allow(buffer.len()).await;
+        let mut filled = ReadBuf::uninit(&mut buffer[..most]);
         let end = gather(wire, &mut filled, pace).await;
         let bytes = filled.filled();
-        pace.count(bytes.len());
-        // What came before a fault is kept: a client may resume behind it.
-        let (kept, fault) = match &mut decoder {
-            None => (bytes, Ok(())),
-            Some(decoder) => {
-                plain.clear();
-                let fault = decoder.decode(bytes, &mut plain);
-                (&plain[..], fault)
+        match &mut decoder {
+            None => {
+                pace.count(bytes.len());
+                keep(sink, bytes).await.map_err(|error| pace.file(error))?;
             }
-        };
-        keep(sink, kept).await.map_err(|error| pace.file(error))?;
-        fault.map_err(|error| pace.wire(error))?;
+            Some(decoder) => {
+                if unpack(decoder, bytes, wire, sink, &mut plain, pace).await? {
+                    return Ok(true);
+                }
+            }
+        }
         if end.map_err(|error| pace.wire(error))? {
             if let Some(decoder) = &mut decoder {
                 plain.clear();
@@ -142,6 +163,36 @@ pub(crate) async fn receive(
         pace.rest().await;
     }
     Ok(false)
+}
+
+/// Decodes what came and keeps it, also what came before a fault: a client may resume behind it. `true` when the file
+/// has ended; what is behind its end goes back to the wire.
+async fn unpack(
+    decoder: &mut Decoder,
+    bytes: &[u8],
+    wire: &mut dyn Wire,
+    sink: &mut Sink,
+    plain: &mut Vec<u8>,
+    pace: &mut Pace<'_>,
+) -> Result<bool, Cut> {
+    let mut rest = bytes;
+    loop {
+        plain.clear();
+        let (taken, fault) = decoder.decode(rest, plain);
+        rest = &rest[taken.used..];
+        pace.count(taken.carried);
+        keep(sink, plain).await.map_err(|error| pace.file(error))?;
+        fault.map_err(|error| pace.wire(error))?;
+        if taken.ended {
+            wire.unread(rest).map_err(|error| pace.wire(error))?;
+            return Ok(true);
+        }
+        // A decoder that gives bounded pieces may have more of the same bytes.
+        if taken.used == 0 && taken.carried == 0 {
+            let stuck = io::Error::new(io::ErrorKind::InvalidData, "the data does not go on as it began");
+            return if rest.is_empty() { Ok(false) } else { Err(pace.wire(stuck)) };
+        }
+    }
 }
 
 /// Reads until the buffer is full or the wire has nothing more to give just now, since TLS gives 16 KiB at a time and
@@ -174,6 +225,10 @@ async fn keep(sink: &mut Sink, bytes: &[u8]) -> io::Result<()> {
 
 /// Bytes of the buffer once a transfer has shown that it is large.
 const BUFFER: usize = 256 << 10;
+/// Bytes of the first buffer where the next file may come behind this one.
+const SMALL_BUFFER: usize = 16 << 10;
+/// Bytes that are recoded before they are written.
+const GATHER: usize = 128 << 10;
 /// Bytes of the first buffer of a receiving, whose size nobody knows.
 const FIRST_BUFFER: usize = 64 << 10;
 /// Bytes after which a receiving counts as large: for the buffer here, and for a pipe in `copy`.

@@ -3,9 +3,9 @@
 //!
 //! ```text
 //!   Body ── file ──────────────────── sendfile ─────────────────────> Wire, bare
-//!        └─ anything ── one buffer ── ascii, record or neither ─────> Wire
+//!        └─ anything ── one buffer ── recoded, framed, or not ──────> Wire
 //!   Sink <─ file ──────────────────── splice ──────────────────────── Wire, bare
-//!        <─ anything ── one buffer ── ascii, record or neither ────── Wire
+//!        <─ anything ── one buffer ── recoded, framed, or not ─────── Wire
 //! ```
 
 pub mod body;
@@ -13,10 +13,13 @@ pub mod copy;
 pub mod cut;
 pub mod digest;
 pub mod progress;
+pub mod rate;
 pub mod recode;
 pub mod wire;
 
 mod ascii;
+mod block;
+mod deflate;
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
 mod fallback;
@@ -30,8 +33,10 @@ pub use body::{Body, Boxed, Sink, Source, Taker};
 pub use copy::{receive, send};
 pub use cut::{Cut, Side};
 pub use digest::digest;
+pub use pace::Terms;
 pub use progress::Progress;
-pub use recode::Recode;
+pub use rate::Rate;
+pub use recode::{Form, Framing, Recode};
 pub use wire::Wire;
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ pub(crate) async fn send(range: &mut Range, wire: &TcpStream, pace: &mut Pace<'_
         if want == 0 {
             return Ok(true);
         }
+        let want = pace.allow(want).await;
         let mut at = range.at;
         let mut step = || sendfile(wire, &range.file, Some(&mut at), want).map_err(io::Error::from);
         // A new socket can be written to, but the runtime learns that only by asking the kernel: for a small file the
@@ -74,7 +75,8 @@ pub(crate) async fn receive(
     // A user with many pipes is held to small ones; those are slower, not wrong.
     let size = fcntl_setpipe_size(&into, CHUNK).unwrap_or(SMALL_PIPE);
     loop {
-        let step = || splice(wire, None, &into, None, size, SpliceFlags::NONBLOCK).map_err(io::Error::from);
+        let most = pace.allow(size).await;
+        let step = || splice(wire, None, &into, None, most, SpliceFlags::NONBLOCK).map_err(io::Error::from);
         let taken = match pace.hold(wire.async_io(Interest::READABLE, step)).await {
             Ok(0) => return Ok(true),
             Ok(taken) => taken,

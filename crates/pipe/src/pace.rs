@@ -1,5 +1,5 @@
-//! `Pace`: how far one transfer is, how long its wire has stood still, and when it should let others run. Every road
-//! keeps the same `Pace`, so that one can take over from another.
+//! `Pace`: how far one transfer is, how long its wire has stood still, how much may pass now, and when it should let
+//! others run. Every road keeps the same `Pace`, so that one can take over from another. `Terms` is what its owner set.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -11,6 +11,22 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::cut::{Cut, Side};
 use crate::progress::Progress;
+use crate::rate::Rate;
+
+/// What a transfer is held to. A `Duration` is the terms without a limit.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// How long nothing may move before the wire counts as broken.
+    pub stall: Duration,
+    /// How fast bytes may pass; `None` for as fast as they can.
+    pub rate: Option<Rate>,
+}
+
+impl From<Duration> for Terms {
+    fn from(stall: Duration) -> Self {
+        Terms { stall, rate: None }
+    }
+}
 
 /// The count and the clock of one transfer.
 pub(crate) struct Pace<'a> {
@@ -20,12 +36,37 @@ pub(crate) struct Pace<'a> {
     moved: u64,
     /// Bytes moved since this task last gave way.
     unrested: u64,
+    rate: Option<Rate>,
+    /// Bytes that were taken out of the rate and have not moved yet.
+    allowed: usize,
     progress: &'a Progress,
 }
 
 impl<'a> Pace<'a> {
-    pub(crate) fn new(stall: Duration, progress: &'a Progress) -> Self {
-        Pace { stall, alarm: None, moved: 0, unrested: 0, progress }
+    pub(crate) fn new(terms: impl Into<Terms>, progress: &'a Progress) -> Self {
+        let Terms { stall, rate } = terms.into();
+        Pace { stall, alarm: None, moved: 0, unrested: 0, rate, allowed: 0, progress }
+    }
+
+    /// Whether bytes must be asked for before they move.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.rate.is_some()
+    }
+
+    /// How many of `want` bytes may move now: all of them where there is no limit; else it waits until some may.
+    pub(crate) async fn allow(&mut self, want: usize) -> usize {
+        let Some(rate) = &self.rate else { return want };
+        if self.allowed == 0 {
+            let slice = rate.slice();
+            let when = rate.take(slice);
+            self.allowed = slice;
+            if let Some(when) = when {
+                self.unrested = 0;
+                let _held = self.progress.hold();
+                Rate::wait(when).await;
+            }
+        }
+        want.min(self.allowed)
     }
 
     /// Bytes over the wire so far.
@@ -37,6 +78,7 @@ impl<'a> Pace<'a> {
     pub(crate) fn count(&mut self, bytes: usize) {
         self.moved += bytes as u64;
         self.unrested += bytes as u64;
+        self.allowed = self.allowed.saturating_sub(bytes);
         self.progress.add(bytes as u64);
     }
 
@@ -79,6 +121,14 @@ impl<'a> Pace<'a> {
     /// A fault of the wire's side, at this point.
     pub(crate) fn wire(&self, source: impl Into<io::Error>) -> Cut {
         Cut { side: Side::Wire, moved: self.moved, source: source.into() }
+    }
+}
+
+impl Drop for Pace<'_> {
+    fn drop(&mut self) {
+        if let Some(rate) = &self.rate {
+            rate.give_back(self.allowed);
+        }
     }
 }
 

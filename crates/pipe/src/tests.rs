@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::future::Future;
 use std::io::{self, Read, Seek, Write};
+use std::num::NonZeroU64;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
@@ -15,7 +16,9 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::pace::Pace;
 use crate::range::Range;
-use crate::{Body, Boxed, Cut, Progress, Recode, Side, Sink, Source, Taker, Wire, receive, send};
+use crate::{
+    Body, Boxed, Cut, Progress, Rate, Recode, Side, Sink, Source, Taker, Terms, Wire, receive, send,
+};
 
 const LONG: Duration = Duration::from_secs(60);
 const SIZES: [usize; 7] = [0, 1, 4095, 4096, 65536, (1 << 20) + 3, 20 << 20];
@@ -600,5 +603,46 @@ mod refusals {
         let said = crate::linux::receive(&near, &full(), &mut at, &mut Pace::new(LONG, &progress)).await;
         let cut = assert_cut(said, Side::File, io::ErrorKind::StorageFull);
         assert_eq!((cut.moved, at), (3, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_holds_on_every_road_and_both_ways() {
+    // More than what is received before splice takes over.
+    let bytes = pattern(600_000);
+    for bare in [true, false] {
+        for file in [true, false] {
+            let rate = Rate::new(NonZeroU64::new(300_000).unwrap());
+            // Time is not real here: a stall must not be taken for one.
+            let terms = Terms { stall: Duration::MAX, rate: Some(rate) };
+            let body = if file { whole(self::file(&bytes)) } else { Body::Bytes(bytes.clone()) };
+            let (near, mut far) = pair().await;
+            let (began, progress) = (Instant::now(), Progress::default());
+            let sending = async {
+                let mut near = wire(near, bare);
+                send(body, &mut *near, Recode::None, terms.clone(), &progress).await
+            };
+            let mut got = Vec::new();
+            let (said, read) = tokio::join!(sending, far.read_to_end(&mut got));
+            read.unwrap();
+            assert_eq!((said.unwrap(), got == bytes), (600_000, true));
+            let sent_after = began.elapsed();
+            assert!(sent_after >= Duration::from_millis(1850), "{bare} {file} {sent_after:?}");
+
+            let (near, mut far) = pair().await;
+            let mut sink =
+                if file { sink() } else { Sink::Taker(Box::new(Bucket(Arc::default(), bytes.len()))) };
+            let receiving = async {
+                let mut near = wire(near, bare);
+                receive(&mut *near, &mut sink, Recode::None, terms, &progress).await
+            };
+            let bytes = bytes.clone();
+            let writing = async move { far.write_all(&bytes).await.unwrap() };
+            let (said, ()) = tokio::join!(receiving, writing);
+            assert_eq!(said.unwrap(), 600_000);
+            // One limit for both: what came before counts.
+            assert!(began.elapsed() >= Duration::from_millis(3700), "{bare} {file} {:?}", began.elapsed());
+            assert!(progress.pulse().is_some(), "nothing is held any more");
+        }
     }
 }

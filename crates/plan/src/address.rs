@@ -71,6 +71,32 @@ pub fn believable(told: Ipv4Addr, server: IpAddr) -> bool {
     !told.is_private() && !told.is_link_local() || server.is_private() || server.is_link_local()
 }
 
+/// The address that a server sees us come from, out of its words: STAT's "Connected to" or "Connected from", or a refusal of
+/// PORT that says it. None where no address stands there that can be ours: the server's own, one of no host, or a private
+/// one told by a server that is not private itself.
+#[must_use]
+pub fn outer_told(text: &str, server: IpAddr) -> Option<Ipv4Addr> {
+    let IpAddr::V4(server) = server.to_canonical() else { return None };
+    let local = |ip: &Ipv4Addr| ip.is_private() || ip.is_link_local();
+    let can_be_ours = |ip: &Ipv4Addr| {
+        let no_host = ip.is_unspecified()
+            || ip.is_multicast()
+            || ip.is_broadcast()
+            || ip.is_loopback()
+            || ip.octets()[0] == 0;
+        !no_host && *ip != server && (!local(ip) || local(&server))
+    };
+    let lower = text.to_ascii_lowercase();
+    let behind = ["connected to", "connected from", "you come from"].iter();
+    let behind = behind.filter_map(|words| lower.find(words).map(|at| &lower[at..])).flat_map(addresses_in);
+    behind.chain(addresses_in(&lower)).find(can_be_ours)
+}
+
+/// Every IPv4 address in a text, whatever stands around it.
+fn addresses_in(text: &str) -> impl Iterator<Item = Ipv4Addr> {
+    text.split(|c: char| !c.is_ascii_digit() && c != '.').filter_map(|run| run.trim_matches('.').parse().ok())
+}
+
 /// Which address 227 tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Advertise {
@@ -116,6 +142,29 @@ mod tests {
         ] {
             assert!(!ask(told, server), "{told} of {server}");
         }
+    }
+
+    #[test]
+    fn a_server_tells_where_we_come_from() {
+        let told =
+            |text: &str, server: &str| outer_told(text, server.parse().unwrap()).map(|ip| ip.to_string());
+        let outer = Some("198.51.100.1".to_owned());
+        for text in [
+            "FTP server status:\n     Connected to ::ffff:198.51.100.1\n     Logged in as lab",
+            "Version 1.3.8.1 at 203.0.113.2\n Connected from gate.example.org (198.51.100.1)",
+            "Connected from 198.51.100.1:40123",
+            "Will not connect to 10.0.0.5: you come from 198.51.100.1. Behind a NAT use PASV or EPSV",
+            "Possible theft: 198.51.100.1 is not 10.0.0.5",
+        ] {
+            assert_eq!(told(text, "203.0.113.2"), outer, "{text}");
+        }
+        for text in
+            ["Connected to gate.example.org", "10.0.0.5 is not 203.0.113.2", "1.2.3.4.5 and 0.0.0.0", ""]
+        {
+            assert_eq!(told(text, "203.0.113.2"), None, "{text}");
+        }
+        assert_eq!(told("Connected to 10.0.0.5", "192.168.1.1").as_deref(), Some("10.0.0.5"));
+        assert_eq!(told("Connected to 198.51.100.1", "2001:db8::1"), None);
     }
 
     fn ip(text: &str) -> IpAddr {

@@ -3,7 +3,8 @@
 
 use std::net::SocketAddr;
 
-/// Where the next data connection comes from. `L` is whatever stands for the leased port, so that it can be given back.
+/// Where the next data connection comes from. `L` is whatever stands for the leased port or the open connection, so that
+/// it can be given back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DataPlan<L> {
     /// Nothing was asked for, or it is spent. RFC 959's default, the client's own control port, is not tried: no client
@@ -14,6 +15,9 @@ pub enum DataPlan<L> {
     Passive(L),
     /// We connect there (PORT, EPRT); already judged.
     Active(SocketAddr),
+    /// The connection is open: the transfer before has left it so (MODE B, RFC 959 §3.2). It is not spent by a transfer
+    /// that ends in order.
+    Open(L),
 }
 
 /// The command that makes a plan.
@@ -86,11 +90,11 @@ impl<L> DataPlan<L> {
         matches!(self, DataPlan::None)
     }
 
-    /// The lease of a passive plan.
+    /// The lease of a passive plan, or of a connection that is open.
     #[must_use]
     pub fn into_lease(self) -> Option<L> {
         match self {
-            DataPlan::Passive(lease) => Some(lease),
+            DataPlan::Passive(lease) | DataPlan::Open(lease) => Some(lease),
             DataPlan::None | DataPlan::Active(_) => None,
         }
     }

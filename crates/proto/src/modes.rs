@@ -53,6 +53,19 @@ pub enum Mode {
     Deflate,
 }
 
+impl Mode {
+    /// Its letter in MODE.
+    #[must_use]
+    pub fn letter(self) -> &'static str {
+        match self {
+            Mode::Stream => "S",
+            Mode::Block => "B",
+            Mode::Compressed => "C",
+            Mode::Deflate => "Z",
+        }
+    }
+}
+
 /// A hash that HASH or one of its elders can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Algorithm {

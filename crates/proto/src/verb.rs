@@ -73,7 +73,7 @@ verbs! {
     Epsv "EPSV" &[], "[1|2|ALL]", "RFC 2428 §3", Lines(&["EPSV"]), "Passive mode, IPv4 and IPv6";
     Type "TYPE" &[], "A, I or L 8", "RFC 959 §4.1.2", Silent, "How data is represented";
     Stru "STRU" &[], "F or R", "RFC 959 §4.1.2", Silent, "How files are structured";
-    Mode "MODE" &[], "S", "RFC 959 §4.1.2", Silent, "How data is carried";
+    Mode "MODE" &[], "S, B or Z", "RFC 959 §4.1.2, draft-preston-ftpext-deflate", Lines(&["MODE B", "MODE Z"]), "How data is carried";
     Retr "RETR" &[], "PATH", "RFC 959 §4.1.3", Silent, "Fetch a file";
     Stor "STOR" &[], "PATH", "RFC 959 §4.1.3", Silent, "Store a file";
     Stou "STOU" &[], "[NAME]", "RFC 959 §4.1.3, RFC 1123 §4.1.2.9", Silent, "Store under a name that is new";

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Sleep, sleep_until};
 use twoport_net::control::{Arrived, ControlStream};
-use twoport_net::{DataListener, Source};
+use twoport_net::{DataListener, DataStream, Source};
 use twoport_plan::LinkFault;
 use twoport_proto::Reply;
 use twoport_session::ServerSession;
@@ -21,7 +21,7 @@ use crate::journal::Journal;
 use crate::server::told_to_stop;
 use crate::settings::Active;
 use crate::shared::Shared;
-use crate::transfer::{Job, Road};
+use crate::transfer::{Job, News, Road};
 
 /// How long a peer may leave our replies untaken.
 const REPLY_PATIENCE: Duration = Duration::from_secs(60);
@@ -29,7 +29,7 @@ const REPLY_PATIENCE: Duration = Duration::from_secs(60);
 /// Replies that are gathered before they are sent, in bytes, while more commands are at hand.
 const GATHER: usize = 16 * 1024;
 
-/// News of one transfer that wait for the session: it has four things to say at most.
+/// News of one transfer that wait for the session: it has five things to say at most.
 const NEWS: usize = 8;
 
 /// The driver of one session.
@@ -43,10 +43,12 @@ pub(crate) struct Session {
     local: SocketAddr,
     store: Option<Arc<dyn Store>>,
     listener: Option<(LinkId, DataListener)>,
+    /// The data connection that a transfer has left open.
+    open: Option<(LinkId, DataStream)>,
     links: u64,
     running: Option<Running>,
-    news: mpsc::Receiver<Input>,
-    tell: mpsc::Sender<Input>,
+    news: mpsc::Receiver<News>,
+    tell: mpsc::Sender<News>,
     /// Whether the peer's half of the control connection is still open.
     reading: bool,
 }
@@ -74,6 +76,7 @@ impl Session {
             local,
             store: None,
             listener: None,
+            open: None,
             links: 0,
             running: None,
             news,
@@ -149,7 +152,15 @@ impl Session {
 
     /// News of the transfer. Before an upload is called whole, what the peer has said until now is heard: an ABOR, or
     /// the end of a client that died.
-    fn hear(&mut self, news: Input) {
+    fn hear(&mut self, news: News) {
+        let news = match news {
+            News::Happened(input) => input,
+            News::Kept(wire) => {
+                let id = self.next_link();
+                self.open = Some((id, wire));
+                Input::Kept(id)
+            }
+        };
         match news {
             Input::Received => {
                 while self.reading {
@@ -192,6 +203,7 @@ impl Session {
                 }
                 Output::Forget(id) => {
                     self.listener.take_if(|(held, _)| *held == id);
+                    self.open.take_if(|(held, _)| *held == id);
                 }
                 Output::Begin(order) => self.begin(*order),
                 Output::Keep => fire(self.running.as_mut().and_then(|running| running.keep.take())),
@@ -214,10 +226,14 @@ impl Session {
 
     fn listen(&mut self) -> Result<Listening, LinkFault> {
         let listener = self.shared.ports.listen(self.local)?;
-        self.links += 1;
-        let (id, port) = (LinkId(self.links), listener.port());
+        let (id, port) = (self.next_link(), listener.port());
         self.listener = Some((id, listener));
         Ok(Listening { id, port })
+    }
+
+    fn next_link(&mut self) -> LinkId {
+        self.links += 1;
+        LinkId(self.links)
     }
 
     fn begin(&mut self, order: TransferOrder) {
@@ -229,6 +245,11 @@ impl Session {
                 Road::Passive { listener, peer: self.ends.peer, session: self.journal.number() }
             }
             Link::Active(target) => Road::Active { target, source: self.source() },
+            Link::Open(id) => {
+                let held = self.open.take_if(|(held, _)| *held == id);
+                let (_, wire) = held.expect("the machine orders transfers over the link that was left open");
+                Road::Open(wire)
+            }
             Link::None => Road::None,
         };
         let (stop, stopped) = oneshot::channel();

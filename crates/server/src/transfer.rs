@@ -1,5 +1,5 @@
 //! Carries out one transfer: opens the body, takes the link, moves the bytes, ends in order. It tells the session
-//! `Ready`, `Linked`, `Received`, `Ended`, and hears two words: stop and keep.
+//! `Ready`, `Linked`, `Received`, `Ended`, hands back a link that stays open, and hears two words: stop and keep.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 use twoport_net::{DataListener, DataStream, Source, dial};
-use twoport_pipe::{Body, Cut, Progress, Recode, Side};
+use twoport_pipe::{Body, Cut, Form, Framing, Progress, Recode, Side};
 use twoport_plan::LinkFault;
-use twoport_proto::modes::Algorithm;
+use twoport_proto::modes::{Algorithm, Mode};
 use twoport_proto::placement::Placement;
 use twoport_proto::{Failure, FtpPath};
 use twoport_session::server::Settings;
@@ -30,8 +30,18 @@ pub(crate) enum Road {
     },
     /// We go there.
     Active { target: SocketAddr, source: Source },
+    /// It is there: the transfer before has left it open.
+    Open(DataStream),
     /// None is needed.
     None,
+}
+
+/// What a transfer tells its session.
+pub(crate) enum News {
+    /// What happened.
+    Happened(Input),
+    /// Its data connection stays open for the next one (MODE B).
+    Kept(DataStream),
 }
 
 /// A transfer with everything that it needs.
@@ -40,7 +50,7 @@ pub(crate) struct Job {
     pub(crate) road: Road,
     pub(crate) limits: Arc<Settings>,
     pub(crate) progress: Progress,
-    pub(crate) news: mpsc::Sender<Input>,
+    pub(crate) news: mpsc::Sender<News>,
     /// The word to stop; a session that is gone counts as one.
     pub(crate) stopped: oneshot::Receiver<()>,
     /// The word to keep an upload.
@@ -50,21 +60,16 @@ pub(crate) struct Job {
 impl Job {
     /// Runs to the end and tells it. The session hears `Ended` exactly once.
     pub(crate) async fn carry_out(mut self, order: TransferOrder) {
-        let recode = match (order.ascii, order.records) {
-            (false, false) => Recode::None,
-            (true, false) => Recode::Ascii,
-            (false, true) => Recode::Record,
-            (true, true) => Recode::AsciiRecord,
-        };
+        let form = form(&order);
         let ending = match order.task {
-            Task::Send { path, from, length } => self.send_file(path, from, length, recode).await,
-            Task::Receive { path, placement } => self.receive_file(path, placement, recode).await,
+            Task::Send { path, from, length } => self.send_file(path, from, length, form).await,
+            Task::Receive { path, placement } => self.receive_file(path, placement, form).await,
             Task::List(order) => {
                 let asked = order.asked.as_deref().unwrap_or_default();
                 let path = order.folder.join(asked).unwrap_or_else(|_| order.folder.clone());
                 match Lister::open(Arc::clone(&self.store), order).await {
-                    Ok(lister) => self.send(path, None, Body::Source(Box::new(lister)), recode).await,
-                    Err(failure) => Ending::NoFile(failure),
+                    Ok(lister) => self.send(path, None, Body::Source(Box::new(lister)), form).await,
+                    Err(failure) => self.no_file(failure).await,
                 }
             }
             Task::Digest { path, algorithm, from, length } => {
@@ -76,17 +81,30 @@ impl Job {
 
     /// The session is told; one that is gone needs nothing any more.
     async fn say(&self, news: Input) {
-        let _ = self.news.send(news).await;
+        let _ = self.news.send(News::Happened(news)).await;
     }
 
-    async fn send_file(&mut self, path: FtpPath, from: u64, length: Option<u64>, recode: Recode) -> Ending {
+    /// Hands the data connection back, open, where the form of the file told its end.
+    async fn keep_open(&self, wire: DataStream) {
+        let _ = self.news.send(News::Kept(wire)).await;
+    }
+
+    /// The file cannot be had; a data connection that is open is not the file's.
+    async fn no_file(&mut self, failure: Failure) -> Ending {
+        if let Road::Open(wire) = std::mem::replace(&mut self.road, Road::None) {
+            self.keep_open(wire).await;
+        }
+        Ending::NoFile(failure)
+    }
+
+    async fn send_file(&mut self, path: FtpPath, from: u64, length: Option<u64>, form: Form) -> Ending {
         match self.store.read(&path, from, length).await {
-            Ok(reading) => self.send(path, Some(reading.size), reading.body, recode).await,
-            Err(e) => Ending::NoFile(noted(&path, &e)),
+            Ok(reading) => self.send(path, Some(reading.size), reading.body, form).await,
+            Err(e) => self.no_file(noted(&path, &e)).await,
         }
     }
 
-    async fn send(&mut self, path: FtpPath, size: Option<u64>, body: Body, recode: Recode) -> Ending {
+    async fn send(&mut self, path: FtpPath, size: Option<u64>, body: Body, form: Form) -> Ending {
         self.say(Input::Ready { path: path.clone(), size }).await;
         let mut wire = match self.link().await {
             Ok(wire) => wire,
@@ -96,9 +114,13 @@ impl Job {
         let moved = tokio::select! {
             biased;
             _ = &mut self.stopped => return self.stopped_ending(),
-            moved = twoport_pipe::send(body, &mut wire, recode, stall, &self.progress) => moved,
+            moved = twoport_pipe::send(body, &mut wire, form, stall, &self.progress) => moved,
         };
         match moved {
+            Ok(bytes) if form.framing == Framing::Block => {
+                self.keep_open(wire).await;
+                Ending::Whole { bytes }
+            }
             Ok(bytes) => match wire.finish().await {
                 Ok(()) => Ending::Whole { bytes },
                 Err(e) => Ending::LinkBroke { bytes, fault: wire_fault(&e, self) },
@@ -107,10 +129,10 @@ impl Job {
         }
     }
 
-    async fn receive_file(&mut self, path: FtpPath, placement: Placement, recode: Recode) -> Ending {
+    async fn receive_file(&mut self, path: FtpPath, placement: Placement, form: Form) -> Ending {
         let mut upload = match self.store.write(&path, placement).await {
             Ok(upload) => upload,
-            Err(e) => return Ending::NoFile(noted(&path, &e)),
+            Err(e) => return self.no_file(noted(&path, &e)).await,
         };
         let path = upload.path.clone();
         self.say(Input::Ready { path: path.clone(), size: None }).await;
@@ -121,13 +143,17 @@ impl Job {
                 let moved = tokio::select! {
                     biased;
                     _ = &mut self.stopped => None,
-                    moved = twoport_pipe::receive(&mut wire, &mut upload.sink, recode, stall, &self.progress) => Some(moved),
+                    moved = twoport_pipe::receive(&mut wire, &mut upload.sink, form, stall, &self.progress) => Some(moved),
                 };
                 match moved {
                     None => self.stopped_ending(),
                     Some(Err(cut)) => self.cut_ending(&path, cut),
                     Some(Ok(bytes)) if self.may_keep().await => {
-                        return match upload.commit.commit(upload.sink).await {
+                        let kept = upload.commit.commit(upload.sink).await;
+                        if form.framing == Framing::Block {
+                            self.keep_open(wire).await;
+                        }
+                        return match kept {
                             Ok(()) => Ending::Whole { bytes },
                             Err(e) => Ending::FileFailed { bytes, failure: noted(&path, &e) },
                         };
@@ -197,8 +223,11 @@ impl Job {
                     }
                     Ok(stream)
                 }
+                Road::Open(wire) if wire.is_over() => Err(LinkFault::NoPlan),
+                Road::Open(wire) => return Ok(wire),
                 Road::None => Err(LinkFault::NoPlan),
             }
+            .map(DataStream::new)
         };
         let linked = tokio::select! {
             biased;
@@ -206,9 +235,9 @@ impl Job {
             linked = linking => linked,
         };
         match linked {
-            Ok(stream) => {
+            Ok(wire) => {
                 self.say(Input::Linked).await;
-                Ok(DataStream::new(stream))
+                Ok(wire)
             }
             Err(fault) => Err(Ending::NoLink(fault)),
         }
@@ -227,6 +256,23 @@ impl Job {
     }
 }
 
+/// What TYPE, STRU and MODE make of the bytes.
+fn form(order: &TransferOrder) -> Form {
+    let recode = match (order.ascii, order.records) {
+        (false, false) => Recode::None,
+        (true, false) => Recode::Ascii,
+        (false, true) => Recode::Record,
+        (true, true) => Recode::AsciiRecord,
+    };
+    let framing = match order.mode {
+        Mode::Block => Framing::Block,
+        Mode::Deflate => Framing::Deflate,
+        // The machine does not take MODE C.
+        Mode::Stream | Mode::Compressed => Framing::Stream,
+    };
+    Form { recode, framing }
+}
+
 /// What broke on the network, for the reply and the log.
 fn wire_fault(e: &io::Error, job: &Job) -> String {
     match e.kind() {
@@ -235,7 +281,6 @@ fn wire_fault(e: &io::Error, job: &Job) -> String {
         }
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "the client reset it".to_owned(),
         io::ErrorKind::UnexpectedEof => "it ended before the end-of-file mark".to_owned(),
-        io::ErrorKind::InvalidData => "a record mark was not understood".to_owned(),
         _ => e.to_string(),
     }
 }

@@ -54,9 +54,9 @@ pub struct Law {
 /// What may answer any verb: closing, syntax, not implemented, out of order, wrong parameter, not logged in.
 pub const COMMON: &[u16] = &[421, 500, 501, 502, 503, 504, 530];
 
-const FETCH: &[u16] = &[150, 226, 425, 426, 450, 451, 550, 554];
-const KEEP: &[u16] = &[150, 226, 425, 426, 450, 451, 452, 550, 552, 553, 554];
-const SHOW: &[u16] = &[150, 226, 425, 426, 450, 451, 550];
+const FETCH: &[u16] = &[125, 150, 226, 250, 425, 426, 450, 451, 550, 554];
+const KEEP: &[u16] = &[125, 150, 226, 250, 425, 426, 450, 451, 452, 550, 552, 553, 554];
+const SHOW: &[u16] = &[125, 150, 226, 250, 425, 426, 450, 451, 550];
 const ALTER: &[u16] = &[200, 213, 250, 257, 450, 451, 452, 550, 552, 553];
 
 /// The row of `verb`.

@@ -6,7 +6,7 @@
 
 mod beside;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -69,6 +69,8 @@ pub struct World {
     free_ports: Vec<u16>,
     all_ports: Option<PortRange>,
     leases: BTreeMap<LinkId, u16>,
+    /// Data connections that a transfer has left open.
+    open: BTreeSet<LinkId>,
     last_lease: u64,
     beside: Option<Beside>,
     journal: Vec<Happened>,
@@ -100,6 +102,7 @@ impl World {
             free_ports: Vec::new(),
             all_ports: None,
             leases: BTreeMap::new(),
+            open: BTreeSet::new(),
             last_lease: 0,
             beside: None,
             journal: Vec::new(),
@@ -292,6 +295,7 @@ impl World {
                     let answer = self.listen();
                     self.answer(Input::Listening(answer));
                 }
+                Output::Forget(id) if self.open.remove(&id) => {}
                 Output::Forget(id) => {
                     let port = self.leases.remove(&id);
                     self.free_ports
@@ -316,6 +320,7 @@ impl World {
         if self.closed {
             assert!(self.session.is_closed(), "Close was said by a session that goes on");
             assert!(self.leases.is_empty(), "closed, and ports are still out: {:?}", self.leases);
+            assert!(self.open.is_empty(), "closed, and a data connection is still open: {:?}", self.open);
             assert!(self.beside.is_none(), "closed, and a transfer still runs");
             assert_eq!(self.session.poll_timeout(), None, "closed, and it still wants to be woken");
         }
@@ -351,7 +356,14 @@ impl World {
 
     /// The port of a lease that goes into a transfer, and with it back to the pool.
     fn spend(&mut self, link: Link) -> Option<u16> {
-        let Link::Passive(id) = link else { return None };
+        let id = match link {
+            Link::Passive(id) => id,
+            Link::Open(id) => {
+                assert!(self.open.remove(&id), "{id:?} goes into a transfer and was not open");
+                return None;
+            }
+            Link::Active(_) | Link::None => return None,
+        };
         let port = self.leases.remove(&id);
         let port = port.unwrap_or_else(|| panic!("{id:?} goes into a transfer and was not out"));
         self.free_ports.push(port);

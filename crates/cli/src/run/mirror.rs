@@ -1,7 +1,10 @@
 //! `mirror`: look at both sides, say what differs and why, and carry it out.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use twoport_client::local_name::shown;
@@ -14,6 +17,7 @@ use twoport_client::{Client, Error, Journey};
 
 use crate::args::Mirror;
 use crate::exit::{Exit, Stopped};
+use crate::progress::{Bar, Bars, say};
 use crate::run::remote::{about, journey, now, read, with_runtime};
 use crate::show;
 
@@ -66,26 +70,49 @@ async fn run(
         show_skip(args, &skip.path, &skip.why.to_string());
     }
     if args.dry_run {
-        plan.steps.iter().try_for_each(|step| show_step(args, step, "planned", None))?;
-        return ended(args, planned(&plan), missed);
+        plan.steps.iter().try_for_each(|step| show_step(args, step, "planned", None, None))?;
+        return finish(args, planned(&plan), missed, Duration::ZERO);
     }
     let sides = Sides { local: folder, remote: &remote, direction };
     let more = || journey(url, &args.common).ok();
+    let bars = Bars::new(&args.common);
+    bars.total(copies(&plan), Some(plan.bytes()));
+    let moving: RefCell<BTreeMap<Vec<u8>, Bar>> = RefCell::default();
+    let ended = |step: &Step| {
+        if matches!(step, Step::Copy { .. }) {
+            moving.borrow_mut().remove(step.path());
+            bars.ended();
+        }
+    };
     let tell = |event: Event<'_>| {
         // A reader of our output that has gone does not stop the work.
         let _ = match event {
-            Event::Done(step, _) => show_step(args, step, "done", None),
-            Event::Failed(step, e) => show_step(args, step, "failed", Some(e)),
+            Event::Moving { step, size, from, progress } => {
+                let bar = bars.file(step.path(), from, Some(size), progress);
+                moving.borrow_mut().insert(step.path().to_vec(), bar);
+                Ok(())
+            }
+            Event::Done(step, bytes) => {
+                ended(step);
+                show_step(args, step, "done", Some(bytes), None)
+            }
+            Event::Failed(step, e) => {
+                ended(step);
+                show_step(args, step, "failed", None, Some(e))
+            }
             Event::Fewer(sessions, e) => {
                 if !args.common.quiet {
-                    eprintln!("twoport: {}; going on with {sessions} sessions", show::plain(&e.to_string()));
+                    say(format_args!("twoport: {e}; going on with {sessions} sessions"));
                 }
                 Ok(())
             }
         };
     };
+    let began = Instant::now();
     let totals = act(&plan, sides, first, &more, usize::from(args.parallel), &tell).await;
-    ended(args, totals, missed)
+    drop(moving.take());
+    drop(bars);
+    finish(args, totals, missed, began.elapsed())
 }
 
 fn look_here(folder: &Path, direction: Direction, dry_run: bool, rules: &Rules) -> Result<Seen, Stopped> {
@@ -142,6 +169,10 @@ fn is_missed(why: SkipWhy) -> bool {
     matches!(why, SkipWhy::BadName | SkipWhy::BelowNoFolder | SkipWhy::FolderInTheWay | SkipWhy::KeptInTheWay)
 }
 
+fn copies(plan: &Plan) -> usize {
+    plan.steps.iter().filter(|step| matches!(step, Step::Copy { .. })).count()
+}
+
 fn planned(plan: &Plan) -> Totals {
     let count = |is: fn(&Step) -> bool| plan.steps.iter().filter(|step| is(step)).count() as u64;
     Totals {
@@ -161,11 +192,17 @@ fn show_skip(args: &Mirror, path: &[u8], why: &str) {
     if args.common.json {
         let _ = show::object(&json!({ "step": "skip", "path": String::from_utf8_lossy(path), "why": why }));
     } else if !args.common.quiet {
-        eprintln!("twoport: skip {}: {}", shown(path), show::plain(why));
+        say(format_args!("twoport: skip {}: {why}", shown(path)));
     }
 }
 
-fn show_step(args: &Mirror, step: &Step, result: &str, error: Option<&Error>) -> Result<(), Stopped> {
+fn show_step(
+    args: &Mirror,
+    step: &Step,
+    result: &str,
+    bytes: Option<u64>,
+    error: Option<&Error>,
+) -> Result<(), Stopped> {
     if args.common.json {
         let (what, size) = match step {
             Step::MakeDir { .. } => ("make-folder", None),
@@ -177,20 +214,21 @@ fn show_step(args: &Mirror, step: &Step, result: &str, error: Option<&Error>) ->
             "step": what,
             "path": String::from_utf8_lossy(step.path()),
             "size": size,
+            "bytes": bytes.filter(|_| size.is_some()),
             "why": step.why(),
             "result": result,
             "error": error.map(ToString::to_string),
         }));
     }
     match error {
-        Some(e) => eprintln!("twoport: {step}; but it failed: {}", show::plain(&e.to_string())),
+        Some(e) => say(format_args!("twoport: {step}; but it failed: {e}")),
         None if args.dry_run || !args.common.quiet => return show::line(step.to_string().as_bytes()),
         None => {}
     }
     Ok(())
 }
 
-fn ended(args: &Mirror, totals: Totals, missed: usize) -> Result<(), Stopped> {
+fn finish(args: &Mirror, totals: Totals, missed: usize, took: Duration) -> Result<(), Stopped> {
     let Totals { copied, bytes, made, removed, failed } = totals;
     if args.common.json {
         show::object(&json!({
@@ -198,6 +236,8 @@ fn ended(args: &Mirror, totals: Totals, missed: usize) -> Result<(), Stopped> {
             "result": if args.dry_run { "planned" } else { "done" },
             "copied": copied,
             "bytes": bytes,
+            "seconds": show::seconds(took),
+            "rate": if args.dry_run { 0 } else { show::rate(bytes, took) },
             "made": made,
             "removed": removed,
             "failed": failed,
@@ -205,10 +245,16 @@ fn ended(args: &Mirror, totals: Totals, missed: usize) -> Result<(), Stopped> {
         }))?;
     } else if !args.common.quiet {
         let would = if args.dry_run { "would be " } else { "" };
+        let pace = match args.dry_run || copied == 0 {
+            true => String::new(),
+            false => {
+                format!(" in {:.3} s, {:.1} MB/s", took.as_secs_f64(), show::per_second(bytes, took) / 1e6)
+            }
+        };
         let text = match (copied, made, removed, failed) {
             (0, 0, 0, 0) => "nothing to do".to_owned(),
             _ => format!(
-                "{copied} files {would}copied ({bytes} bytes), {made} folders made, {removed} removed, {failed} failed"
+                "{copied} files {would}copied ({bytes} bytes{pace}), {made} folders made, {removed} removed, {failed} failed"
             ),
         };
         show::line(text.as_bytes())?;

@@ -1,7 +1,8 @@
 //! `ls`, `rm`, `mkdir`, `rmdir`, `mv`, `stat`, `hash`: what needs a session and no file of ours; and how a session is
 //! begun from a URL.
 
-use std::sync::Once;
+use std::num::NonZeroU64;
+use std::sync::{Once, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use twoport_client::local_name::shown;
@@ -10,11 +11,13 @@ use twoport_client::netrc::Netrc;
 use twoport_client::proxy;
 use twoport_client::url::{Scheme, Url};
 use twoport_client::{Client, Error, Journey, Listener, Notice, Options};
+use twoport_pipe::Rate;
 use twoport_proto::{Entry, Kind, Moment, Secret};
 use twoport_session::client::io::Rung;
 
 use crate::args::{ClientTls, Common, Ls, Many, Mv, Remote};
 use crate::exit::{Exit, Stopped};
+use crate::progress::say;
 use crate::show;
 
 /// Folders that `ls -R` goes into at most, one below the other: a tree that is deeper has a loop in it.
@@ -46,15 +49,24 @@ pub(crate) fn journey(url: &Url, common: &Common) -> Result<Journey, Stopped> {
     }
     let rungs = match (common.passive, common.active) {
         (true, _) => vec![Rung::Epsv, Rung::Pasv],
-        (_, true) => vec![Rung::Active, Rung::Mapped],
+        (_, true) => vec![Rung::Active, Rung::Mapped, Rung::Crossing],
         _ => Options::default().rungs,
     };
-    let said = |names: [&str; 2]| names.iter().find_map(|name| std::env::var(name).ok());
-    let (all, spared) = (said(["ALL_PROXY", "all_proxy"]), said(["NO_PROXY", "no_proxy"]));
-    let proxy = proxy::read(all.as_deref(), spared.as_deref(), &url.host).map_err(Stopped::usage)?;
+    let proxy = proxy::read(|name| std::env::var(name).ok(), &url.host).map_err(Stopped::usage)?;
     let timeout = Duration::from_secs(common.timeout.max(1));
-    let options = Options { rungs, timeout, proxy, ..Options::default() };
+    let plain = Options::default();
+    let options = Options {
+        rungs,
+        timeout,
+        proxy,
+        // Who is patient with a reply is patient with bytes, and who is not, is not.
+        stall: timeout.min(plain.stall.max(timeout / 3)),
+        opening: plain.opening.min(timeout),
+        rate: common.limit_rate.map(rate),
+        ..plain
+    };
     let mut journey = Journey::new(&url.host, url.port, login(url)?, options, listener(common));
+    journey.retry(common.retries);
     if !common.passive
         && !common.active
         && let Some(path) = memory::default_path()
@@ -62,6 +74,12 @@ pub(crate) fn journey(url: &Url, common: &Common) -> Result<Journey, Stopped> {
         journey.remember(path);
     }
     Ok(journey)
+}
+
+/// The one limit of the command: every session that it begins holds a clone.
+fn rate(per_second: NonZeroU64) -> Rate {
+    static RATE: OnceLock<Rate> = OnceLock::new();
+    RATE.get_or_init(|| Rate::new(per_second)).clone()
 }
 
 /// Who we are: the URL's user, else `.netrc`'s, else anonymous.
@@ -75,7 +93,7 @@ fn login(url: &Url) -> Result<(Vec<u8>, Secret, Option<Secret>), Stopped> {
         if let Some(warning) = warning {
             // Once, however many sessions ask.
             static SAID: Once = Once::new();
-            SAID.call_once(|| eprintln!("twoport: {warning}"));
+            SAID.call_once(|| say(format_args!("twoport: {warning}")));
         }
         if let Some(login) = netrc.lookup(&url.host, url.user.as_deref()) {
             return Ok((login.user, login.password.unwrap_or_default(), login.account));
@@ -142,19 +160,19 @@ pub(crate) fn all(done: Vec<Result<(), Stopped>>) -> Result<(), Stopped> {
 fn listener(common: &Common) -> Listener {
     let (trace, quiet) = (common.trace, common.quiet);
     Box::new(move |notice| match notice {
-        Notice::Sent(line) if trace => eprintln!("---> {line}"),
+        Notice::Sent(line) if trace => say(format_args!("---> {line}")),
         Notice::Heard(reply) if trace => {
             let last = reply.lines.len().saturating_sub(1);
             for (place, line) in reply.lines.iter().enumerate() {
                 let text = shown(line);
                 match place {
-                    _ if place == last => eprintln!("{} {text}", reply.code),
-                    0 => eprintln!("{}-{text}", reply.code),
-                    _ => eprintln!("{text}"),
+                    _ if place == last => say(format_args!("{} {text}", reply.code)),
+                    0 => say(format_args!("{}-{text}", reply.code)),
+                    _ => say(text),
                 }
             }
         }
-        Notice::Stepped(why) if !quiet => eprintln!("twoport: {}", show::plain(&why)),
+        Notice::Stepped(why) if !quiet => say(format_args!("twoport: {why}")),
         _ => {}
     })
 }

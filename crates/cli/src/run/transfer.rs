@@ -1,26 +1,22 @@
 //! `get`, `put` and `cat`. A download goes to NAME.part and is renamed when it is whole; its time is kept.
 
 use std::cell::Cell;
-use std::fs::File;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use twoport_client::local_name::{Begin, Download, LocalName};
 use twoport_client::url::Url;
-use twoport_client::{Client, Error, Journey, Moved};
-use twoport_pipe::{Body, Boxed, Progress, Sink, Taker};
-use twoport_proto::{Kind, Moment};
+use twoport_client::{Client, Error, Journey, Moved, Onto, Upload, Word};
+use twoport_pipe::{Boxed, Progress, Sink, Taker};
+use twoport_proto::Kind;
 
 use crate::args::{Common, Get, Put, Remote};
 use crate::exit::{Exit, Stopped};
+use crate::progress::{Bars, say};
 use crate::run::remote::{about, all, join, journey, read, with_runtime};
 use crate::show;
-
-/// Below so many bytes a store that was cut begins anew.
-const WORTH_RESUMING: u64 = 64 * 1024;
 
 /// `twoport get`: a file that fails does not stop the others.
 pub(crate) fn get(args: &Get) -> Result<(), Stopped> {
@@ -29,13 +25,19 @@ pub(crate) fn get(args: &Get) -> Result<(), Stopped> {
     if urls.len() > 1 && args.output.is_some() && folder.is_none() {
         return Err(Stopped::usage("-o must name a folder when several files are fetched"));
     }
-    with_runtime(each(&urls, async |url: &Url| {
+    let bars = Bars::new(&args.common);
+    if urls.len() > 1 {
+        bars.total(urls.len(), None);
+    }
+    with_runtime(each(&urls, Url::to_string, &args.common, async |url: &Url| {
         let target = match (folder, &args.output) {
             (Some(folder), _) => folder.join(remote_name(url)?.as_os_str()),
             (None, Some(file)) => file.clone(),
             (None, None) => PathBuf::from(remote_name(url)?.as_os_str()),
         };
-        get_one(url, target, args).await
+        let got = get_one(url, target, args, &bars).await;
+        bars.ended();
+        got
     }))
 }
 
@@ -48,16 +50,28 @@ fn remote_name(url: &Url) -> Result<LocalName, Stopped> {
     LocalName::read(name).map_err(|e| Stopped::usage(format!("{url}: {e}; name the file with -o")))
 }
 
-/// Does it with each.
-async fn each<T>(things: &[T], mut work: impl AsyncFnMut(&T) -> Result<(), Stopped>) -> Result<(), Stopped> {
+/// Does it with each; with `--json` the failures of several are told as they come.
+async fn each<T>(
+    things: &[T],
+    name: impl Fn(&T) -> String,
+    common: &Common,
+    mut work: impl AsyncFnMut(&T) -> Result<(), Stopped>,
+) -> Result<(), Stopped> {
     let mut done = Vec::with_capacity(things.len());
     for thing in things {
-        done.push(work(thing).await);
+        let ended = work(thing).await;
+        if let Err(stopped) = &ended
+            && common.json
+            && things.len() > 1
+        {
+            show::object(&show::failure(Some(&name(thing)), stopped))?;
+        }
+        done.push(ended);
     }
     all(done)
 }
 
-async fn get_one(url: &Url, target: PathBuf, args: &Get) -> Result<(), Stopped> {
+async fn get_one(url: &Url, target: PathBuf, args: &Get, bars: &Bars) -> Result<(), Stopped> {
     let cannot = |e: std::io::Error| Stopped::local(format!("cannot write {}: {e}", target.display()));
     let begin = if args.resume { Begin::Resume } else { Begin::Anew };
     let download = Download::at(&target, begin).map_err(cannot)?;
@@ -67,18 +81,47 @@ async fn get_one(url: &Url, target: PathBuf, args: &Get) -> Result<(), Stopped> 
     let mut journey = journey(url, &args.common)?;
     // How far the file has come: what grows with every try that is worth another one.
     let at = Cell::new(download.from());
+    let bar = bars.file(target.as_os_str().as_bytes(), download.from(), None, &progress);
+    // How much there is to come is worth a question where somebody looks on.
+    let mut is_sized = !bars.are_seen();
+    // A try whose bytes ended in order, and whose last word never came: a new session tells the size.
+    let lost = Cell::new(None);
     let fetching = async |client: &mut Client| {
+        if let Some(moved) = lost.get() {
+            let entry = match client.stat(&remote).await {
+                Ok(entry) => Some(entry),
+                Err(Error::Refused { .. }) => None,
+                Err(e) => return Err(e),
+            };
+            let size = entry.as_ref().filter(|entry| entry.kind == Kind::File).map(|entry| entry.size);
+            if size.is_none_or(|size| size == at.get()) {
+                return Ok((moved, size.map(|_| Word::Size), entry));
+            }
+        }
+        if !std::mem::replace(&mut is_sized, true) {
+            match client.stat(&remote).await {
+                Ok(entry) if entry.kind == Kind::File => bar.size_is(entry.size),
+                Ok(_) | Err(Error::Refused { .. }) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        bar.stands_at(at.get());
         let moved = match fetch_from(client, &remote, &download, &at, &progress).await {
             // A server that cannot go on in the middle begins anew.
             Err(e) if e.is_unknown_command() && at.get() > 0 => {
                 let local = |source| Error::Local { what: "cannot begin anew".to_owned(), source };
                 download.file().set_len(0).map_err(local)?;
                 at.set(0);
+                bar.stands_at(0);
                 fetch_from(client, &remote, &download, &at, &progress).await?
             }
             Err(e) => return Err(client.explained(&remote, e).await),
             Ok(moved) => moved,
         };
+        if !moved.confirmed {
+            lost.set(Some(moved));
+            return Err(Error::Unconfirmed { bytes: moved.bytes, why: String::new() });
+        }
         // The time is worth a question and no failure.
         let mut entry = client.stat(&remote).await.ok();
         if let Some(told) = entry.as_mut().filter(|told| told.size < at.get())
@@ -86,34 +129,36 @@ async fn get_one(url: &Url, target: PathBuf, args: &Get) -> Result<(), Stopped> 
         {
             told.size = size;
         }
-        Ok((moved, entry))
+        Ok((moved, Some(Word::Reply), entry))
     };
-    let got = journey.run(|| at.get(), fetching).await;
+    let further = || at.get() + u64::from(lost.get().is_some());
+    let got = journey.run(further, fetching).await;
     let at = at.get();
+    drop(bar);
     journey.end().await;
     let part = download.part().to_owned();
-    let (mut moved, entry) = got.map_err(|e| {
+    let (mut moved, word, entry) = got.map_err(|e| {
         let mut stopped = about(url, e);
+        if lost.get().is_some() {
+            stopped.exit = Exit::Incomplete;
+            stopped.text.push_str(&format!("\n{at} bytes came, and the server never said that this is all"));
+        }
         if at > 0 {
             stopped.text.push_str(&format!("\nwhat came is kept in {}; go on with --resume", part.display()));
         }
         stopped
     })?;
-    if let Some(entry) = entry.as_ref().filter(|entry| entry.kind == Kind::File)
-        && (at > entry.size || at < entry.size && !moved.confirmed)
-    {
-        let why = if at > entry.size {
-            format!("{at} bytes came, and the server says that the file has {}", entry.size)
-        } else {
-            format!("{at} bytes came of {}, and the server never said that it was done", entry.size)
-        };
-        let next = if at > entry.size { "look at the file there" } else { "go on with --resume" };
-        let text = format!("{url}: {why}; they are kept in {}: {next}", part.display());
+    if let Some(entry) = entry.as_ref().filter(|entry| entry.kind == Kind::File && at > entry.size) {
+        let text = format!(
+            "{url}: {at} bytes came, and the server says that the file has {}; they are kept in {}: look at the file there",
+            entry.size,
+            part.display()
+        );
         return Err(Stopped { exit: Exit::Incomplete, text });
     }
     moved.bytes = progress.moved();
     download.finish(entry.and_then(|entry| entry.modified)).map_err(cannot)?;
-    tell(&args.common, &target.display().to_string(), &moved, began.elapsed())
+    tell(&args.common, &target.display().to_string(), &moved, word, began.elapsed())
 }
 
 /// One try, from where the file is; it is further on afterwards, also when the try was cut.
@@ -132,12 +177,19 @@ async fn fetch_from(
     fetched
 }
 
-fn tell(common: &Common, name: &str, moved: &Moved, took: Duration) -> Result<(), Stopped> {
+/// The last line of a transfer; `word` is what says that all is there, and none when nothing does.
+fn tell(
+    common: &Common,
+    name: &str,
+    moved: &Moved,
+    word: Option<Word>,
+    took: Duration,
+) -> Result<(), Stopped> {
     if common.json {
-        return show::object(&show::moved_object(name, moved, took));
+        return show::object(&show::moved_object(name, moved, word, took));
     }
     if !common.quiet {
-        eprintln!("{}", show::plain(&show::moved(name, moved, took)));
+        say(show::moved(name, moved, word, took));
     }
     Ok(())
 }
@@ -155,9 +207,17 @@ pub(crate) fn cat(args: &Remote) -> Result<(), Stopped> {
                 fetched => fetched,
             }
         };
+        let began = Instant::now();
         let done = journey.run(|| progress.moved(), work).await;
         journey.end().await;
-        done.map(|_| ()).map_err(|e| about(&url, e))
+        let mut moved = done.map_err(|e| about(&url, e))?;
+        moved.bytes = progress.moved();
+        // Standard output is the file's.
+        if !args.common.quiet {
+            let word = moved.confirmed.then_some(Word::Reply);
+            say(show::moved(&url.to_string(), &moved, word, began.elapsed()));
+        }
+        Ok(())
     })
 }
 
@@ -173,79 +233,49 @@ impl Taker for Stdout {
 pub(crate) fn put(args: &Put) -> Result<(), Stopped> {
     let url = read(&args.url)?;
     let folder = url.folder || args.files.len() > 1;
+    let bars = Bars::new(&args.common);
+    if args.files.len() > 1 {
+        let size = |file: &PathBuf| file.metadata().map_or(0, |data| data.len());
+        bars.total(args.files.len(), Some(args.files.iter().map(size).sum()));
+    }
     with_runtime(async {
         let mut journey = journey(&url, &args.common)?;
-        let done = each(&args.files, async |file: &PathBuf| {
-            let name = file.file_name().map(OsStrExt::as_bytes).unwrap_or_default();
-            let remote = if folder { join(&url.target(), name) } else { url.target() };
-            put_one(&mut journey, file, &remote, args).await
-        })
+        let done = each(
+            &args.files,
+            |file| file.display().to_string(),
+            &args.common,
+            async |file: &PathBuf| {
+                let name = file.file_name().map(OsStrExt::as_bytes).unwrap_or_default();
+                let remote = if folder { join(&url.target(), name) } else { url.target() };
+                let put = put_one(&mut journey, file, &remote, args, &bars).await;
+                bars.ended();
+                put
+            },
+        )
         .await;
         journey.end().await;
         done
     })
 }
 
-async fn put_one(journey: &mut Journey, local: &Path, remote: &[u8], args: &Put) -> Result<(), Stopped> {
-    let failed = |e: std::io::Error| Stopped::local(format!("cannot read {}: {e}", local.display()));
-    let file = Arc::new(File::open(local).map_err(failed)?);
-    let data = file.metadata().map_err(failed)?;
-    if !data.is_file() {
-        return Err(Stopped::local(format!("{} is not a file", local.display())));
-    }
-    let size = data.len();
-    let progress = Progress::default();
+async fn put_one(
+    journey: &mut Journey,
+    local: &Path,
+    remote: &[u8],
+    args: &Put,
+    bars: &Bars,
+) -> Result<(), Stopped> {
     let began = Instant::now();
-    // What stood there before this began, asked once; a small file is not worth the question.
-    let mut before = None;
-    let mut again = false;
-    let reached = Cell::new(0);
-    let work = async |client: &mut Client| {
-        if before.is_none() && (args.append || args.resume || size > WORTH_RESUMING) {
-            before = Some(there(client, remote).await?);
-        }
-        let again = std::mem::replace(&mut again, true);
-        let from = match (before, args.append, args.resume, again) {
-            (Some(base), true, _, true) => {
-                there(client, remote).await?.and_then(|now| now.checked_sub(base.unwrap_or(0)))
-            }
-            (Some(base), false, true, false) => base,
-            // What is there now is ours only when nothing was there before: a server may drop what was cut and keep
-            // the old file, and the two must not be mixed.
-            (Some(None), false, _, true) | (Some(_), false, true, true) => there(client, remote).await?,
-            _ => None,
-        };
-        let from = from.filter(|from| *from <= size).unwrap_or(0);
-        reached.set(from);
-        let moved = if args.append {
-            let length = (size > from).then_some(size - from);
-            let body = Body::File { file: Arc::clone(&file), from, length };
-            client.store(remote, twoport_client::Put::Append, body, &progress).await?
-        } else {
-            let (moved, began) = client.store_from(remote, &file, from..size, &progress).await?;
-            reached.set(began);
-            moved
-        };
-        if let Some(modified) = data.modified().ok().and_then(moment) {
-            client.set_modified(remote, modified).await?;
-        }
-        Ok(moved)
+    let cannot = |e: std::io::Error| Stopped::local(format!("cannot read {}: {e}", local.display()));
+    let mut upload = Upload::open(local, remote).map_err(cannot)?;
+    upload.onto = match (args.append, args.resume) {
+        (true, _) => Onto::Append,
+        (_, true) => Onto::Resume,
+        _ => Onto::Replace,
     };
-    let mut moved = journey.run(|| reached.get(), work).await.map_err(|e| about(local.display(), e))?;
-    moved.bytes = progress.moved();
-    tell(&args.common, &String::from_utf8_lossy(remote), &moved, began.elapsed())
-}
-
-/// How much of a file is on the server; none when there is no such file.
-async fn there(client: &mut Client, remote: &[u8]) -> Result<Option<u64>, Error> {
-    match client.stat(remote).await {
-        Ok(entry) => Ok((entry.kind == Kind::File).then_some(entry.size)),
-        Err(Error::Refused { .. }) => Ok(None),
-        Err(e) => Err(e),
-    }
-}
-
-fn moment(time: SystemTime) -> Option<Moment> {
-    let since = time.duration_since(UNIX_EPOCH).ok()?;
-    Some(Moment { seconds: i64::try_from(since.as_secs()).ok()?, nanos: since.subsec_nanos() })
+    let progress = Progress::default();
+    let bar = bars.file(local.as_os_str().as_bytes(), 0, Some(upload.size), &progress);
+    let sent = upload.run(journey, &progress).await.map_err(|e| about(local.display(), e))?;
+    drop(bar);
+    tell(&args.common, &String::from_utf8_lossy(remote), &sent.moved, Some(sent.word), began.elapsed())
 }

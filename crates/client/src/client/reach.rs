@@ -4,21 +4,28 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::{TcpStream, lookup_host};
-use twoport_net::socks::{Proxy, Target};
+use twoport_net::proxy::{Kind, Target};
 use twoport_net::{Source, dial_first};
 use twoport_plan::LinkFault;
+use twoport_proto::{Request, Secret, Verb};
+use twoport_session::client::io::Ask;
 
-use super::Options;
+use super::{Client, Options, request};
 use crate::drive::STAGGER;
 use crate::error::Error;
+use crate::proxy::Named;
 
 /// How long a server may take to answer a connection at all: five SYNs, and nobody waits longer.
 const CONNECT: Duration = Duration::from_secs(16);
 
+/// How long a proxy may take with its own connection behind its answer.
+const THROUGH: Duration = Duration::from_secs(30);
+
 /// A connection to whichever address of `host` answers first.
 pub(super) async fn reach(host: &str, port: u16, options: &Options) -> Result<TcpStream, Error> {
     let unreachable = |what: String| Error::Unreachable { what, steps: Vec::new() };
-    let found = lookup_host((host, port)).await;
+    let found = tokio::time::timeout(options.timeout, lookup_host((host, port))).await;
+    let found = found.unwrap_or_else(|late| Err(late.into()));
     let addresses: Vec<SocketAddr> =
         found.map_err(|e| unreachable(format!("{host} cannot be looked up: {e}")))?.collect();
     let patience = options.timeout.min(CONNECT);
@@ -38,20 +45,68 @@ fn control_fault(fault: &LinkFault) -> String {
     }
 }
 
+/// A connection through the proxy; with an FTP proxy, to it.
 pub(super) async fn through(
-    proxy: &Proxy,
+    named: &Named,
     host: &str,
     port: u16,
     patience: Duration,
 ) -> Result<TcpStream, Error> {
     let target = Target::Name(host.to_owned(), port);
-    let why = match tokio::time::timeout(patience, proxy.connect(&target)).await {
+    let patience = patience.min(THROUGH);
+    let why = match tokio::time::timeout(patience, named.proxy.connect(&target)).await {
         Ok(Ok(stream)) => return Ok(stream),
         Ok(Err(e)) => e.to_string(),
         Err(_) => format!("no answer within {} seconds", patience.as_secs()),
     };
-    let what = format!("{host} cannot be reached through the proxy {}:{}: {why}", proxy.host, proxy.port);
+    let Named { proxy, by } = named;
+    let what = format!(
+        "{host} cannot be reached through the {proxy}, which {by} names: {why}. Name another proxy there, or none, or put \
+         {host} into no_proxy"
+    );
     Err(Error::Unreachable { what, steps: Vec::new() })
+}
+
+impl Client {
+    /// Logs in; at an FTP proxy first with its own name where it wants one, then with the server's, which leads on to
+    /// the server.
+    pub(super) async fn enter(
+        &mut self,
+        host: &str,
+        port: u16,
+        login: (Vec<u8>, Secret, Option<Secret>),
+    ) -> Result<(), Error> {
+        let (mut user, password, account) = login;
+        let own = match self.options.proxy.as_ref().map(|named| &named.proxy) {
+            Some(proxy) if proxy.kind == Kind::UserAtHost => {
+                user.extend_from_slice(at_host(host, port).as_bytes());
+                proxy.login.clone()
+            }
+            _ => None,
+        };
+        let Some((name, secret)) = own else {
+            return self.done(Ask::Login { user, password, account }).await.map(|_| ());
+        };
+        self.done(Ask::Login { user: name.into_bytes(), password: secret, account: None }).await?;
+        let mut reply = self.say(request(Verb::User, &user)?).await?;
+        for (verb, secret) in [(Verb::Pass, Some(password)), (Verb::Acct, account)] {
+            if reply.code < 300 {
+                break;
+            }
+            let secret = secret.ok_or_else(|| Error::refused(&reply))?;
+            let said = Request::secret(verb, &secret);
+            let said =
+                said.map_err(|_| Error::BadArgument("a password cannot hold CR, LF or NUL".to_owned()))?;
+            reply = self.say(said).await?;
+        }
+        if reply.code < 300 { Ok(()) } else { Err(Error::refused(&reply)) }
+    }
+}
+
+/// What follows the name in `USER user@host[:port]`: brackets around an IPv6 address, and no port where it is FTP's own.
+fn at_host(host: &str, port: u16) -> String {
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    if port == 21 { format!("@{host}") } else { format!("@{host}:{port}") }
 }
 
 /// IPv6 and IPv4 in turn, so that a family that is dead costs one head start (RFC 8305 §4).
@@ -72,5 +127,12 @@ mod tests {
         let mixed = read("[::1]:1 [::2]:1 10.0.0.1:1");
         assert_eq!(alternate(mixed), read("[::1]:1 10.0.0.1:1 [::2]:1"));
         assert_eq!(alternate(Vec::new()), Vec::new());
+    }
+
+    #[test]
+    fn a_host_behind_an_at_sign() {
+        assert_eq!(at_host("ftp.example.org", 21), "@ftp.example.org");
+        assert_eq!(at_host("ftp.example.org", 2121), "@ftp.example.org:2121");
+        assert_eq!(at_host("2001:db8::1", 2121), "@[2001:db8::1]:2121");
     }
 }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use twoport_net::DataStream;
-use twoport_pipe::{Body, Cut, Progress, Recode, Side, Sink};
-use twoport_proto::{Request, Verb};
+use twoport_pipe::{Body, Cut, Framing, Progress, Side, Sink};
+use twoport_proto::modes::Mode;
+use twoport_proto::{Moment, Request, Verb};
 use twoport_session::client::io::{Answer, Ask, Road, TransferAsk};
 
 use super::{Client, Moved, Put, request};
@@ -38,17 +39,50 @@ impl Client {
         progress: &Progress,
     ) -> Result<Moved, Error> {
         let ascii = matches!(verb, Verb::List | Verb::Nlst | Verb::Mlsd);
-        let (mut wire, road) = self.open(request(verb, path)?, from, ascii).await?;
-        let receiving = twoport_pipe::receive(&mut wire, sink, Recode::None, self.options.stall, progress);
+        let mut ask = self.asking(request(verb, path)?, from, ascii);
+        if verb == Verb::Retr && self.company.times {
+            ask.also.push(request(Verb::Mdtm, path)?);
+        }
+        let (mut wire, road) = self.open(ask).await?;
+        let framing = framing(self.mode);
+        let receiving = twoport_pipe::receive(&mut wire, sink, framing, self.terms(), progress);
+        let over = async {
+            match framing {
+                // The end of the file is told in it, and the connection goes on behind it.
+                Framing::Block => std::future::pending().await,
+                _ => self.driver.over(progress).await,
+            }
+        };
         let moved = tokio::select! {
             moved = receiving => moved,
             // The server's end of the stream may be lost on the way: when it has said that all is over, and nothing
             // more comes, all is over.
-            () = self.driver.over(progress) => Ok(progress.moved()),
+            () = over => Ok(progress.moved()),
             () = nothing_came(self.options.opening, progress) => Err(silence(self.options.opening)),
         };
-        drop(wire);
-        self.finish(moved, road).await
+        let wire = moved.is_ok().then_some(wire);
+        self.finish(moved, road, wire).await
+    }
+
+    /// Says already now that these files will be fetched, in this order and from their beginning, over the data connection
+    /// that stays open. False where there is none, and then nothing was said. Each must then be fetched in its turn.
+    ///
+    /// # Errors
+    /// When a path cannot be sent.
+    pub async fn fetch_ahead(&mut self, paths: &[&[u8]]) -> Result<bool, Error> {
+        self.ahead(Verb::Retr, paths, false).await
+    }
+
+    pub(super) async fn ahead(&mut self, verb: Verb, paths: &[&[u8]], ascii: bool) -> Result<bool, Error> {
+        let paths: Result<Vec<Request>, Error> = paths.iter().map(|path| request(verb, path)).collect();
+        let paths = paths?;
+        if !self.driver.keeps_link() {
+            return Ok(false);
+        }
+        for request in paths {
+            self.driver.mention(Ask::Ahead { request, ascii }).await;
+        }
+        Ok(true)
     }
 
     /// Stores a file.
@@ -67,21 +101,23 @@ impl Client {
             Put::Resume(from) => (Verb::Stor, from),
             Put::Append => (Verb::Appe, 0),
         };
-        let (mut wire, road) = self.open(request(verb, path)?, from, false).await?;
-        let sent = twoport_pipe::send(body, &mut wire, Recode::None, self.options.stall, progress).await;
+        let ask = self.asking(request(verb, path)?, from, false);
+        let (mut wire, road) = self.open(ask).await?;
+        let framing = framing(self.mode);
+        let sent = twoport_pipe::send(body, &mut wire, framing, self.terms(), progress).await;
         // The end of the stream says that the file is whole: after a fault it must not be said.
-        let moved = match sent {
-            Ok(bytes) => wire.finish().await.map(|()| bytes).map_err(|source| Cut {
-                side: Side::Wire,
-                moved: bytes,
-                source,
-            }),
+        let (moved, wire) = match sent {
+            Ok(bytes) if framing == Framing::Block => (Ok(bytes), Some(wire)),
+            Ok(bytes) => {
+                let cut = |source| Cut { side: Side::Wire, moved: bytes, source };
+                (wire.finish().await.map(|()| bytes).map_err(cut), None)
+            }
             Err(cut) => {
                 wire.reset();
-                Err(cut)
+                (Err(cut), None)
             }
         };
-        self.finish(moved, road).await
+        self.finish(moved, road, wire).await
     }
 
     /// Stores the bytes `range` of a file, up to its end; all of it where the server lets nobody go on in the middle, as
@@ -109,8 +145,12 @@ impl Client {
         self.store(path, Put::Replace, body(0), progress).await.map(|moved| (moved, 0))
     }
 
-    async fn open(&mut self, request: Request, from: u64, ascii: bool) -> Result<(DataStream, Road), Error> {
-        match self.driver.ask(Ask::Transfer(TransferAsk { request, from, ascii })).await {
+    fn asking(&self, request: Request, from: u64, ascii: bool) -> TransferAsk {
+        TransferAsk { request, from, ascii, also: Vec::new(), more: self.company.more }
+    }
+
+    async fn open(&mut self, ask: TransferAsk) -> Result<(DataStream, Road), Error> {
+        match self.driver.ask(Ask::Transfer(ask)).await {
             Answer::Open(road) => match self.driver.take_link() {
                 Some(wire) => Ok((wire, road)),
                 None => Err(Error::OutOfStep("the data connection is not there".to_owned())),
@@ -121,12 +161,22 @@ impl Client {
         }
     }
 
-    async fn finish(&mut self, moved: Result<u64, Cut>, road: Road) -> Result<Moved, Error> {
+    async fn finish(
+        &mut self,
+        moved: Result<u64, Cut>,
+        road: Road,
+        wire: Option<DataStream>,
+    ) -> Result<Moved, Error> {
         let whole = moved.is_ok();
         let answer = self.driver.ask(Ask::Finish { whole }).await;
+        if let Some(wire) = wire {
+            self.driver.keep_link(wire);
+        }
+        let told = self.driver.take_also().into_iter().find(|reply| reply.code == 213);
+        let modified = told.and_then(|reply| Moment::read_stamp(reply.text().trim().as_bytes()).ok());
         match (moved, answer) {
-            (Ok(bytes), Answer::Done(_)) => Ok(Moved { bytes, road, confirmed: true }),
-            (Ok(bytes), Answer::Unconfirmed) => Ok(Moved { bytes, road, confirmed: false }),
+            (Ok(bytes), Answer::Done(_)) => Ok(Moved { bytes, road, confirmed: true, modified }),
+            (Ok(bytes), Answer::Unconfirmed) => Ok(Moved { bytes, road, confirmed: false, modified }),
             (Ok(bytes), Answer::Failed(failed)) => {
                 Err(Error::Short { bytes, why: Error::from(failed).to_string() })
             }
@@ -143,11 +193,22 @@ impl Client {
     }
 }
 
-/// Ends when not one byte has come after so long: a road on which small packets pass and full ones vanish looks so.
+/// What MODE makes of the bytes.
+fn framing(mode: Mode) -> Framing {
+    match mode {
+        Mode::Block => Framing::Block,
+        Mode::Deflate => Framing::Deflate,
+        // MODE C is never asked for.
+        Mode::Stream | Mode::Compressed => Framing::Stream,
+    }
+}
+
+/// Ends when not one byte has come after so long: a road on which small packets pass and full ones vanish looks so. Where it
+/// was we who held the bytes back, nothing can be said.
 async fn nothing_came(patience: Duration, progress: &Progress) {
-    let before = progress.moved();
+    let before = progress.pulse();
     tokio::time::sleep(patience).await;
-    if progress.moved() != before {
+    if before.is_none() || progress.pulse() != before {
         std::future::pending().await
     }
 }

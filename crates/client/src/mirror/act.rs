@@ -3,12 +3,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
-use std::fs::{self, File};
+use std::fs;
 use std::future::poll_fn;
 use std::io;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::Poll;
 
 use twoport_pipe::{Progress, Sink};
@@ -20,6 +19,7 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::journey::Journey;
 use crate::local_name::{Begin, Download, LocalName, beneath, make_folder};
+use crate::upload::Upload;
 
 /// Which side is made like the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +59,17 @@ pub struct Totals {
 /// What is told on the way.
 #[derive(Debug)]
 pub enum Event<'a> {
+    /// A file begins to move.
+    Moving {
+        /// Its step.
+        step: &'a Step,
+        /// Its size in bytes.
+        size: u64,
+        /// Bytes of an earlier try that are there.
+        from: u64,
+        /// Counts the bytes that move.
+        progress: &'a Progress,
+    },
     /// A step is done, with so many bytes.
     Done(&'a Step, u64),
     /// A step failed.
@@ -191,7 +202,9 @@ impl<'a> Work<'a> {
         }
         if self.sides.direction == Direction::Down {
             return match step {
-                Step::Copy { size, modified, .. } => self.down(journey, path, *size, *modified, met).await,
+                Step::Copy { size, modified, .. } => {
+                    self.down(journey, step, path, (*size, *modified), met).await
+                }
                 _ => self.change_here(step).map(|()| 0).map_err(|e| local("this machine refused", e)),
             };
         }
@@ -199,7 +212,7 @@ impl<'a> Work<'a> {
             return Err(Error::OutOfStep("not tried: no session can be had any more".to_owned()));
         }
         match step {
-            Step::Copy { why, .. } => self.up(journey, path, *why == Why::Missing, met).await,
+            Step::Copy { why, .. } => self.up(journey, step, path, *why == Why::Missing, met).await,
             _ => self.change_there(journey, step, met).await.map(|()| 0),
         }
     }
@@ -242,9 +255,9 @@ impl<'a> Work<'a> {
     async fn down(
         &self,
         journey: &mut Journey,
+        step: &Step,
         path: &[u8],
-        size: u64,
-        listed: Option<Moment>,
+        (size, listed): (u64, Option<Moment>),
         met: &Cell<bool>,
     ) -> Result<u64, Error> {
         let refused = |e| local("cannot write", e);
@@ -259,6 +272,7 @@ impl<'a> Work<'a> {
         let remote = join(self.sides.remote, path);
         let progress = Progress::default();
         let mut at = download.from();
+        (self.tell)(Event::Moving { step, size, from: at, progress: &progress });
         // Not the bytes that moved: a try that begins anew each time would seem to come further for ever.
         let reached = Cell::new(at);
         let work = async |client: &mut Client| {
@@ -291,6 +305,7 @@ impl<'a> Work<'a> {
     async fn up(
         &self,
         journey: &mut Journey,
+        step: &Step,
         path: &[u8],
         is_new: bool,
         met: &Cell<bool>,
@@ -301,23 +316,12 @@ impl<'a> Work<'a> {
         if !data.is_file() {
             return Err(refused(io::Error::other("it is not a plain file any more")));
         }
-        let file = Arc::new(File::open(&here).map_err(refused)?);
-        let size = data.len();
         let remote = join(self.sides.remote, path);
+        let mut upload = Upload::open(&here, &remote).map_err(refused)?;
+        upload.is_new = is_new;
         let progress = Progress::default();
-        // Where the try began, and how much had moved by then: one that begins anew each time comes no further.
-        let began = Cell::new((0, 0));
-        let work = async |client: &mut Client| {
-            // A try that was cut left the begin of the file there, unless an older one stood and still stands in its place.
-            let again = met.replace(true) && is_new;
-            let from = if again { there(client, &remote).await? } else { 0 };
-            let from = if from <= size { from } else { 0 };
-            began.set((from, progress.moved()));
-            client.store_from(&remote, &file, from..size, &progress).await?;
-            client.set_modified(&remote, modified(&data)).await
-        };
-        let reached = || began.get().0 + (progress.moved() - began.get().1);
-        journey.run(reached, work).await?;
+        (self.tell)(Event::Moving { step, size: upload.size, from: 0, progress: &progress });
+        upload.carry(journey, &progress, met).await?;
         Ok(progress.moved())
     }
 }
@@ -344,15 +348,6 @@ fn begin(part: &Path, size: u64, listed: Option<Moment>) -> Begin {
     let is_older = listed.is_some_and(|listed| modified(&data).seconds < listed.seconds);
     let fits = data.is_file() && data.len() > 0 && data.len() < size && !is_older;
     if fits { Begin::Resume } else { Begin::Anew }
-}
-
-/// How much of a file is on the server.
-async fn there(client: &mut Client, remote: &[u8]) -> Result<u64, Error> {
-    match client.stat(remote).await {
-        Ok(entry) if entry.kind == Kind::File => Ok(entry.size),
-        Ok(_) | Err(Error::Refused { .. }) => Ok(0),
-        Err(e) => Err(e),
-    }
 }
 
 fn names(path: &[u8]) -> io::Result<Vec<LocalName>> {

@@ -5,10 +5,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use twoport_plan::LinkFault;
+use twoport_proto::modes::Mode;
 use twoport_proto::reply_reader::ReceivedReply;
 use twoport_proto::{Request, Secret};
 
-/// What a user wants. One ask at a time; each is answered by one [`Output::Answer`].
+/// What a user wants. One ask at a time; each is answered by one [`Output::Answer`], save `Mention` and `Ahead`, which
+/// have none.
 #[derive(Debug, Clone)]
 pub enum Ask {
     /// Hear the greeting and log in.
@@ -22,8 +24,20 @@ pub enum Ask {
     },
     /// Say one command and hear its final reply.
     Say(Request),
+    /// MODE: how bytes are carried from now on.
+    Mode(Mode),
+    /// Say one command and go on: its reply is heard and matters to nobody. Only where flights are borne.
+    Mention(Request),
     /// A transfer: the command that begins it, and what goes before it.
     Transfer(TransferAsk),
+    /// Say the command of a transfer to come already now, over the data connection that stays open (MODE B). A
+    /// [`Ask::Transfer`] of the same command gives it its turn; they come in the order in which they were said.
+    Ahead {
+        /// The command.
+        request: Request,
+        /// TYPE A instead of TYPE I.
+        ascii: bool,
+    },
     /// The bytes of the transfer that was [`Answer::Open`] have ended, in order or not; hear its final reply.
     Finish {
         /// Whether all bytes went over as far as we can see.
@@ -42,6 +56,31 @@ pub struct TransferAsk {
     pub from: u64,
     /// TYPE A instead of TYPE I.
     pub ascii: bool,
+    /// Said behind it in the same flight, where flights are borne; what was answered to them comes with
+    /// [`super::ClientSession::take_also`].
+    pub also: Vec<Request>,
+    /// Another transfer will come: its port is asked for in the same flight, where flights are borne.
+    pub more: bool,
+}
+
+/// Whether several commands may be said before the first is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Flights {
+    /// Not here: what was tried got lost.
+    Never,
+    /// Once a data connection has come about by EPSV or PASV.
+    #[default]
+    Later,
+    /// From the login on.
+    Now,
+}
+
+impl TransferAsk {
+    /// A transfer alone.
+    #[must_use]
+    pub fn alone(request: Request, from: u64, ascii: bool) -> Self {
+        TransferAsk { request, from, ascii, also: Vec::new(), more: false }
+    }
 }
 
 /// What happened.
@@ -75,11 +114,9 @@ pub enum Output {
         /// How long in all.
         within: Duration,
     },
-    /// Listen for one connection at our own address of the control connection; then [`Input::Listening`].
-    Listen {
-        /// Ask the router for a port of its outer address that leads here, and tell that one.
-        mapped: bool,
-    },
+    /// Listen for one connection at our own address of the control connection, which comes by this door; then
+    /// [`Input::Listening`].
+    Listen(Door),
     /// Take one connection, from the control peer only, while replies are heard; then [`Input::Accepted`].
     Accept {
         /// How long.
@@ -91,6 +128,18 @@ pub enum Output {
     Stepped(String),
     /// The answer to the ask.
     Answer(Answer),
+}
+
+/// How a connection that comes in gets past what stands before us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// By itself.
+    Own,
+    /// By a port of the router's outer address that the router is asked for; that one is told.
+    Mapped,
+    /// By our own knocking: from the port that is told a connection to the server's data port is tried all the while,
+    /// so that every box on our side sees one that goes out (RFC 9293 §3.5, simultaneous open).
+    Crossing,
 }
 
 /// The answer to an ask.
@@ -132,6 +181,9 @@ pub enum Rung {
     Active,
     /// The same from behind a NAT, through a port that the router was asked for.
     Mapped,
+    /// The same, through a hole that our own connection to the server's data port makes: for servers that connect from
+    /// there (RFC 959 §3.2, port L-1), and NATs that keep port numbers.
+    Crossing,
 }
 
 /// The road that was taken, for the line at the end of a transfer.
@@ -154,6 +206,7 @@ impl Rung {
             Rung::Pasv => "PASV",
             Rung::Active => "active",
             Rung::Mapped => "active through the router",
+            Rung::Crossing => "active by simultaneous open",
         }
     }
 }

@@ -5,34 +5,39 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
 use twoport_plan::LinkFault;
-use twoport_plan::address::believable;
+use twoport_plan::address::{believable, outer_told};
 use twoport_proto::hostport;
 use twoport_proto::reply_reader::ReceivedReply;
 use twoport_proto::{Malformed, Request, Verb};
 
-use super::io::{Answer, Failed, Output, Road, Rung, TransferAsk};
+use super::flight::Expected;
+use super::io::{Answer, Door, Failed, Flights, Output, Road, Rung, TransferAsk};
 use super::{ClientSession, Doing, Settings};
 
 /// A data connection under way.
 #[derive(Debug)]
 pub(super) struct Climb {
-    ask: TransferAsk,
+    pub(super) ask: TransferAsk,
     /// Place in the list of rungs; the walk goes round it once.
     pub(super) rung: usize,
     pub(super) tried: usize,
-    stage: Stage,
+    /// Whether the port was asked for in one flight with the transfer before.
+    pub(super) in_flight: bool,
+    pub(super) stage: Stage,
     /// Every step down so far.
     steps: Vec<String>,
 }
 
 #[derive(Debug)]
-enum Stage {
+pub(super) enum Stage {
     /// TYPE was said.
     Typing,
     /// EPSV or PASV was said.
     Asking,
     /// Connecting; what 227 told, when it is another address.
     Dialling { told: Option<SocketAddrV4> },
+    /// STAT was said: which address the server sees us come from.
+    Locating,
     /// A listener is being made.
     Listening,
     /// PORT or EPRT was said, and the other one can still be.
@@ -45,7 +50,7 @@ enum Stage {
 
 /// What there is of the data connection.
 #[derive(Debug, Clone, Copy, Default)]
-struct Link {
+pub(super) struct Link {
     road: Option<Road>,
     /// Whether it is there, and whether 150 was said.
     linked: bool,
@@ -59,9 +64,11 @@ impl Climb {
             Stage::Typing | Stage::Restarting(_) => settings.patience,
             Stage::Commanded(..) => settings.opening_patience,
             // The driver keeps the time of a connection; a reply has as much again.
-            Stage::Asking | Stage::Dialling { .. } | Stage::Listening | Stage::Telling { .. } => {
-                settings.rung_patience * 2
-            }
+            Stage::Asking
+            | Stage::Dialling { .. }
+            | Stage::Locating
+            | Stage::Listening
+            | Stage::Telling { .. } => settings.rung_patience * 2,
         }
     }
 
@@ -83,23 +90,48 @@ impl Climb {
 impl ClientSession {
     pub(super) fn climb(&mut self, ask: TransferAsk) {
         let ascii = ask.ascii;
-        let typed = self.ascii == Some(ascii);
+        self.also.clear();
         self.doing = Doing::Climbing(Box::new(Climb {
             ask,
             rung: self.rung,
             tried: 0,
+            in_flight: false,
             stage: Stage::Typing,
             steps: Vec::new(),
         }));
-        if typed {
-            self.take_rung();
+        if self.take_command() || self.ascii == Some(ascii) {
+            return self.take_link();
+        }
+        if self.flies() {
+            self.set_type(ascii);
+            self.take_link();
         } else if let Ok(request) = Request::new(Verb::Type, if ascii { "A" } else { "I" }) {
             self.send(request);
         }
     }
 
+    /// The data connection that is open, or a port that was asked for already, or the ladder.
+    fn take_link(&mut self) {
+        match &self.doing {
+            Doing::Climbing(climb) if matches!(climb.stage, Stage::Typing) => {}
+            // Its command was said before, and it is on its way.
+            _ => return,
+        }
+        if self.kept.is_some() {
+            let link = self.kept_link();
+            self.command(link);
+        } else if !self.take_ahead() {
+            self.take_rung();
+        }
+    }
+
+    /// The data connection that the transfer before has left open.
+    pub(super) fn kept_link(&mut self) -> Link {
+        Link { road: self.kept, linked: self.kept.is_some(), opened: false }
+    }
+
     /// Says what the rung says, or that there is no road.
-    fn take_rung(&mut self) {
+    pub(super) fn take_rung(&mut self) {
         let Doing::Climbing(climb) = &mut self.doing else { return };
         let rungs = &self.settings.rungs;
         if climb.tried >= rungs.len() {
@@ -118,9 +150,18 @@ impl ClientSession {
                 climb.stage = Stage::Asking;
                 self.send(Request::bare(Verb::Pasv));
             }
-            rung @ (Rung::Active | Rung::Mapped) => {
+            // Behind a NAT the server must be told the outer address, and only the server can say which that is.
+            Rung::Crossing if self.outer.is_none() && is_private(self.ends.local) => {
+                climb.stage = Stage::Locating;
+                self.send(Request::bare(Verb::Stat));
+            }
+            rung @ (Rung::Active | Rung::Mapped | Rung::Crossing) => {
                 climb.stage = Stage::Listening;
-                self.out.push_back(Output::Listen { mapped: rung == Rung::Mapped });
+                self.out.push_back(Output::Listen(match rung {
+                    Rung::Mapped => Door::Mapped,
+                    Rung::Crossing => Door::Crossing,
+                    _ => Door::Own,
+                }));
             }
         }
     }
@@ -136,6 +177,9 @@ impl ClientSession {
     /// This rung does not carry; says why and takes the next.
     fn step_down(&mut self, why: String) {
         if let Doing::Climbing(climb) = &mut self.doing {
+            if climb.in_flight {
+                return self.land(why);
+            }
             climb.steps.push(why.clone());
         }
         self.out.push_back(Output::DropLink);
@@ -150,11 +194,13 @@ impl ClientSession {
             Stage::Typing if reply.code < 200 => {}
             Stage::Typing if good => {
                 self.ascii = Some(climb.ask.ascii);
-                self.take_rung();
+                self.take_link();
             }
             Stage::Typing => self.refused(reply),
             Stage::Asking if reply.code < 200 => {}
             Stage::Asking => self.passive_reply(&reply),
+            Stage::Locating if reply.code < 200 => {}
+            Stage::Locating => self.located(&reply),
             Stage::Telling { .. } if reply.code < 200 => {}
             Stage::Telling { at, .. } if good => {
                 let rung = self.settings.rungs[climb.rung % self.settings.rungs.len()];
@@ -169,6 +215,8 @@ impl ClientSession {
             }
             Stage::Telling { at, .. } => {
                 let at = *at;
+                // Some say why: that we come from another address, and from which.
+                self.outer = self.outer.or(outer_told(&whole(&reply), self.ends.server.ip()));
                 self.step_down(format!("PORT {at} was refused: {}", said(&reply)));
             }
             Stage::Restarting(_) if reply.code < 200 => {}
@@ -180,6 +228,14 @@ impl ClientSession {
             Stage::Commanded(link, _) if reply.code < 200 => {
                 link.opened = true;
                 self.open_when_ready();
+            }
+            // The connection that was open is closed on the server's side.
+            Stage::Commanded(link, _)
+                if reply.code == 425 && (self.kept.is_some() || link.road.is_none()) =>
+            {
+                self.kept = None;
+                self.out.push_back(Output::DropLink);
+                self.take_rung();
             }
             // The link did not come about as the server sees it: another road may carry.
             Stage::Commanded(..) if reply.code == 425 => {
@@ -207,7 +263,7 @@ impl ClientSession {
     }
 
     /// 229 or 227, whichever command asked: some servers answer EPSV with 227 and PASV with 229.
-    fn passive_reply(&mut self, reply: &ReceivedReply) {
+    pub(super) fn passive_reply(&mut self, reply: &ReceivedReply) {
         let text = reply.text();
         let server = self.ends.server;
         let told = match reply.code {
@@ -277,10 +333,30 @@ impl ClientSession {
         }
     }
 
+    /// The answer to STAT.
+    fn located(&mut self, reply: &ReceivedReply) {
+        self.outer = outer_told(&whole(reply), self.ends.server.ip());
+        match self.outer {
+            Some(_) => self.take_rung(),
+            None => {
+                let asked = self.asked();
+                self.step_down(format!("{asked}: the server does not tell which address we come from"));
+            }
+        }
+    }
+
     pub(super) fn listening(&mut self, result: Result<SocketAddr, LinkFault>) {
+        let crossing = self.asked() == Rung::Crossing.name();
         let Doing::Climbing(climb) = &mut self.doing else { return };
         match result {
             Ok(at) => {
+                // The port is ours as far as a NAT keeps numbers; the address is what the server sees.
+                let at = match (self.outer, at) {
+                    (Some(outer), SocketAddr::V4(inner)) if crossing => {
+                        SocketAddrV4::new(outer, inner.port()).into()
+                    }
+                    _ => at,
+                };
                 climb.stage = Stage::Telling { at, other: true };
                 let request = match at {
                     SocketAddr::V4(v4) => Request::new(Verb::Port, hostport::write_port(v4)),
@@ -308,12 +384,15 @@ impl ClientSession {
         climb.stage = Stage::Commanded(link, None);
         let request = climb.ask.request.clone();
         self.send(request);
-        if !link.linked {
+        if link.linked {
+            self.fly();
+        } else {
             self.out.push_back(Output::Accept { within: self.settings.rung_patience });
         }
     }
 
     pub(super) fn accepted(&mut self, result: Result<(), LinkFault>) {
+        let rung = self.asked();
         let Doing::Climbing(climb) = &mut self.doing else { return };
         let Stage::Commanded(link, _) = &mut climb.stage else { return };
         match result {
@@ -323,7 +402,9 @@ impl ClientSession {
             }
             // The server will say 425 in its own time; nothing can be asked of it until then.
             Err(fault) => {
-                let why = format!("active: {}", fault.cause());
+                let why = format!("{rung}: {}", fault.cause());
+                // The next session goes on where this one ends.
+                self.rung = (climb.rung + 1) % self.settings.rungs.len();
                 climb.steps.push(why.clone());
                 let steps = std::mem::take(&mut climb.steps);
                 self.out.push_back(Output::Stepped(why));
@@ -349,17 +430,28 @@ impl ClientSession {
         if let Some(road) = link.road {
             let place = self.settings.rungs.iter().position(|rung| *rung == road.rung);
             self.rung = place.unwrap_or(self.rung);
+            self.road = Some(road);
+            let passive = matches!(road.rung, Rung::Epsv | Rung::Pasv);
+            if passive && self.settings.flights == Flights::Later {
+                self.settings.flights = Flights::Now;
+            }
             self.answer(Answer::Open(road));
         }
     }
 
     fn refused(&mut self, reply: ReceivedReply) {
-        self.out.push_back(Output::DropLink);
+        // Nobody asks any more for what was said beside it. A connection that was open before it stays so.
+        for whom in self.expected.iter_mut().filter(|whom| **whom == Expected::Also) {
+            *whom = Expected::Mentioned { kind: false };
+        }
+        if self.kept.is_none() {
+            self.out.push_back(Output::DropLink);
+        }
         self.doing = Doing::Idle;
         self.answer(Answer::Failed(Failed::Refused(reply)));
     }
 
-    fn send_or_fail(&mut self, request: Result<Request, Malformed>) {
+    pub(super) fn send_or_fail(&mut self, request: Result<Request, Malformed>) {
         match request {
             Ok(request) => self.send(request),
             Err(fault) => {
@@ -373,6 +465,17 @@ impl ClientSession {
 /// The other way to tell an address: EPRT for IPv4 where PORT was refused. An IPv6 address has no PORT.
 fn tell_other(at: SocketAddr) -> Result<Request, Malformed> {
     Request::new(Verb::Eprt, hostport::write_eprt(at))
+}
+
+/// Whether a NAT is likely before this address of ours.
+fn is_private(local: SocketAddr) -> bool {
+    matches!(local.ip().to_canonical(), IpAddr::V4(ip) if ip.is_private())
+}
+
+/// All lines of a reply.
+fn whole(reply: &ReceivedReply) -> String {
+    let lines: Vec<_> = reply.lines.iter().map(|line| String::from_utf8_lossy(line)).collect();
+    lines.join("\n")
 }
 
 fn said(reply: &ReceivedReply) -> String {

@@ -3,6 +3,7 @@
 use twoport_proto::reply_reader::ReceivedReply;
 use twoport_proto::{Malformed, Request, Secret, Verb};
 
+use super::flight::Expected;
 use super::io::{Answer, Failed};
 use super::{ClientSession, Doing};
 
@@ -25,6 +26,8 @@ enum Said {
 
 impl ClientSession {
     pub(super) fn begin_login(&mut self, user: Vec<u8>, password: Secret, account: Option<Secret>) {
+        // The greeting comes unasked.
+        self.expected.push_back(Expected::Own);
         self.doing = Doing::Login(Step { user, password, account, said: Said::Nothing });
     }
 

@@ -2,30 +2,31 @@
 //! ladder of data connections steps down on refusals *and* on connections that do not come about.
 //!
 //! ```text
-//!   EPSV ──refused, or nobody answers──> PASV ──the same──> PORT or EPRT ──the same──> the same by a mapping ──> no road
+//!   EPSV ──refused, or nobody answers──> PASV ──the same──> PORT or EPRT ──the same──> by a mapping
+//!                                                                  no road <── by simultaneous open <──┘
 //! ```
 
 pub mod io;
 
+mod flight;
 mod ladder;
 mod login;
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use twoport_proto::modes::Mode;
 use twoport_proto::reply_reader::ReceivedReply;
 use twoport_proto::{Request, Verb};
 
-use self::io::{Answer, Ask, Failed, Input, Output, Rung};
+use self::flight::{Ahead, Expected};
+use self::io::{Answer, Ask, Failed, Flights, Input, Output, Road, Rung};
 use self::ladder::Climb;
 use self::login::Step;
 
 /// How long a server's last word on a transfer that was cut is waited for.
 const CUT_PATIENCE: Duration = Duration::from_secs(2);
-
-/// Replies that one ask may bring: a slow server says 1yz now and then, and no transfer needs a hundred.
-const CHATTER: u32 = 1000;
 
 /// How a client treats its server.
 #[derive(Debug, Clone)]
@@ -39,16 +40,19 @@ pub struct Settings {
     /// How long 150 may take once the transfer was asked for. A box that takes a connection in the server's stead is
     /// given up after this; so is a slow tape, which is why the last try has the patience of any other reply.
     pub opening_patience: Duration,
+    /// Whether commands may be said in one flight.
+    pub flights: Flights,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Settings {
-            rungs: vec![Rung::Epsv, Rung::Pasv, Rung::Active, Rung::Mapped],
+            rungs: vec![Rung::Epsv, Rung::Pasv, Rung::Active, Rung::Mapped, Rung::Crossing],
             patience: Duration::from_secs(60),
             // A SYN is sent again after 1 and after 3 seconds: a blocked rung costs this and no more.
             rung_patience: Duration::from_millis(2800),
             opening_patience: Duration::from_secs(6),
+            flights: Flights::default(),
         }
     }
 }
@@ -72,6 +76,23 @@ pub struct ClientSession {
     rung: usize,
     /// TYPE as it is, once it was said.
     ascii: Option<bool>,
+    /// Whose the next final replies are, in the order in which they will come.
+    expected: VecDeque<Expected>,
+    /// Replies to what was said beside the transfer.
+    also: Vec<ReceivedReply>,
+    /// The port that was asked for before it is needed.
+    ahead: Option<Ahead>,
+    /// Replies to transfers that were asked for ahead of their turn.
+    early: VecDeque<ReceivedReply>,
+    /// Commands of transfers that were said ahead of their turn.
+    commands: VecDeque<Request>,
+    /// MODE B was agreed on.
+    block: bool,
+    /// The road of the transfer under way, and of the data connection that is open for the next.
+    road: Option<Road>,
+    kept: Option<Road>,
+    /// The address that the server sees us come from, once it has said so.
+    outer: Option<Ipv4Addr>,
     out: VecDeque<Output>,
     due: Option<Instant>,
     /// Replies since the last ask.
@@ -84,14 +105,16 @@ enum Doing {
     Idle,
     /// The login script.
     Login(Step),
-    /// One command's final reply is awaited.
-    Saying,
+    /// One command's final reply is awaited; of MODE, when it is that.
+    Saying(Option<Mode>),
     /// A data connection is being made.
     Climbing(Box<Climb>),
     /// Bytes pass; a final reply may come before they end.
     Moving(Option<ReceivedReply>),
     /// Bytes have ended (whole or not); the final reply is awaited.
     Finishing(bool),
+    /// The final reply is there; those to what was said beside the transfer are awaited.
+    Settling(ReceivedReply),
     /// Nothing more can be asked.
     Closed,
 }
@@ -106,6 +129,15 @@ impl ClientSession {
             doing: Doing::Idle,
             rung: 0,
             ascii: None,
+            expected: VecDeque::new(),
+            also: Vec::new(),
+            ahead: None,
+            early: VecDeque::new(),
+            commands: VecDeque::new(),
+            block: false,
+            road: None,
+            kept: None,
+            outer: None,
             out: VecDeque::new(),
             due: None,
             heard: 0,
@@ -124,19 +156,28 @@ impl ClientSession {
                 let early = early.clone();
                 self.doing = Doing::Finishing(whole);
                 if let Some(reply) = early {
-                    self.finished(reply);
+                    self.last_word(reply);
                 }
             }
+            // These have no answer, and nobody waits.
+            (_, Ask::Mention(request)) => {
+                return self.dispatch(request, Expected::Mentioned { kind: false });
+            }
+            (_, Ask::Ahead { request, ascii }) => return self.say_ahead(request, ascii),
             (Doing::Idle, Ask::Login { user, password, account }) => {
                 self.begin_login(user, password, account)
             }
             (Doing::Idle, Ask::Say(request)) => {
-                self.doing = Doing::Saying;
+                self.doing = Doing::Saying(None);
                 self.send(request);
+            }
+            (Doing::Idle, Ask::Mode(mode)) => {
+                self.doing = Doing::Saying(Some(mode));
+                self.send_or_fail(Request::new(Verb::Mode, mode.letter()));
             }
             (Doing::Idle, Ask::Transfer(ask)) => self.climb(ask),
             (Doing::Idle, Ask::Quit) => {
-                self.doing = Doing::Saying;
+                self.doing = Doing::Saying(None);
                 self.send(Request::bare(Verb::Quit));
             }
             (_, ask) => {
@@ -173,7 +214,9 @@ impl ClientSession {
             Doing::Climbing(climb) => Some(climb.patience(&self.settings)),
             // What was cut here may not have been noticed there: its last word is worth no more than a moment.
             Doing::Finishing(false) => Some(CUT_PATIENCE.min(self.settings.patience)),
-            Doing::Login(_) | Doing::Saying | Doing::Finishing(true) => Some(self.settings.patience),
+            // What was said beside it is answered with it, or was lost.
+            Doing::Settling(_) => Some(self.settings.rung_patience * 2),
+            Doing::Login(_) | Doing::Saying(_) | Doing::Finishing(true) => Some(self.settings.patience),
         };
         self.due = patience.map(|patience| now + patience);
     }
@@ -201,40 +244,40 @@ impl ClientSession {
         matches!(&self.doing, Doing::Moving(Some(reply)) if (200..300).contains(&reply.code))
     }
 
-    fn send(&mut self, request: Request) {
-        self.out.push_back(Output::Send(request));
-    }
-
     fn answer(&mut self, answer: Answer) {
         self.out.push_back(Output::Answer(answer));
     }
 
-    fn reply(&mut self, reply: ReceivedReply) {
-        // 421 may come at any time, and means the end.
-        if reply.code == 421 {
-            return self.gone(Failed::Refused(reply));
-        }
-        // Each "wait" begins the patience anew; one who says nothing else is not waited for.
-        self.heard += 1;
-        if self.heard > CHATTER {
-            let text = format!("the server said {CHATTER} replies and no answer");
-            return self.gone(Failed::OutOfStep(text));
-        }
+    /// A reply to what is under way.
+    fn own_reply(&mut self, reply: ReceivedReply) {
         match &mut self.doing {
             Doing::Login(_) => self.login_reply(reply),
             Doing::Climbing(_) => self.climb_reply(reply),
-            Doing::Saying if reply.code < 200 => {}
-            Doing::Saying => {
+            Doing::Saying(_) if reply.code < 200 => {}
+            Doing::Saying(mode) => {
+                let mode = *mode;
                 self.doing = Doing::Idle;
                 let good = (200..400).contains(&reply.code);
+                if let (Some(mode), true) = (mode, good) {
+                    self.block = mode == Mode::Block;
+                    self.kept = None;
+                }
                 self.answer(if good { Answer::Done(reply) } else { Answer::Failed(Failed::Refused(reply)) });
             }
             Doing::Moving(early) if reply.code >= 200 => *early = Some(reply),
-            Doing::Finishing(_) if reply.code >= 200 => self.finished(reply),
-            Doing::Moving(_) | Doing::Finishing(_) => {}
+            Doing::Finishing(_) if reply.code >= 200 => self.last_word(reply),
+            Doing::Moving(_) | Doing::Finishing(_) | Doing::Settling(_) => {}
             // A late reply to something that was given up: nobody waits for it.
             Doing::Idle | Doing::Closed => {}
         }
+    }
+
+    /// The transfer's last word; the ask is answered when all that was said beside it is.
+    fn last_word(&mut self, reply: ReceivedReply) {
+        // RFC 959 §3.2: after 250 the data connection is open for the next transfer, after 226 it is not.
+        self.kept = self.road.take().filter(|_| self.block && reply.code == 250);
+        self.doing = Doing::Settling(reply);
+        self.settle();
     }
 
     fn finished(&mut self, reply: ReceivedReply) {
@@ -252,6 +295,14 @@ impl ClientSession {
             self.doing = Doing::Closed;
             return self.answer(Answer::Unconfirmed);
         }
+        if let Doing::Settling(reply) = &self.doing {
+            // The transfer is over and well or not; but what was said in one flight with it got lost.
+            let reply = reply.clone();
+            self.finished(reply);
+            self.settings.flights = Flights::Never;
+            self.doing = Doing::Closed;
+            return;
+        }
         let why = match &self.doing {
             Doing::Climbing(climb) => climb.hung(&self.settings),
             _ => format!("the server said nothing for {} seconds", self.settings.patience.as_secs()),
@@ -261,8 +312,17 @@ impl ClientSession {
 
     fn gone(&mut self, failed: Failed) {
         let doing = std::mem::replace(&mut self.doing, Doing::Closed);
+        self.kept = None;
+        self.ahead = None;
+        self.expected.clear();
+        self.commands.clear();
+        self.early.clear();
         match doing {
             Doing::Idle | Doing::Closed => {}
+            Doing::Settling(reply) => {
+                self.finished(reply);
+                self.doing = Doing::Closed;
+            }
             Doing::Finishing(true) => self.answer(Answer::Unconfirmed),
             // The driver moves bytes; it hears of the end when it asks for the final reply.
             Doing::Moving(early) => {
@@ -273,12 +333,16 @@ impl ClientSession {
             // The rung took the session along, and the next session begins with the next one; unless it was not the first
             // in this session: then one before it may have done the harm, and it deserves a session of its own.
             Doing::Climbing(climb) => {
-                let next = if climb.tried == 0 { climb.rung + 1 } else { climb.rung };
+                if climb.in_flight {
+                    self.settings.flights = Flights::Never;
+                }
+                let blamed = climb.tried == 0 && !climb.in_flight;
+                let next = if blamed { climb.rung + 1 } else { climb.rung };
                 self.rung = next % self.settings.rungs.len().max(1);
                 self.out.push_back(Output::DropLink);
                 self.answer(Answer::Failed(failed));
             }
-            Doing::Login(_) | Doing::Saying | Doing::Finishing(false) => {
+            Doing::Login(_) | Doing::Saying(_) | Doing::Finishing(false) => {
                 self.answer(Answer::Failed(failed));
             }
         }

@@ -7,7 +7,9 @@ use twoport_proto::Secret;
 use twoport_proto::reply_reader::ReceivedReply;
 use twoport_proto::{Request, Verb};
 
-use super::io::{Answer, Ask, Failed, Input, Output, Rung, TransferAsk};
+use twoport_proto::modes::Mode;
+
+use super::io::{Answer, Ask, Door, Failed, Flights, Input, Output, Rung, TransferAsk};
 use super::{ClientSession, Ends, Settings};
 
 /// A machine, its clock, and what it said.
@@ -31,7 +33,8 @@ impl Bench {
                 Output::Dial { to, .. } => {
                     format!("dial {}", to.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
                 }
-                Output::Listen { mapped } => if mapped { "listen mapped" } else { "listen" }.to_owned(),
+                Output::Listen(Door::Own) => "listen".to_owned(),
+                Output::Listen(door) => format!("listen {door:?}"),
                 Output::Accept { .. } => "accept".to_owned(),
                 Output::DropLink => "drop".to_owned(),
                 Output::Stepped(why) => format!("({why})"),
@@ -64,7 +67,7 @@ impl Bench {
 
     fn fetch(&mut self) -> String {
         let request = Request::new(Verb::Retr, "a").unwrap();
-        self.ask(Ask::Transfer(TransferAsk { request, from: 0, ascii: false }))
+        self.ask(Ask::Transfer(TransferAsk::alone(request, 0, false)))
     }
 
     /// A transfer that was asked for over a link that is there; 150 is to come.
@@ -130,9 +133,62 @@ fn the_whole_ladder_down() {
     let told = bench.tell(Input::Listening(Ok("192.0.2.2:1025".parse().unwrap())));
     assert_eq!(told, "PORT 192,0,2,2,4,1");
     assert_eq!(bench.hear(500, "no"), "EPRT |1|192.0.2.2|1025|");
-    assert!(bench.hear(500, "no").ends_with("listen mapped"));
+    assert!(bench.hear(500, "no").ends_with("listen Mapped"));
     let fault = LinkFault::Other { to: None, text: "no NAT".to_owned() };
-    assert!(bench.tell(Input::Listening(Err(fault))).ends_with("no road after 4"));
+    assert!(bench.tell(Input::Listening(Err(fault.clone()))).ends_with("listen Crossing"));
+    assert!(bench.tell(Input::Listening(Err(fault))).ends_with("no road after 5"));
+}
+
+/// A machine behind a NAT that has come down to simultaneous open; `refusal` is what its PORT heard.
+fn crossing(refusal: &str) -> (Bench, String) {
+    let ends = Ends { server: SERVER.parse().unwrap(), local: "192.168.1.5:40000".parse().unwrap() };
+    let settings = Settings { rungs: vec![Rung::Active, Rung::Crossing], ..Settings::default() };
+    let mut bench = Bench { machine: ClientSession::new(settings, ends), now: Instant::now() };
+    bench.fetch();
+    assert_eq!(bench.hear(200, "ok"), "listen");
+    bench.tell(Input::Listening(Ok("192.168.1.5:1025".parse().unwrap())));
+    bench.hear(500, refusal);
+    let said = bench.hear(500, refusal);
+    (bench, said)
+}
+
+#[test]
+fn behind_a_nat_the_server_is_asked_for_our_address_and_told_it() {
+    let (mut bench, said) = crossing("Illegal PORT command");
+    assert!(said.ends_with("STAT"), "{said}");
+    assert_eq!(bench.hear(211, "status: Connected to 198.51.100.7"), "listen Crossing");
+    let told = bench.tell(Input::Listening(Ok("192.168.1.5:1026".parse().unwrap())));
+    assert_eq!(told, "PORT 198,51,100,7,4,2");
+    assert_eq!(bench.hear(200, "ok"), "RETR a, accept");
+    assert_eq!(bench.tell(Input::Accepted(Ok(()))), "");
+    assert_eq!(bench.hear(150, "here"), "open by active by simultaneous open");
+}
+
+#[test]
+fn a_refusal_that_tells_our_address_spares_the_question() {
+    let (_, said) = crossing("Will not connect to 192.168.1.5: you come from 198.51.100.7");
+    assert!(said.ends_with("listen Crossing"), "{said}");
+}
+
+#[test]
+fn a_server_that_does_not_tell_our_address_is_not_told_one() {
+    let (mut bench, _) = crossing("Illegal PORT command");
+    let said = bench.hear(502, "no STAT");
+    assert!(said.contains("does not tell which address") && said.ends_with("no road after 2"), "{said}");
+}
+
+#[test]
+fn where_nobody_came_the_next_session_begins_one_rung_further() {
+    let mut bench = Bench::new(SERVER);
+    bench.fetch();
+    bench.hear(200, "ok");
+    bench.hear(500, "what?");
+    bench.hear(500, "what?");
+    bench.tell(Input::Listening(Ok("192.0.2.2:1025".parse().unwrap())));
+    assert_eq!(bench.hear(200, "ok"), "RETR a, accept");
+    let fault = LinkFault::NobodyCame { port: 1025, waited: Duration::from_secs(3), range: None };
+    assert!(bench.tell(Input::Accepted(Err(fault))).contains("no road after 3"));
+    assert_eq!(bench.machine.rung(), Some(Rung::Mapped));
 }
 
 #[test]
@@ -220,4 +276,197 @@ fn what_does_not_end_a_transfer_is_no_end_of_it() {
         let said = Bench::commanded().hear(code, "done");
         assert!(said.contains(says), "{code}: {said}");
     }
+}
+
+/// A transfer that others will follow, with MDTM said beside it.
+fn one_of_many(name: &str) -> Ask {
+    let request = |verb| Request::new(verb, name).unwrap();
+    let (request, also) = (request(Verb::Retr), vec![request(Verb::Mdtm)]);
+    Ask::Transfer(TransferAsk { request, from: 0, ascii: false, also, more: true })
+}
+
+/// The first of many files has come, and the port for the second was asked for with it.
+fn flying() -> Bench {
+    let mut bench = Bench::new(SERVER);
+    assert_eq!(bench.ask(one_of_many("a")), "TYPE I");
+    bench.hear(200, "ok");
+    bench.hear(229, "(|||50000|)");
+    let said = bench.tell(Input::Dialled(Ok("203.0.113.9:50000".parse().unwrap())));
+    assert_eq!(
+        said, "RETR a",
+        "the first data connection is to be seen before anything is said in one flight"
+    );
+    bench.hear(150, "here");
+    bench.ask(Ask::Finish { whole: true });
+    assert_eq!(bench.hear(226, "done"), "done 226");
+    assert_eq!(bench.ask(one_of_many("b")), "EPSV");
+    bench.hear(229, "(|||50001|)");
+    let said = bench.tell(Input::Dialled(Ok("203.0.113.9:50001".parse().unwrap())));
+    assert_eq!(said, "RETR b, MDTM b, EPSV");
+    bench.hear(150, "here");
+    bench.ask(Ask::Finish { whole: true });
+    bench
+}
+
+#[test]
+fn the_next_port_is_asked_for_in_one_flight_with_the_transfer_before() {
+    let mut bench = flying();
+    assert_eq!(bench.hear(226, "done"), "", "what was said beside it is answered with it");
+    assert_eq!(bench.hear(213, "20261125120000"), "done 226");
+    assert_eq!(bench.machine.take_also().len(), 1);
+    assert_eq!(bench.ask(one_of_many("c")), "", "the port was asked for already");
+    assert_eq!(bench.hear(229, "(|||50002|)"), "dial 203.0.113.9:50002");
+    let said = bench.tell(Input::Dialled(Ok("203.0.113.9:50002".parse().unwrap())));
+    assert_eq!(said, "RETR c, MDTM c, EPSV");
+    // All before the bytes have ended.
+    for (code, text) in [(150, "here"), (226, "done"), (213, "20261125120000"), (229, "(|||50003|)")] {
+        bench.hear(code, text);
+    }
+    assert_eq!(bench.ask(Ask::Finish { whole: true }), "done 226");
+    assert_eq!(bench.ask(one_of_many("d")), "dial 203.0.113.9:50003");
+}
+
+#[test]
+fn a_refusal_leaves_the_port_that_was_asked_for() {
+    let mut bench = flying();
+    bench.hear(226, "done");
+    bench.hear(213, "20261125120000");
+    bench.hear(229, "(|||50002|)");
+    bench.ask(one_of_many("c"));
+    bench.tell(Input::Dialled(Ok("203.0.113.9:50002".parse().unwrap())));
+    assert_eq!(bench.hear(550, "no such file"), "drop, refused 550");
+    assert_eq!(bench.hear(550, "no such file"), "", "that is MDTM's");
+    assert!(bench.machine.take_also().is_empty());
+    bench.hear(229, "(|||50003|)");
+    assert_eq!(bench.ask(one_of_many("d")), "dial 203.0.113.9:50003");
+}
+
+#[test]
+fn a_listing_between_files_changes_the_type_in_the_same_flight() {
+    let mut bench = flying();
+    for (code, text) in [(226, "done"), (213, "20261125120000"), (229, "(|||50002|)")] {
+        bench.hear(code, text);
+    }
+    let list = TransferAsk::alone(Request::bare(Verb::List), 0, true);
+    assert_eq!(bench.ask(Ask::Transfer(list)), "TYPE A, dial 203.0.113.9:50002");
+    assert_eq!(bench.tell(Input::Dialled(Ok("203.0.113.9:50002".parse().unwrap()))), "LIST");
+    bench.hear(200, "ASCII");
+    assert_eq!(bench.hear(150, "here"), "open by EPSV");
+}
+
+#[test]
+fn the_first_connection_that_fails_in_a_flight_ends_all_flights() {
+    let mut bench = flying();
+    for (code, text) in [(226, "done"), (213, "20261125120000"), (229, "(|||50002|)")] {
+        bench.hear(code, text);
+    }
+    bench.ask(one_of_many("c"));
+    let landed = bench.nobody();
+    assert!(landed.ends_with("one command at a time from now on), EPSV"), "{landed}");
+    assert_eq!(bench.machine.flights(), Flights::Never);
+    bench.hear(229, "(|||50003|)");
+    let said = bench.tell(Input::Dialled(Ok("203.0.113.9:50003".parse().unwrap())));
+    assert_eq!(said, "RETR c", "the same rung, and one command at a time");
+}
+
+#[test]
+fn what_a_server_loses_in_a_flight_costs_the_session_and_not_the_file() {
+    let mut bench = flying();
+    assert_eq!(bench.hear(226, "done"), "");
+    bench.now += Duration::from_secs(10);
+    assert_eq!(bench.tell(Input::Deadline), "done 226");
+    assert_eq!(bench.machine.flights(), Flights::Never);
+    assert!(bench.ask(one_of_many("c")).contains("closed"));
+}
+
+#[test]
+fn nothing_is_said_in_one_flight_with_port() {
+    let mut bench = Bench::new(SERVER);
+    bench.machine.settings.rungs = vec![Rung::Active];
+    bench.machine.settings.flights = Flights::Now;
+    bench.machine.ascii = Some(false);
+    assert_eq!(bench.ask(one_of_many("a")), "listen");
+    bench.tell(Input::Listening(Ok("192.0.2.2:1025".parse().unwrap())));
+    assert_eq!(bench.hear(200, "ok"), "RETR a, accept");
+    bench.hear(150, "here");
+    assert_eq!(bench.tell(Input::Accepted(Ok(()))), "open by active");
+    bench.ask(Ask::Finish { whole: true });
+    assert_eq!(bench.hear(226, "done"), "done 226");
+    assert_eq!(bench.ask(one_of_many("b")), "listen");
+}
+
+/// The first file has come in blocks, and the data connection is open.
+fn in_blocks() -> Bench {
+    let mut bench = Bench::new(SERVER);
+    assert_eq!(bench.ask(Ask::Mode(Mode::Block)), "MODE B");
+    assert_eq!(bench.hear(200, "blocks"), "done 200");
+    bench.fetch();
+    bench.hear(200, "ok");
+    bench.hear(229, "(|||50000|)");
+    bench.tell(Input::Dialled(Ok("203.0.113.9:50000".parse().unwrap())));
+    bench.hear(150, "here");
+    bench.ask(Ask::Finish { whole: true });
+    assert!(!bench.machine.keeps_link());
+    assert_eq!(bench.hear(250, "stays open"), "done 250");
+    assert!(bench.machine.keeps_link());
+    bench
+}
+
+#[test]
+fn in_blocks_the_data_connection_stays() {
+    let mut bench = in_blocks();
+    assert_eq!(bench.fetch(), "RETR a");
+    assert_eq!(bench.hear(125, "open already"), "open by EPSV");
+    bench.ask(Ask::Finish { whole: true });
+    assert_eq!(bench.hear(250, "stays open"), "done 250");
+    assert_eq!(bench.fetch(), "RETR a");
+    assert_eq!(bench.hear(550, "no"), "refused 550", "a connection that is open is not dropped for that");
+    assert_eq!(bench.fetch(), "RETR a");
+    // The server has closed it: the ladder again.
+    assert_eq!(bench.hear(425, "no connection"), "drop, EPSV");
+}
+
+#[test]
+fn a_226_in_blocks_closes_the_data_connection() {
+    let mut bench = in_blocks();
+    bench.fetch();
+    bench.hear(125, "open already");
+    bench.ask(Ask::Finish { whole: true });
+    bench.hear(226, "closing");
+    assert!(!bench.machine.keeps_link());
+    assert_eq!(bench.fetch(), "EPSV");
+}
+
+#[test]
+fn in_blocks_transfers_are_asked_for_ahead_of_their_turn() {
+    let mut bench = in_blocks();
+    let retr = |name: &str| Request::new(Verb::Retr, name).unwrap();
+    for name in ["a", "b", "c", "d"] {
+        let ahead = Ask::Ahead { request: retr(name), ascii: false };
+        assert_eq!(bench.ask(ahead), format!("RETR {name}"));
+    }
+    let turn = |name: &str| Ask::Transfer(TransferAsk::alone(retr(name), 0, false));
+    assert_eq!(bench.ask(turn("a")), "");
+    assert_eq!(bench.hear(125, "a"), "open by EPSV");
+    // The server is ahead of us.
+    for code in [250, 125, 250, 550] {
+        assert_eq!(bench.hear(code, "early"), "");
+    }
+    assert_eq!(bench.ask(Ask::Finish { whole: true }), "done 250");
+    assert_eq!(bench.ask(turn("b")), "open by EPSV");
+    assert_eq!(bench.ask(Ask::Finish { whole: true }), "done 250");
+    assert_eq!(bench.ask(turn("c")), "refused 550");
+    assert_eq!(bench.ask(turn("d")), "");
+    assert_eq!(bench.hear(125, "d"), "open by EPSV");
+    bench.ask(Ask::Finish { whole: true });
+    assert_eq!(bench.hear(250, "d"), "done 250");
+    assert_eq!(bench.ask(turn("e")), "RETR e", "that was not said ahead");
+}
+
+#[test]
+fn a_reply_that_nobody_waits_for_is_late_and_no_harm() {
+    let mut bench = in_blocks();
+    assert_eq!(bench.hear(200, "to a NOOP of long ago"), "");
+    assert_eq!(bench.fetch(), "RETR a");
+    assert_eq!(bench.hear(125, "open already"), "open by EPSV");
 }

@@ -32,7 +32,7 @@ impl ServerSession {
         let verb = command.verb();
         if let Some(refusal) = self.forbidden(verb) {
             if law(verb).plan == Plan::Spends {
-                self.drop_plan();
+                self.use_plan_up();
             }
             return self.say(refusal);
         }
@@ -65,8 +65,7 @@ impl ServerSession {
 
             Command::Type(kind) => self.set_type(kind),
             Command::Stru(structure) => self.set_structure(structure),
-            Command::Mode(Mode::Stream) => self.say(replies::mode_set()),
-            Command::Mode(_) => self.say(replies::no_such_mode()),
+            Command::Mode(mode) => self.set_mode(mode),
 
             Command::Retr(name) => self.fetch(now, memory, name),
             Command::Stor(name) => self.store(now, memory, name),
@@ -162,12 +161,31 @@ impl ServerSession {
 
     fn set_structure(&mut self, structure: Structure) {
         match structure {
+            Structure::Record if self.parameters.mode == Mode::Block => {
+                self.say(replies::no_records_in_blocks())
+            }
             Structure::File | Structure::Record => {
                 self.parameters.structure = structure;
                 self.say(replies::structure_set(structure));
             }
             Structure::Page => self.say(replies::no_such_structure()),
         }
+    }
+
+    /// A connection that was left open carries the form of its mode only.
+    fn set_mode(&mut self, mode: Mode) {
+        match mode {
+            Mode::Compressed => return self.say(replies::no_such_mode()),
+            Mode::Block if self.parameters.structure == Structure::Record => {
+                return self.say(replies::no_records_in_blocks());
+            }
+            Mode::Stream | Mode::Block | Mode::Deflate => {}
+        }
+        if mode != self.parameters.mode {
+            self.hang_up();
+        }
+        self.parameters.mode = mode;
+        self.say(replies::mode_set(mode));
     }
 
     fn opts(&mut self, opts: Opts) {
@@ -272,16 +290,15 @@ impl ServerSession {
         self.begin_digest(now, verb, name, algorithm, range);
     }
 
-    /// A transfer that is refused before it begins has used its plan up.
     fn refuse_transfer(&mut self, refusal: Reply) {
-        self.drop_plan();
+        self.use_plan_up();
         self.say(refusal);
     }
 
     fn resolve_or_drop(&mut self, verb: Verb, name: &[u8]) -> Option<FtpPath> {
         let path = self.resolve(verb, name);
         if path.is_none() {
-            self.drop_plan();
+            self.use_plan_up();
         }
         path
     }

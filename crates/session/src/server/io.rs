@@ -7,15 +7,15 @@ use std::net::SocketAddr;
 use twoport_plan::LinkFault;
 use twoport_proto::line::LineFault;
 use twoport_proto::listing::mlsx::FactSet;
-use twoport_proto::modes::Algorithm;
+use twoport_proto::modes::{Algorithm, Mode};
 use twoport_proto::placement::{Change, Placement};
 use twoport_proto::{Entry, Failure, FtpPath, Reply, Secret, Verb};
 
 use crate::event::Event;
 use crate::rights::{Grant, Rights};
 
-/// The number of a passive listener, given by the driver and given back exactly once: in a transfer order or by
-/// [`Output::Forget`].
+/// The number of a passive listener, or of a data connection that was left open; given by the driver and given back
+/// exactly once: in a transfer order or by [`Output::Forget`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LinkId(pub u64);
 
@@ -42,6 +42,8 @@ pub enum Input {
     /// All bytes of an upload have arrived and the peer closed in order: may it be kept? Everything that the peer sent
     /// on the control connection until now has been handed in before this.
     Received,
+    /// The transfer has left its data connection open (MODE B), under this number; `Ended` comes next.
+    Kept(LinkId),
     /// The transfer is over.
     Ended(Ending),
     /// The answer to [`Output::Measure`]: bytes over the data connection so far.
@@ -65,6 +67,7 @@ impl fmt::Debug for Input {
             Input::Ready { .. } => "Ready",
             Input::Linked => "Linked",
             Input::Received => "Received",
+            Input::Kept(_) => "Kept",
             Input::Ended(_) => "Ended",
             Input::Measured(_) => "Measured",
             Input::Deadline => "Deadline",
@@ -209,6 +212,8 @@ pub struct TransferOrder {
     pub ascii: bool,
     /// STRU R: records, marked on the wire.
     pub records: bool,
+    /// MODE: how the bytes are carried. In MODE B the data connection is left open at the end.
+    pub mode: Mode,
 }
 
 /// Where a data connection comes from.
@@ -218,6 +223,8 @@ pub enum Link {
     Passive(LinkId),
     /// We go there.
     Active(SocketAddr),
+    /// The connection that the transfer before has left open.
+    Open(LinkId),
     /// None is needed.
     None,
 }

@@ -90,10 +90,25 @@ impl ServerSession {
         }
     }
 
-    /// Puts a plan in place of the one before, whose listener goes back.
-    fn make_plan(&mut self, plan: DataPlan<LinkId>) {
+    /// Puts a plan in place of the one before, whose listener goes back or whose connection is closed.
+    pub(super) fn make_plan(&mut self, plan: DataPlan<LinkId>) {
         if let Some(id) = self.plan.set(plan) {
             self.out.push_back(Output::Forget(id));
+        }
+    }
+
+    /// A transfer that is refused before it begins has used its plan up, unless that is a connection that is open: the
+    /// next transfer needs no new one.
+    pub(super) fn use_plan_up(&mut self) {
+        if !matches!(self.plan.plan(), DataPlan::Open(_)) {
+            self.drop_plan();
+        }
+    }
+
+    /// Closes the data connection that was left open, if there is one.
+    pub(super) fn hang_up(&mut self) {
+        if matches!(self.plan.plan(), DataPlan::Open(_)) {
+            self.drop_plan();
         }
     }
 

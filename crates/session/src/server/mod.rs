@@ -23,7 +23,7 @@ use twoport_plan::address::Advertise;
 use twoport_plan::data::{PlanSlot, Way};
 use twoport_proto::line::LineFault;
 use twoport_proto::listing::mlsx::FactSet;
-use twoport_proto::modes::{Algorithm, Form, Structure, Type};
+use twoport_proto::modes::{Algorithm, Form, Mode, Structure, Type};
 use twoport_proto::{FtpPath, Reply, Verb};
 
 use self::access::Login;
@@ -113,11 +113,12 @@ impl fmt::Debug for Queued {
     }
 }
 
-/// What TYPE, STRU and OPTS chose.
+/// What TYPE, STRU, MODE and OPTS chose.
 #[derive(Debug, Clone, Copy)]
 struct Parameters {
     kind: Type,
     structure: Structure,
+    mode: Mode,
     facts: FactSet,
     hash: Algorithm,
 }
@@ -127,6 +128,7 @@ impl Default for Parameters {
         Parameters {
             kind: Type::Ascii(Form::NonPrint),
             structure: Structure::File,
+            mode: Mode::Stream,
             facts: FactSet::DEFAULT,
             hash: Algorithm::Sha256,
         }
@@ -190,6 +192,7 @@ impl ServerSession {
             Input::Ready { path, size } => self.ready(now, path, size),
             Input::Linked => self.linked(),
             Input::Received => self.received(),
+            Input::Kept(id) => self.kept(id),
             Input::Ended(ending) => self.ended(now, ending),
             Input::Measured(bytes) => self.measured(bytes),
             Input::Deadline => self.deadline(now),

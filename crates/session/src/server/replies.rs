@@ -9,7 +9,7 @@ use twoport_plan::data::Way;
 use twoport_proto::hostport::{self, Protocol};
 use twoport_proto::line::LineFault;
 use twoport_proto::listing::mlsx::{self, FactSet, MlsKind};
-use twoport_proto::modes::{Algorithm, Structure, Type};
+use twoport_proto::modes::{Algorithm, Mode, Structure, Type};
 use twoport_proto::placement::Change;
 use twoport_proto::verb::{Feature, SITE_TABLE, TABLE};
 use twoport_proto::{Entry, Failure, FtpPath, Malformed, Moment, Reply, Verb};
@@ -201,12 +201,26 @@ pub(super) fn no_such_structure() -> Reply {
     Reply::new(504, "This structure is not supported; use F or R.")
 }
 
-pub(super) fn mode_set() -> Reply {
-    Reply::new(200, "Mode set to S.")
+pub(super) fn mode_set(mode: Mode) -> Reply {
+    Reply::new(200, format!("Mode set to {}.", mode.letter()))
+}
+
+/// The name of a mode in STAT.
+fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Stream => "Stream",
+        Mode::Block => "Block",
+        Mode::Compressed => "Compressed",
+        Mode::Deflate => "Deflate",
+    }
 }
 
 pub(super) fn no_such_mode() -> Reply {
-    Reply::new(504, "This mode is not supported; use S.")
+    Reply::new(504, "This mode is not supported; use S, B or Z.")
+}
+
+pub(super) fn no_records_in_blocks() -> Reply {
+    Reply::new(504, "Records go in MODE S or Z, and MODE B with STRU F.")
 }
 
 pub(super) fn restarting_at(offset: u64) -> Reply {
@@ -255,8 +269,19 @@ pub(super) fn opening_unique(path: &FtpPath) -> Reply {
     with_name(150, "FILE: ", path.name(), "")
 }
 
+/// 125 in place of 150: the transfer before has left the data connection open (RFC 959 §3.2).
+pub(super) fn open_already(name: &[u8], size: Option<u64>) -> Reply {
+    let size = size.map_or(String::new(), |size| format!(" ({size} bytes)"));
+    with_name(125, "Data connection already open; transfer of ", name, &format!("{size} starting."))
+}
+
 pub(super) fn transfer_complete() -> Reply {
     Reply::new(226, "Transfer complete.")
+}
+
+/// 250 in place of 226: the data connection is left open for the next transfer (RFC 959 §3.2).
+pub(super) fn complete_and_open() -> Reply {
+    Reply::new(250, "Transfer complete; data connection stays open.")
 }
 
 pub(super) fn stored_as(path: &FtpPath) -> Reply {
@@ -538,7 +563,8 @@ impl ServerSession {
                 let kind = if matches!(self.parameters.kind, Type::Ascii(_)) { "ASCII" } else { "Image" };
                 let records = self.parameters.structure == Structure::Record;
                 let structure = if records { "Record" } else { "File" };
-                format!("TYPE: {kind}, STRUcture: {structure}, MODE: Stream").into_bytes()
+                let mode = mode_name(self.parameters.mode);
+                format!("TYPE: {kind}, STRUcture: {structure}, MODE: {mode}").into_bytes()
             },
         ];
         lines.push(match running {

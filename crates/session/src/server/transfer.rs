@@ -10,10 +10,10 @@
 use std::time::{Duration, Instant};
 
 use twoport_plan::data::DataPlan;
-use twoport_proto::modes::{Algorithm, Structure, Type};
+use twoport_proto::modes::{Algorithm, Mode, Structure, Type};
 use twoport_proto::{FtpPath, Reply, Verb};
 
-use super::io::{Ending, Link, Output, Task, TransferOrder};
+use super::io::{Ending, Link, LinkId, Output, Task, TransferOrder};
 use super::{Doing, Life, ServerSession, replies};
 use crate::event::Event;
 
@@ -27,6 +27,10 @@ pub(super) struct Transfer {
     /// What is asked of a digest.
     algorithm: Option<Algorithm>,
     ascii: bool,
+    /// Whether its data connection was open before it.
+    open: bool,
+    /// The data connection that it leaves open.
+    kept: Option<LinkId>,
     size: Option<u64>,
     began: Instant,
     stage: Stage,
@@ -64,6 +68,7 @@ impl ServerSession {
         let link = match self.plan.take() {
             DataPlan::Passive(id) => Link::Passive(id),
             DataPlan::Active(target) => Link::Active(target),
+            DataPlan::Open(id) => Link::Open(id),
             DataPlan::None => return self.say(replies::no_plan()),
         };
         let listing = matches!(task, Task::List(_));
@@ -75,6 +80,7 @@ impl ServerSession {
             // Listings are lines with CRLF already, whatever the type.
             ascii: ascii && !listing,
             records: self.parameters.structure == Structure::Record && !listing,
+            mode: self.parameters.mode,
         };
         self.start(now, order, path, shown, ascii || listing, None);
     }
@@ -91,7 +97,8 @@ impl ServerSession {
         let Some(path) = self.resolve(verb, &shown) else { return };
         let Range { from, length } = range;
         let task = Task::Digest { path: path.clone(), algorithm, from, length };
-        let order = TransferOrder { verb, link: Link::None, task, ascii: false, records: false };
+        let mode = Mode::Stream;
+        let order = TransferOrder { verb, link: Link::None, task, ascii: false, records: false, mode };
         self.start(now, order, path, shown, false, Some(algorithm));
     }
 
@@ -110,6 +117,8 @@ impl ServerSession {
             shown,
             algorithm,
             ascii,
+            open: matches!(order.link, Link::Open(_)),
+            kept: None,
             size: None,
             began: now,
             stage: Stage::Opening,
@@ -148,6 +157,10 @@ impl ServerSession {
         {
             transfer.opening_said = true;
             let reply = match transfer.verb {
+                // STOU's form is fixed.
+                verb if transfer.open && verb != Verb::Stou => {
+                    replies::open_already(&transfer.shown, transfer.size)
+                }
                 Verb::List | Verb::Nlst | Verb::Mlsd => replies::opening_list(),
                 Verb::Stou => replies::opening_unique(&transfer.path),
                 _ => replies::opening(transfer.ascii, &transfer.shown, transfer.size),
@@ -165,6 +178,14 @@ impl ServerSession {
         {
             transfer.stage = Stage::Keeping;
             self.out.push_back(Output::Keep);
+        }
+    }
+
+    /// The data connection stays open for the next transfer. Whoever stops a transfer closes it.
+    pub(super) fn kept(&mut self, id: LinkId) {
+        match &mut self.doing {
+            Doing::Transferring(transfer) if self.life != Life::Closed => transfer.kept = Some(id),
+            _ => self.out.push_back(Output::Forget(id)),
         }
     }
 
@@ -200,6 +221,9 @@ impl ServerSession {
             code,
             fault,
         });
+        if let Some(id) = transfer.kept {
+            self.make_plan(DataPlan::Open(id));
+        }
         if self.life != Life::Closed {
             self.say(reply);
         }
@@ -220,6 +244,8 @@ fn outcome(transfer: &Transfer, ending: Ending) -> (Reply, u64, Option<String>) 
         Ending::Whole { bytes } => {
             let reply = if verb == Verb::Stou {
                 replies::stored_as(&transfer.path)
+            } else if transfer.kept.is_some() {
+                replies::complete_and_open()
             } else {
                 replies::transfer_complete()
             };

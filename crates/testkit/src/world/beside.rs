@@ -2,9 +2,9 @@
 //! order: the file opens, then the link comes, then bytes, then (of an upload) the question whether to keep it.
 
 use twoport_plan::LinkFault;
-use twoport_proto::modes::Algorithm;
+use twoport_proto::modes::{Algorithm, Mode};
 use twoport_proto::{Failure, FtpPath};
-use twoport_session::server::io::{Ending, Input, Link, Task, TransferOrder};
+use twoport_session::server::io::{Ending, Input, Link, LinkId, Task, TransferOrder};
 
 use super::World;
 
@@ -227,8 +227,21 @@ impl World {
         }
     }
 
+    /// In MODE B the data connection outlives a transfer that went well, and one that was there already outlives a file
+    /// that is not.
     fn end(&mut self, ending: Ending) {
-        self.beside = None;
+        let beside = self.beside.take().expect("only what runs ends");
+        let stays = match ending {
+            Ending::Whole { .. } => beside.order.mode == Mode::Block,
+            Ending::NoFile(_) => matches!(beside.order.link, Link::Open(_)),
+            _ => false,
+        };
+        if stays {
+            self.last_lease += 1;
+            let id = LinkId(self.last_lease);
+            self.open.insert(id);
+            self.hand_in(Input::Kept(id));
+        }
         self.hand_in(Input::Ended(ending));
     }
 }

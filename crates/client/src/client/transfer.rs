@@ -60,7 +60,8 @@ impl Client {
             () = over => Ok(progress.moved()),
             () = nothing_came(self.options.opening, progress) => Err(silence(self.options.opening)),
         };
-        let wire = moved.is_ok().then_some(wire);
+        // In a stream our end is closed before the last word is waited for: ProFTPD says it only then, or ten seconds later.
+        let wire = (moved.is_ok() && framing == Framing::Block).then_some(wire);
         self.finish(moved, road, wire).await
     }
 

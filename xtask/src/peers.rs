@@ -139,8 +139,8 @@ impl Peers {
             let python = if debian.exists() { debian } else { Path::new("python3") };
             quiet(Command::new(python).args(["-m", "venv", "--clear"]).arg(self.folder.join("py")))
         };
-        let made = make() || can_install() && apt(&["install", "-q", "-y", "python3-venv"]) && make();
-        if !made {
+        let venv = || can_install() && apt(&["install", "-q", "-y", "python3-venv"]);
+        if !(make() || venv() && make()) {
             return false;
         }
         let pip = Command::new(self.python())

@@ -24,9 +24,10 @@ pub(crate) fn above<T>(print: impl FnOnce() -> T) -> T {
     SCREEN.suspend(print)
 }
 
-/// A line on stderr, above the bars, without anything in it that a terminal would obey.
+/// A line on stderr, above the bars; what a terminal would obey is shown and not obeyed.
 pub(crate) fn say(text: impl std::fmt::Display) {
-    above(|| eprintln!("{}", show::plain(&text.to_string())));
+    let text = show::plain(&text.to_string());
+    above(|| eprintln!("{text}"));
 }
 
 /// The bars of one command. They go away with the value.

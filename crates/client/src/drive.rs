@@ -66,10 +66,10 @@ pub(crate) struct Driver {
     mapping: Option<Mapping>,
     notice: Listener,
     way: Way,
-    /// Whether a line without end was told of.
-    overlong: bool,
     /// How long a command may wait to be taken.
     sending: Duration,
+    /// Whether a line without end was told of.
+    overlong: bool,
 }
 
 /// How connections leave this machine.
@@ -104,8 +104,8 @@ impl Driver {
             mapping: None,
             notice,
             way,
-            overlong: false,
             sending,
+            overlong: false,
         })
     }
 
@@ -273,6 +273,7 @@ impl Driver {
 
     /// From the ask to its answer.
     pub(crate) async fn ask(&mut self, ask: Ask) -> Answer {
+        let ends = matches!(ask, Ask::Finish { .. });
         if matches!(ask, Ask::Say(_) | Ask::Transfer(_) | Ask::Quit) {
             // What came while nothing was asked answers nothing. Taken for the answer to what is asked next, it would put
             // every later reply out of step.
@@ -282,7 +283,6 @@ impl Driver {
                 }
             }
         }
-        let ends = matches!(ask, Ask::Finish { .. });
         self.machine.ask(Instant::now(), ask);
         let mut accepting: Option<Accepting> = None;
         loop {

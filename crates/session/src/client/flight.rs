@@ -13,12 +13,9 @@
 use twoport_proto::reply_reader::ReceivedReply;
 use twoport_proto::{Request, Verb};
 
-use super::io::{Flights, Output, Rung};
+use super::io::{Failed, Flights, Output, Rung};
 use super::ladder::Stage;
-use super::{ClientSession, Doing};
-
-/// Replies that one ask may bring: a slow server says 1yz now and then, and no transfer needs a hundred.
-const CHATTER: u32 = 1000;
+use super::{CHATTER, ClientSession, Doing};
 
 /// Whose a final reply will be. Replies come in the order of the commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,13 +60,13 @@ impl ClientSession {
     pub(super) fn reply(&mut self, reply: ReceivedReply) {
         // 421 may come at any time, and means the end.
         if reply.code == 421 {
-            return self.gone(super::Failed::Refused(reply));
+            return self.gone(Failed::Refused(reply));
         }
         // Each "wait" begins the patience anew; one who says nothing else is not waited for.
         self.heard += 1;
         if self.heard > CHATTER {
             let text = format!("the server said {CHATTER} replies and no answer");
-            return self.gone(super::Failed::OutOfStep(text));
+            return self.gone(Failed::OutOfStep(text));
         }
         let is_final = reply.code >= 200;
         // A reply that nobody is waiting for is late, and of no use any more.
@@ -94,7 +91,7 @@ impl ClientSession {
                 self.settings.flights = Flights::Never;
                 let text =
                     format!("TYPE was refused in the middle of a flight: {} {}", reply.code, reply.text());
-                self.gone(super::Failed::OutOfStep(text));
+                self.gone(Failed::OutOfStep(text));
             }
             Expected::Mentioned { .. } => {}
         }

@@ -28,6 +28,9 @@ use self::login::Step;
 /// How long a server's last word on a transfer that was cut is waited for.
 const CUT_PATIENCE: Duration = Duration::from_secs(2);
 
+/// Replies that one ask may bring: a slow server says 1yz now and then, and no transfer needs a hundred.
+const CHATTER: u32 = 1000;
+
 /// How a client treats its server.
 #[derive(Debug, Clone)]
 pub struct Settings {

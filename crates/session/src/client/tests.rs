@@ -261,23 +261,6 @@ fn a_421_ends_the_session_whatever_was_asked() {
     assert!(bench.ask(Ask::Say(Request::bare(Verb::Noop))).contains("closed"));
 }
 
-#[test]
-fn one_who_only_says_wait_is_given_up() {
-    let mut bench = Bench::new(SERVER);
-    bench.ask(Ask::Say(Request::bare(Verb::Noop)));
-    let said = (0..2000).map(|_| bench.hear(120, "wait")).find(|said| !said.is_empty()).unwrap();
-    assert!(said.contains("1000 replies and no answer"), "{said}");
-}
-
-#[test]
-fn what_does_not_end_a_transfer_is_no_end_of_it() {
-    for (code, says) in [(226, "open by EPSV"), (250, "open by EPSV"), (200, "OutOfStep"), (229, "OutOfStep")]
-    {
-        let said = Bench::commanded().hear(code, "done");
-        assert!(said.contains(says), "{code}: {said}");
-    }
-}
-
 /// A transfer that others will follow, with MDTM said beside it.
 fn one_of_many(name: &str) -> Ask {
     let request = |verb| Request::new(verb, name).unwrap();
@@ -469,4 +452,21 @@ fn a_reply_that_nobody_waits_for_is_late_and_no_harm() {
     assert_eq!(bench.hear(200, "to a NOOP of long ago"), "");
     assert_eq!(bench.fetch(), "RETR a");
     assert_eq!(bench.hear(125, "open already"), "open by EPSV");
+}
+
+#[test]
+fn one_who_only_says_wait_is_given_up() {
+    let mut bench = Bench::new(SERVER);
+    bench.ask(Ask::Say(Request::bare(Verb::Noop)));
+    let said = (0..2000).map(|_| bench.hear(120, "wait")).find(|said| !said.is_empty()).unwrap();
+    assert!(said.contains("1000 replies and no answer"), "{said}");
+}
+
+#[test]
+fn what_does_not_end_a_transfer_is_no_end_of_it() {
+    for (code, says) in [(226, "open by EPSV"), (250, "open by EPSV"), (200, "OutOfStep"), (229, "OutOfStep")]
+    {
+        let said = Bench::commanded().hear(code, "done");
+        assert!(said.contains(says), "{code}: {said}");
+    }
 }

@@ -236,7 +236,7 @@ fn show_step(
         return show::object(&object);
     }
     match error {
-        Some(e) => eprintln!("twoport: {step}; but it failed: {}", show::plain(&e.to_string())),
+        Some(e) => say(format_args!("twoport: {step}; but it failed: {e}")),
         None if args.dry_run || !args.common.quiet => return show::line(step.to_string().as_bytes()),
         None => {}
     }

@@ -124,7 +124,12 @@ async fn get_one(url: &Url, target: PathBuf, args: &Get, bars: &Bars) -> Result<
             return Err(Error::Unconfirmed { bytes: moved.bytes, why: String::new() });
         }
         // The time is worth a question and no failure.
-        let entry = client.stat(&remote).await.ok();
+        let mut entry = client.stat(&remote).await.ok();
+        if let Some(told) = entry.as_mut().filter(|told| told.size < at.get())
+            && let Ok(Some(size)) = client.size(&remote).await
+        {
+            told.size = size;
+        }
         Ok((moved, Some(Word::Reply), entry))
     };
     let further = || at.get() + u64::from(lost.get().is_some());

@@ -1,6 +1,9 @@
 //! Fetching and storing: the data connection from the ask to its last word.
 
+use std::fs::File;
 use std::io;
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use twoport_net::DataStream;
@@ -58,7 +61,8 @@ impl Client {
             () = over => Ok(progress.moved()),
             () = nothing_came(self.options.opening, progress) => Err(silence(self.options.opening)),
         };
-        // Closed at once where it is over: servers that linger say 226 only when they have our end too.
+        // In a stream our end is closed before the last word is waited for: ProFTPD says it only then, or ten seconds later,
+        // and vsftpd a round trip sooner.
         let wire = (moved.is_ok() && framing == Framing::Block).then_some(wire);
         self.finish(moved, road, wire).await
     }
@@ -123,6 +127,31 @@ impl Client {
             }
         };
         self.finish(moved, road, wire).await
+    }
+
+    /// Stores the bytes `range` of a file, up to its end; all of it where the server lets nobody go on in the middle, as
+    /// ProFTPD as it comes. Gives where it began.
+    ///
+    /// # Errors
+    /// As [`store`](Client::store).
+    pub async fn store_from(
+        &mut self,
+        path: &[u8],
+        file: &Arc<File>,
+        range: Range<u64>,
+        progress: &Progress,
+    ) -> Result<(Moved, u64), Error> {
+        let body = |from: u64| {
+            let length = (range.end > from).then_some(range.end - from);
+            Body::File { file: Arc::clone(file), from, length }
+        };
+        if range.start > 0 {
+            match self.store(path, Put::Resume(range.start), body(range.start), progress).await {
+                Err(Error::Refused { code: 451 | 500..=504 | 550 | 554 | 555, .. }) => {}
+                stored => return stored.map(|moved| (moved, range.start)),
+            }
+        }
+        self.store(path, Put::Replace, body(0), progress).await.map(|moved| (moved, 0))
     }
 
     fn asking(&self, request: Request, from: u64, ascii: bool) -> TransferAsk {

@@ -182,6 +182,10 @@ impl ClientSession {
                 self.begin_login(user, password, account)
             }
             (Doing::Idle, Ask::Say(request)) => {
+                // Whoever says TYPE on his own knows why; the next transfer says its own again.
+                if request.as_bytes().starts_with(b"TYPE ") {
+                    self.ascii = None;
+                }
                 self.doing = Doing::Saying(None);
                 self.send(request);
             }

@@ -613,3 +613,11 @@ fn what_does_not_end_a_transfer_is_no_end_of_it() {
         assert!(said.contains(says), "{code}: {said}");
     }
 }
+
+#[test]
+fn a_type_that_was_said_by_itself_is_said_again_for_the_next_transfer() {
+    let mut bench = in_blocks();
+    assert_eq!(bench.ask(Ask::Say(Request::new(Verb::Type, "A").unwrap())), "TYPE A");
+    assert_eq!(bench.hear(200, "ok"), "done 200");
+    assert_eq!(bench.fetch(), "TYPE I, RETR a");
+}

@@ -23,6 +23,7 @@ use self::reach::{reach, through};
 use crate::charset::Charset;
 use crate::drive::{Driver, Listener, Notice, Way};
 use crate::error::Error;
+use crate::family::Family;
 use crate::features::Features;
 use crate::proxy::Named;
 use crate::url::Url;
@@ -91,41 +92,6 @@ impl Default for Options {
 
 /// A user, the password, and the account for servers that ask for one.
 pub type Login = (Vec<u8>, Secret, Option<Secret>);
-
-/// Which of the two kinds of addresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
-    /// IPv4.
-    V4,
-    /// IPv6.
-    V6,
-}
-
-impl Family {
-    /// That of an address.
-    #[must_use]
-    pub fn of(address: &SocketAddr) -> Family {
-        if address.is_ipv4() { Family::V4 } else { Family::V6 }
-    }
-
-    /// The other one.
-    #[must_use]
-    pub fn other(self) -> Family {
-        match self {
-            Family::V4 => Family::V6,
-            Family::V6 => Family::V4,
-        }
-    }
-
-    /// `IPv4` or `IPv6`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Family::V4 => "IPv4",
-            Family::V6 => "IPv6",
-        }
-    }
-}
 
 /// A session with a server.
 pub struct Client {

@@ -9,9 +9,10 @@ use twoport_pipe::Progress;
 use twoport_proto::modes::Mode;
 use twoport_session::client::io::{Flights, Rung};
 
-use crate::client::{Client, Family, Login, Options, has_family};
+use crate::client::{Client, Login, Options, has_family};
 use crate::drive::{Listener, Notice};
 use crate::error::Error;
+use crate::family::Family;
 use crate::features::Features;
 use crate::memory::{Key, Memory, Verdict, Way};
 use crate::upload::{Upload, Uploaded};

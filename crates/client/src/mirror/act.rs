@@ -217,15 +217,14 @@ impl Labour for Work<'_> {
         (!flight.is_empty()).then_some(Task::Copy(flight))
     }
 
-    /// A session that says much in one flight is soon back for more.
+    /// A session that says much in one flight is soon back for more; one with a large file is not.
     fn wants_more(&self, hands: usize, at_rest: usize) -> bool {
         let (looks, copies) = (self.crowd.looks.borrow(), self.crowd.copies.borrow());
         if !self.in_flights.get() {
             return looks.len() + copies.len() > at_rest;
         }
         let alone = copies.iter().take(hands * FLIGHT).filter(|step| size(step) > SMALL).count();
-        let flights = looks.len().div_ceil(FLIGHT) + alone + (copies.len() - alone).div_ceil(FLIGHT);
-        flights > hands
+        alone > at_rest || looks.len().div_ceil(LOOKS) + (copies.len() - alone).div_ceil(FLIGHT) > hands
     }
 
     async fn carry(&self, journey: &mut Journey, task: Task, last: bool) -> Result<(), Error> {

@@ -163,6 +163,14 @@ impl Client {
         self.runtime.block_on(self.client.stat(path))
     }
 
+    /// [`crate::Client::size`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn size(&mut self, path: &[u8]) -> Result<Option<u64>, Error> {
+        self.runtime.block_on(self.client.size(path))
+    }
+
     /// [`crate::Client::modified`].
     ///
     /// # Errors

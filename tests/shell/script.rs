@@ -112,7 +112,7 @@ fn the_address_family_and_the_mode_are_kept_to() {
     ran.prints(&["---> PORT ", "---> EPRT |1|127.0.0.1|", "---> EPSV"]);
     let ran = shell(&server, &["-6"], "ls\n");
     assert!(!ran.ok);
-    ran.prints(&["no address of the family V6", "Not connected."]);
+    ran.prints(&["127.0.0.1 has no IPv6 address", "Not connected."]);
 }
 
 #[test]

@@ -89,6 +89,9 @@ pub(crate) struct Common {
     /// Files as text: lines end with CR LF on the way, and as this machine wants them here
     #[arg(long)]
     pub(crate) ascii: bool,
+    /// The charset of the server's names, such as latin1, cp1251, shift_jis, euc-kr [default: UTF-8]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) charset: Option<String>,
     /// Compressed on the way (MODE Z), where the server offers that
     #[arg(long)]
     pub(crate) compress: bool,

@@ -21,22 +21,31 @@ const CONNECT: Duration = Duration::from_secs(16);
 /// How long a proxy may take with its own connection behind its answer.
 const THROUGH: Duration = Duration::from_secs(30);
 
+/// How long the family that is wanted may take before the other one is taken after all.
+const WANTED: Duration = Duration::from_secs(4);
+
 /// A connection to whichever address of `host` answers first, and how many there are.
 pub(super) async fn reach(host: &str, port: u16, options: &Options) -> Result<(TcpStream, usize), Error> {
-    let unreachable = |what: String| Error::Unreachable { what, steps: Vec::new() };
-    let found = tokio::time::timeout(options.timeout, lookup_host((host, port))).await;
-    let found = found.unwrap_or_else(|late| Err(late.into()));
-    let addresses: Vec<SocketAddr> =
-        found.map_err(|e| unreachable(format!("{host} cannot be looked up: {e}")))?.collect();
-    let addresses: Vec<SocketAddr> =
-        addresses.into_iter().filter(|address| fits(address, options.family)).collect();
-    if let (true, Some(family)) = (addresses.is_empty(), options.family) {
-        return Err(unreachable(format!(
-            "{host} has no address of the family {family:?} that was asked for"
-        )));
-    }
-    let patience = options.timeout.min(CONNECT);
+    let addresses = look_up(host, port, options).await?;
     let count = addresses.len();
+    let patience = options.timeout.min(CONNECT);
+    if let Some(family) = options.family {
+        let wanted: Vec<SocketAddr> =
+            addresses.iter().copied().filter(|address| Family::of(address) == family).collect();
+        let dialled = dial_first(&wanted, Source::Free, STAGGER, patience.min(WANTED), options.mss).await;
+        match dialled {
+            Ok((stream, _)) => return Ok((stream, count)),
+            Err(faults) if options.family_only => {
+                let faults = faults.iter().map(|(_, fault)| control_fault(fault));
+                let what = match wanted.is_empty() {
+                    true => format!("{host} has no {} address", family.name()),
+                    false => format!("no {} address of {host} answers on port {port}:", family.name()),
+                };
+                return Err(Error::Unreachable { what, steps: faults.collect() });
+            }
+            Err(_) => {}
+        }
+    }
     let dialled = dial_first(&alternate(addresses), Source::Free, STAGGER, patience, options.mss).await;
     let (stream, _) = dialled.map_err(|faults| Error::Unreachable {
         what: format!("no address of {host} answers on port {port}:"),
@@ -45,11 +54,22 @@ pub(super) async fn reach(host: &str, port: u16, options: &Options) -> Result<(T
     Ok((stream, count))
 }
 
-fn fits(address: &SocketAddr, family: Option<Family>) -> bool {
-    match family {
-        None => true,
-        Some(Family::V4) => address.is_ipv4(),
-        Some(Family::V6) => address.is_ipv6(),
+/// Whether the server has an address of this family.
+pub(crate) async fn has_family(host: &str, port: u16, family: Family, options: &Options) -> bool {
+    let found = look_up(host, port, options).await;
+    found.is_ok_and(|addresses| addresses.iter().any(|address| Family::of(address) == family))
+}
+
+async fn look_up(host: &str, port: u16, options: &Options) -> Result<Vec<SocketAddr>, Error> {
+    if !options.addresses.is_empty() {
+        return Ok(options.addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect());
+    }
+    let found = tokio::time::timeout(options.timeout, lookup_host((host, port))).await;
+    match found.unwrap_or_else(|late| Err(late.into())) {
+        Ok(addresses) => Ok(addresses.collect()),
+        Err(e) => {
+            Err(Error::Unreachable { what: format!("{host} cannot be looked up: {e}"), steps: Vec::new() })
+        }
     }
 }
 

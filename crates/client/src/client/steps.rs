@@ -2,7 +2,7 @@
 //! things, and changed between two transfers.
 
 use twoport_net::proxy::Kind;
-use twoport_pipe::Rate;
+use twoport_pipe::{Progress, Rate, Sink};
 use twoport_proto::modes::Mode;
 use twoport_proto::reply_reader::ReceivedReply;
 use twoport_proto::{Request, Verb};
@@ -10,7 +10,7 @@ use twoport_session::client::Settings;
 use twoport_session::client::io::{Ask, Rung};
 
 use super::reach::{at_host, reach, through};
-use super::{Client, Company, Options, Representation, listing};
+use super::{Client, Company, Moved, Options, Representation, clock, listing};
 use crate::drive::{Driver, Listener, Way};
 use crate::error::Error;
 use crate::features::Features;
@@ -37,6 +37,7 @@ impl Client {
             rungs: options.rungs.clone(),
             patience: options.timeout,
             opening_patience: options.opening,
+            noop: options.noop,
             flights: options.flights,
             begins_in_ascii: options.begins_in_ascii,
             ..Settings::default()
@@ -50,6 +51,7 @@ impl Client {
             options,
             features: Features::default(),
             lists: listing::Habits::default(),
+            clock: clock::Clock::default(),
             mode: Mode::Stream,
             company: Company::default(),
             addresses,
@@ -92,13 +94,23 @@ impl Client {
     ///
     /// # Errors
     /// When the connection broke.
-    pub async fn ask_features(&mut self) -> Result<(), Error> {
-        self.features = match self.say(Request::bare(Verb::Feat)).await {
-            Ok(reply) => Features::read(&reply),
-            Err(Error::Refused { .. }) => Features::default(),
-            Err(e) => return Err(e),
-        };
+    pub async fn learn_features(&mut self) -> Result<(), Error> {
+        self.features = self.ask_features().await?.unwrap_or_default();
         Ok(())
+    }
+
+    /// A listing as it comes, with the line ends of this machine: LIST, NLST or MLSD.
+    ///
+    /// # Errors
+    /// When it is refused, or the sink cannot take it.
+    pub async fn listing(
+        &mut self,
+        verb: Verb,
+        path: &[u8],
+        sink: &mut Sink,
+        progress: &Progress,
+    ) -> Result<Moved, Error> {
+        self.receive(verb, path, 0, sink, progress).await
     }
 
     /// Says a command that makes the server move bytes to or from another server, and waits for its end however long

@@ -8,6 +8,7 @@
 
 pub mod io;
 
+mod alive;
 mod flight;
 mod ladder;
 mod login;
@@ -20,6 +21,7 @@ use twoport_proto::modes::Mode;
 use twoport_proto::reply_reader::ReceivedReply;
 use twoport_proto::{Request, Verb};
 
+use self::alive::Alive;
 use self::flight::{Ahead, Expected};
 use self::io::{Answer, Ask, Failed, Flights, Input, Output, Road, Rung};
 use self::ladder::Climb;
@@ -50,6 +52,9 @@ pub struct Settings {
     pub begins_in_ascii: bool,
     /// Whether an IPv4 address is told by EPRT first, and by PORT where that is refused; else the other way round.
     pub eprt_first: bool,
+    /// How long the control connection may be silent while bytes pass before NOOP is said, to a server that is known to
+    /// bear it; some boxes forget a connection after a minute. `None` for never.
+    pub noop: Option<Duration>,
     /// Whether commands may be said in one flight.
     pub flights: Flights,
 }
@@ -64,6 +69,7 @@ impl Default for Settings {
             opening_patience: Duration::from_secs(6),
             begins_in_ascii: false,
             eprt_first: false,
+            noop: Some(Duration::from_secs(45)),
             flights: Flights::default(),
         }
     }
@@ -90,6 +96,7 @@ pub struct ClientSession {
     ascii: Option<bool>,
     /// What TYPE will be when the command that was said is answered well: a user may say it in words of their own.
     typing: Option<bool>,
+    alive: Alive,
     /// Whose the next final replies are, in the order in which they will come.
     expected: VecDeque<Expected>,
     /// Replies to what was said beside the transfer.
@@ -154,6 +161,7 @@ impl ClientSession {
             doing: Doing::Idle,
             rung: 0,
             typing: None,
+            alive: Alive::default(),
             expected: VecDeque::new(),
             also: Vec::new(),
             ahead: None,
@@ -247,6 +255,11 @@ impl ClientSession {
 
     /// How long what is under way may take from now on.
     fn set_due(&mut self, now: Instant) {
+        if let Doing::Moving(None) = &self.doing {
+            self.due = self.noop_due(now);
+            return;
+        }
+        self.forget_noop();
         let patience = match &self.doing {
             Doing::Idle | Doing::Moving(_) | Doing::Elsewhere(true) | Doing::Abandoned | Doing::Closed => {
                 None
@@ -321,7 +334,7 @@ impl ClientSession {
 
     /// Says ABOR, and awaits an answer to it and to what is still unanswered (RFC 959 §4.1.3).
     fn abort(&mut self) {
-        let unanswered = self.expected.len();
+        let unanswered = self.expected.iter().filter(|whom| **whom != Expected::Noop).count();
         // What was still to be done for it is not done any more, and whatever else was said is nobody's by now.
         self.out.clear();
         self.typing = None;
@@ -329,7 +342,8 @@ impl ClientSession {
         self.commands.clear();
         self.early.clear();
         self.also.clear();
-        self.expected.iter_mut().for_each(|whom| *whom = Expected::Own);
+        let owed = self.expected.iter_mut().filter(|whom| **whom != Expected::Noop);
+        owed.for_each(|whom| *whom = Expected::Own);
         self.doing = Doing::Aborting(unanswered + 1, None);
         self.out.push_back(Output::DropLink);
         self.send(Request::bare(Verb::Abor));
@@ -355,6 +369,9 @@ impl ClientSession {
                 self.answer(Answer::Done(reply));
             }
             Doing::Saying(_) | Doing::Greeting | Doing::Elsewhere(_) => {
+                if matches!(self.doing, Doing::Greeting) {
+                    self.meet(&reply);
+                }
                 let mode = if let Doing::Saying(mode) = self.doing { mode } else { None };
                 self.doing = Doing::Idle;
                 let good = (200..400).contains(&reply.code);
@@ -381,6 +398,7 @@ impl ClientSession {
         // RFC 959 §3.2: after 250 the data connection is open for the next transfer, after 226 it is not.
         self.kept = self.road.take().filter(|_| self.block && reply.code == 250);
         self.doing = Doing::Settling(reply);
+        self.fence();
         self.settle();
     }
 
@@ -398,6 +416,10 @@ impl ClientSession {
             let reply = reply.clone();
             self.doing = Doing::Idle;
             return self.answer(Answer::Done(reply));
+        }
+        if let Doing::Moving(_) = self.doing {
+            self.say_noop();
+            return self.set_due(now);
         }
         if let Doing::Finishing(true) = self.doing {
             // All bytes are there; whether the server has them too is for a look at the size to say.

@@ -142,6 +142,7 @@ impl Shell {
             active: mode == Mode::Active,
             tls,
             ascii: false,
+            charset: None,
             compress: false,
             timeout,
             retries: twoport_client::journey::RETRIES,
@@ -170,7 +171,7 @@ impl Shell {
         let plan = Plan { steps: sizes.into_iter().map(step).collect(), skipped: Vec::new() };
         let stopped = |stopped: Stopped| Fault::Say(format!("ftp: {}", stopped.text));
         let mut first = journey(&url, &common).map_err(stopped)?;
-        first.carry_by(twoport_proto::modes::Mode::Block);
+        first.carry_many();
         let verbose = self.voice.is_verbose();
         let tell = |event: Event<'_>| match event {
             Event::Done(step, bytes) if verbose => say(format!("{}: {bytes} bytes", harmless(step.path()))),
@@ -211,7 +212,7 @@ impl Shell {
             return Ok(copies);
         }
         if !std::mem::replace(&mut self.link()?.asked_features, true) {
-            self.at_volume(Volume::Silent, |shell| shell.talk(async |client| client.ask_features().await))?;
+            self.at_volume(Volume::Silent, |shell| shell.talk(async |client| client.learn_features().await))?;
         }
         for name in names {
             LocalName::read(name).map_err(|e| Fault::Say(format!("{}: {e}", harmless(name))))?;

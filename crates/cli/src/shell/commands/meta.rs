@@ -101,7 +101,7 @@ pub(crate) fn system(shell: &mut Shell, _: &Said) -> Result<(), Fault> {
 
 pub(crate) fn features(shell: &mut Shell, _: &Said) -> Result<(), Fault> {
     shell.link()?.asked_features = true;
-    shell.at_volume(Volume::Loud, |shell| shell.talk(async |client| client.ask_features().await))
+    shell.at_volume(Volume::Loud, |shell| shell.talk(async |client| client.learn_features().await))
 }
 
 pub(crate) fn remopts(shell: &mut Shell, said: &Said) -> Result<(), Fault> {

@@ -97,6 +97,7 @@ impl Shell {
         let options = Options {
             timeout: Duration::from_secs(self.timeout),
             family: self.settings.family,
+            family_only: true,
             begins_in_ascii: true,
             // Somebody reads along: a reply stands behind its command.
             flights: Flights::Never,

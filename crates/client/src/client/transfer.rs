@@ -151,7 +151,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`store`](Client::store).
-    pub async fn store_from(
+    pub(crate) async fn store_from(
         &mut self,
         path: &[u8],
         file: &Arc<File>,

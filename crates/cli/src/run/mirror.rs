@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use twoport_client::local_name::shown;
 use twoport_client::mirror::{
-    Crew, Direction, Done, Event, Note, Pattern, Plan, Rules, Seen, Sides, SkipWhy, Step, Totals, Tree, act,
+    Direction, Done, Event, Note, Pattern, Plan, Rules, Seen, Sides, SkipWhy, Step, Totals, Tree, act,
     local_tree, look, plan,
 };
 use twoport_client::url::Url;
-use twoport_client::{Client, Error};
+use twoport_client::{Client, Crew, Error};
 
 use crate::args::Mirror;
 use crate::exit::{Exit, Stopped};
@@ -40,7 +40,7 @@ pub(crate) fn mirror(args: &Mirror) -> Result<(), Stopped> {
     with_runtime(async {
         let mut first = journey(&url, &args.common)?;
         first.carry_many();
-        let mut crew = Crew::new(first, usize::from(args.parallel));
+        let mut crew = Crew::new(first, usize::from(args.common.parallel));
         let ended = run(args, &url, folder, direction, &mut rules, &mut crew).await;
         crew.end().await;
         ended

@@ -11,10 +11,10 @@ use std::path::Path;
 use twoport_pipe::{Progress, Sink};
 use twoport_proto::{Kind, Moment};
 
-use super::crew::{Crew, Labour};
 use super::diff::{Plan, Rules, Step, Tree, Why};
 use super::tree::{Folder, Lister, Seen, join, modified};
 use crate::client::Client;
+use crate::crew::{Crew, Labour};
 use crate::error::Error;
 use crate::journey::Journey;
 use crate::local_name::{Begin, Download, LocalName, beneath, make_folder};

@@ -209,6 +209,9 @@ pub(crate) struct Mirror {
     /// Not these, whatever --include says, again for more
     #[arg(long, value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
+    /// Compare by hash what size and time call the same, and what was copied
+    #[arg(long)]
+    pub(crate) verify: bool,
     /// Leave alone what is not older in DST, even when the sizes differ
     #[arg(long)]
     pub(crate) newer: bool,

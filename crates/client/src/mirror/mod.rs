@@ -4,9 +4,12 @@
 pub mod act;
 pub mod diff;
 pub mod pattern;
+mod step;
 pub mod tree;
+pub mod verify;
 
 pub use act::{Direction, Done, Event, Sides, Totals, act, look};
 pub use diff::{Item, Plan, Removal, Rules, Skip, SkipWhy, Step, Tree, Why, plan};
 pub use pattern::Pattern;
 pub use tree::{Note, Seen, join, local_tree};
+pub use verify::verify;

@@ -174,10 +174,11 @@ fn a_download_that_was_cut_goes_on() {
 fn a_server_that_takes_few_sessions_is_asked_for_fewer() {
     let desk = Desk::new(House::with(|settings| settings.max_sessions = 2));
     for number in 0..20 {
-        desk.house.put(&format!("f{number}"), &bytes(1000, number));
+        // More than goes into one flight.
+        desk.house.put(&format!("f{number}"), &bytes(1_000_000, number));
     }
     let (out, err) = desk.mirror(&[&desk.url(""), "copy"], 0);
-    assert!(out.contains("20 files copied (20000 bytes in "), "{out}");
+    assert!(out.contains("20 files copied (20000000 bytes in "), "{out}");
     assert!(err.contains("going on with 2 sessions"), "{err}");
 }
 

@@ -80,6 +80,9 @@ pub(crate) struct Common {
     /// TLS; this version has none yet: prefer speaks plain and says so
     #[arg(long, value_name = "MODE", default_value = "prefer")]
     pub(crate) tls: ClientTls,
+    /// Compressed on the way (MODE Z), where the server offers that
+    #[arg(long)]
+    pub(crate) compress: bool,
     /// How long a connection or a reply may take
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) timeout: u64,

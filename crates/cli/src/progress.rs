@@ -116,6 +116,17 @@ impl Bars {
         *lock(&running.board.total) = Some(total);
     }
 
+    /// So many files and bytes more, which were not known of before.
+    pub(crate) fn more(&self, files: usize, bytes: u64) {
+        let Some(running) = &self.0 else { return };
+        if let Some(total) = &mut *lock(&running.board.total) {
+            total.files += files;
+            total.bar.inc_length(bytes);
+            return;
+        }
+        self.total(files, Some(bytes));
+    }
+
     /// One of all files is done, or has failed.
     pub(crate) fn ended(&self) {
         let Some(running) = &self.0 else { return };

@@ -45,6 +45,8 @@ pub struct Options {
     pub mode: Mode,
     /// What the server can do, where that is known already; it is asked where it is not.
     pub features: Option<Features>,
+    /// No road carried in the session before: what is known to need none is tried first, as STAT for a listing.
+    pub roadless: bool,
     /// How fast the bytes of files and listings may pass, together with all sessions whose options hold a clone of it.
     pub rate: Option<Rate>,
 }
@@ -59,6 +61,7 @@ impl Default for Options {
             opening: settings.opening_patience,
             mss: None,
             proxy: None,
+            roadless: false,
             rate: None,
             flights: Flights::default(),
             mode: Mode::Stream,
@@ -193,6 +196,17 @@ impl Client {
     #[must_use]
     pub fn flights(&self) -> Flights {
         self.driver.flights()
+    }
+
+    /// Whether a flight has been seen to arrive.
+    pub(crate) fn has_flown(&self) -> bool {
+        self.driver.has_flown()
+    }
+
+    /// Whether the data connection stays open for the next transfer, so that transfers can be asked for ahead.
+    #[must_use]
+    pub fn keeps_link(&self) -> bool {
+        self.driver.keeps_link()
     }
 
     /// The next transfers are some of many: the data connection of the one after is asked for ahead where `more` is set,

@@ -256,6 +256,11 @@ impl Driver {
         self.machine.flights()
     }
 
+    /// Whether a flight has been seen to arrive.
+    pub(crate) fn has_flown(&self) -> bool {
+        self.machine.has_flown()
+    }
+
     /// What was answered to what was said beside the last transfer.
     pub(crate) fn take_also(&mut self) -> Vec<ReceivedReply> {
         self.machine.take_also()

@@ -2,15 +2,17 @@
 //! way has killed is followed by another that does something else; a transfer that was cut goes on where it was.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use twoport_proto::Secret;
-use twoport_session::client::io::Rung;
+use twoport_proto::modes::Mode;
+use twoport_session::client::io::{Flights, Rung};
 
 use crate::client::{Client, Options};
 use crate::drive::{Listener, Notice};
 use crate::error::Error;
+use crate::features::Features;
 use crate::memory::{Key, Memory, Verdict, Way};
 
 /// How often a piece of work that came no further is tried again, unless its owner says otherwise.
@@ -35,9 +37,29 @@ pub struct Journey {
     client: Option<Client>,
     memory: Option<Remembered>,
     retries: u32,
+    known: Arc<Mutex<Known>>,
 }
 
+/// What one session learned and all sessions with the server may use.
+#[derive(Default)]
+struct Known {
+    features: Option<Features>,
+    flights: Flights,
+    /// Whether a flight has been seen to arrive.
+    flown: bool,
+    /// MODE as it was agreed on, and whether something went well in it.
+    mode: Option<(Mode, bool)>,
+    /// Sessions that the server takes from us at once.
+    connections: Option<u16>,
+    /// What stands in the memory file, as far as this program wrote it.
+    written: Option<Written>,
+}
+
+/// What is worth writing down: the rung, whether flights arrive, small segments, sessions.
+type Written = (Option<Rung>, Option<bool>, Option<u16>, Option<u16>);
+
 /// What worked last time is kept there, under this key.
+#[derive(Clone)]
 struct Remembered {
     path: PathBuf,
     key: Key,
@@ -63,12 +85,66 @@ impl Journey {
             client: None,
             memory: None,
             retries: RETRIES,
+            known: Arc::default(),
         }
+    }
+
+    /// Another one to the same server, for a session beside this one. What either learns is known to both.
+    #[must_use]
+    pub fn sibling(&self) -> Journey {
+        Journey {
+            host: self.host.clone(),
+            port: self.port,
+            login: self.login.clone(),
+            options: self.options.clone(),
+            notice: Arc::clone(&self.notice),
+            client: None,
+            memory: self.memory.clone(),
+            retries: self.retries,
+            known: Arc::clone(&self.known),
+        }
+    }
+
+    /// The session that there is, if there is one.
+    pub fn client(&mut self) -> Option<&mut Client> {
+        self.client.as_mut()
+    }
+
+    /// Gives the session up without a word: what it owes is not waited for.
+    pub fn abandon(&mut self) {
+        self.client = None;
+    }
+
+    /// Gives the session up when so many transfers were asked for ahead that nobody will take: it is out of step with us.
+    pub(crate) fn abandon_if_ahead(&mut self, left: usize) {
+        if left > 0 && self.client.as_ref().is_some_and(Client::keeps_link) {
+            self.abandon();
+        }
+    }
+
+    /// Sessions that the server takes from us at once, as far as it has said so.
+    #[must_use]
+    pub fn connections(&self) -> Option<u16> {
+        self.known().connections
+    }
+
+    /// The server takes no more sessions from us than these at once.
+    pub fn takes_at_most(&self, connections: u16) {
+        self.known().connections = Some(connections.max(1));
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How often a piece of work that came no further is tried again in a new session; [`RETRIES`] when nobody says.
     pub fn retry(&mut self, retries: u32) {
         self.retries = retries;
+    }
+
+    /// How bytes are to be carried, where the server offers it: MODE B for many files, MODE Z for compressed ones.
+    pub fn carry_by(&mut self, mode: Mode) {
+        self.options.mode = mode;
     }
 
     /// Begins with what worked with this server on this network last time, and keeps what works this time, in the file
@@ -79,6 +155,13 @@ impl Journey {
         if let Some(verdict) = Memory::load(&path).get(&key) {
             self.begin_with(rung_of(verdict.way));
             self.options.mss = self.options.mss.or(verdict.mss);
+            let mut known = self.known();
+            known.connections = verdict.connections;
+            known.flights = match verdict.pipelining {
+                None => Flights::Later,
+                Some(true) => Flights::Now,
+                Some(false) => Flights::Never,
+            };
         }
         self.memory = Some(Remembered { path, key });
     }
@@ -92,16 +175,31 @@ impl Journey {
     /// Writes down what has worked, where that is not what is tried first anyway, and forgets what has not.
     fn write_down(&self, worked: Option<Rung>) {
         let Some(Remembered { path, key }) = &self.memory else { return };
+        let (pipelining, connections) = {
+            let mut known = self.known();
+            let pipelining = match known.flights {
+                Flights::Never => Some(false),
+                Flights::Now if known.flown => Some(true),
+                _ => None,
+            };
+            let what = (worked, pipelining, self.options.mss, known.connections);
+            // A thousand files tell nothing that the first has not told.
+            if known.written.replace(what) == Some(what) {
+                return;
+            }
+            (pipelining, known.connections)
+        };
+        let more = self.options.mss.is_some() || pipelining.is_some() || connections.is_some();
         let mut memory = Memory::load(path);
         match worked.map(way_of) {
-            Some(way) if way != Way::Epsv || self.options.mss.is_some() => {
+            Some(way) if way != Way::Epsv || more => {
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 let verdict = Verdict {
                     way,
-                    pipelining: false,
+                    pipelining,
                     mss: self.options.mss,
                     tls12: false,
-                    connections: None,
+                    connections,
                     time: since.as_secs(),
                 };
                 memory.put(key.clone(), verdict);
@@ -133,12 +231,14 @@ impl Journey {
                 Err(e) if !met => return Err(e),
                 Ok(mut client) => match work(&mut client).await {
                     Ok(done) => {
+                        self.absorb(&client, Some(true));
                         self.write_down(client.rung());
                         self.client = Some(client);
                         return Ok(done);
                     }
                     Err(e) => {
                         met = true;
+                        self.absorb(&client, Some(matches!(e, Error::Refused { .. })));
                         self.learn(&e, client.rung(), further() > before);
                         // A session that said no in order can still be used for something else.
                         if matches!(e, Error::Refused { .. } | Error::NotUnderstood(_)) && !may_help(&e) {
@@ -193,8 +293,41 @@ impl Journey {
                     let mut notice = notice.lock().unwrap_or_else(PoisonError::into_inner);
                     notice(heard);
                 });
-                Client::connect(&self.host, self.port, self.login.clone(), self.options.clone(), notice).await
+                let mut options = self.options.clone();
+                {
+                    let known = self.known();
+                    options.features = known.features.clone();
+                    options.flights = known.flights;
+                    if let Some((mode, _)) = known.mode {
+                        options.mode = mode;
+                    }
+                }
+                let login = self.login.clone();
+                let client = Client::connect(&self.host, self.port, login, options, notice).await?;
+                self.absorb(&client, None);
+                Ok(client)
             }
+        }
+    }
+
+    /// What a session knows is known to all; `well` when something was done in it, in order or not.
+    fn absorb(&self, client: &Client, well: Option<bool>) {
+        let mut known = self.known();
+        known.features = Some(client.features().clone());
+        known.flown |= client.has_flown();
+        // Once they were lost they are not tried again.
+        if known.flights != Flights::Never {
+            known.flights = client.flights();
+        }
+        let mode = client.mode();
+        match (well, known.mode) {
+            (None, None) => known.mode = Some((mode, false)),
+            (Some(true), Some((agreed, _))) if agreed == mode => known.mode = Some((mode, true)),
+            // Agreed on, and then nothing came of it: the next session does without.
+            (Some(false), Some((agreed, false))) if agreed == mode => {
+                known.mode = Some((Mode::Stream, false))
+            }
+            _ => {}
         }
     }
 
@@ -203,6 +336,7 @@ impl Journey {
         if let Some(rung) = rung {
             self.begin_with(rung);
         }
+        self.options.roadless |= matches!(error, Error::Unreachable { steps, .. } if !steps.is_empty());
         // Connected, begun, and then nothing at all: large segments are swallowed somewhere.
         if let Error::Short { bytes, .. } = error
             && !came_further

@@ -23,8 +23,8 @@ pub struct Key {
 pub struct Verdict {
     /// How the data connection came about.
     pub way: Way,
-    /// Whether the server bears commands sent before the last one is answered.
-    pub pipelining: bool,
+    /// Whether the server bears commands sent before the last one is answered, where that was tried.
+    pub pipelining: Option<bool>,
     /// The largest segment that got through on the path, in bytes, where larger ones vanished.
     pub mss: Option<u16>,
     /// Whether TLS had to be held at 1.2.
@@ -191,7 +191,7 @@ fn read_line(line: &str) -> Option<(Key, Verdict)> {
     let key = Key { host: unescape(next()?)?, port: next()?.parse().ok()?, network: unescape(next()?)? };
     let verdict = Verdict {
         way: Way::read(next()?)?,
-        pipelining: read_flag(next()?)?,
+        pipelining: read_answer(next()?)?,
         mss: read_number(next()?)?,
         tls12: read_flag(next()?)?,
         connections: read_number(next()?)?,
@@ -208,6 +208,10 @@ fn read_flag(text: &str) -> Option<bool> {
     }
 }
 
+fn read_answer(text: &str) -> Option<Option<bool>> {
+    if text == "-" { Some(None) } else { read_flag(text).map(Some) }
+}
+
 fn read_number(text: &str) -> Option<Option<u16>> {
     if text == "-" { Some(None) } else { text.parse().ok().map(Some) }
 }
@@ -222,7 +226,7 @@ fn write(all: &BTreeMap<Key, Verdict>) -> String {
             key.port.to_string(),
             escape(&key.network),
             verdict.way.name().to_owned(),
-            flag(verdict.pipelining).to_owned(),
+            verdict.pipelining.map_or("-", flag).to_owned(),
             number(verdict.mss),
             flag(verdict.tls12).to_owned(),
             number(verdict.connections),
@@ -306,7 +310,7 @@ mod tests {
     fn verdict(time: u64) -> Verdict {
         Verdict {
             way: Way::PasvControl,
-            pipelining: true,
+            pipelining: Some(true),
             mss: Some(1360),
             tls12: false,
             connections: None,

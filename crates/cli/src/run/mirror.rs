@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use twoport_client::local_name::shown;
 use twoport_client::mirror::{
-    Direction, Event, Note, Pattern, Plan, Rules, Seen, Sides, SkipWhy, Step, Totals, act, local_tree, plan,
-    remote_tree,
+    Crew, Direction, Done, Event, Note, Pattern, Plan, Rules, Seen, Sides, SkipWhy, Step, Totals, Tree, act,
+    local_tree, look, plan,
 };
 use twoport_client::url::Url;
-use twoport_client::{Client, Error, Journey};
+use twoport_client::{Client, Error};
+use twoport_proto::modes::Mode;
 
 use crate::args::Mirror;
 use crate::exit::{Exit, Stopped};
@@ -39,8 +40,12 @@ pub(crate) fn mirror(args: &Mirror) -> Result<(), Stopped> {
     };
     with_runtime(async {
         let mut first = journey(&url, &args.common)?;
-        let ended = run(args, &url, folder, direction, &mut rules, &mut first).await;
-        first.end().await;
+        if !args.common.compress {
+            first.carry_by(Mode::Block);
+        }
+        let mut crew = Crew::new(first, usize::from(args.parallel));
+        let ended = run(args, &url, folder, direction, &mut rules, &mut crew).await;
+        crew.end().await;
         ended
     })
 }
@@ -51,12 +56,17 @@ async fn run(
     folder: &Path,
     direction: Direction,
     rules: &mut Rules,
-    first: &mut Journey,
+    crew: &mut Crew,
 ) -> Result<(), Stopped> {
     let remote = url.target();
     // What can be known to be wrong without a server is said before one is asked.
     let here = look_here(folder, direction, args.dry_run, rules)?;
-    let there = look_there(first, url, direction, args.dry_run, rules).await?;
+    let began = Instant::now();
+    let sides = Sides { local: folder, remote: &remote, direction };
+    let bars = Bars::new(&args.common);
+    let moving: RefCell<BTreeMap<Vec<u8>, Bar>> = RefCell::default();
+    let tell = |event: Event<'_>| told(args, event, &bars, &moving);
+    let (there, done) = look_there(crew, url, sides, &here.tree, args.dry_run, rules, &tell).await?;
     let (source, target) = if direction == Direction::Down { (there, here) } else { (here, there) };
     rules.unread = source.unread.union(&target.unread).cloned().collect();
     let plan = plan(&source.tree, &target.tree, rules);
@@ -73,46 +83,45 @@ async fn run(
         plan.steps.iter().try_for_each(|step| show_step(args, step, "planned", None, None))?;
         return finish(args, planned(&plan), missed, Duration::ZERO);
     }
-    let sides = Sides { local: folder, remote: &remote, direction };
-    let more = || journey(url, &args.common).ok();
-    let bars = Bars::new(&args.common);
-    bars.total(copies(&plan), Some(plan.bytes()));
-    let moving: RefCell<BTreeMap<Vec<u8>, Bar>> = RefCell::default();
+    let totals = act(&plan, sides, crew, done, &tell).await;
+    drop(moving.take());
+    drop(bars);
+    finish(args, totals, missed, began.elapsed())
+}
+
+/// What happens on the way. A reader of our output that has gone does not stop the work.
+fn told(args: &Mirror, event: Event<'_>, bars: &Bars, moving: &RefCell<BTreeMap<Vec<u8>, Bar>>) {
     let ended = |step: &Step| {
         if matches!(step, Step::Copy { .. }) {
             moving.borrow_mut().remove(step.path());
             bars.ended();
         }
     };
-    let tell = |event: Event<'_>| {
-        // A reader of our output that has gone does not stop the work.
-        let _ = match event {
-            Event::Moving { step, size, from, progress } => {
-                let bar = bars.file(step.path(), from, Some(size), progress);
-                moving.borrow_mut().insert(step.path().to_vec(), bar);
-                Ok(())
+    let _ = match event {
+        Event::Found { files, bytes } => {
+            bars.more(files, bytes);
+            Ok(())
+        }
+        Event::Moving { step, size, from, progress } => {
+            let bar = bars.file(step.path(), from, Some(size), progress);
+            moving.borrow_mut().insert(step.path().to_vec(), bar);
+            Ok(())
+        }
+        Event::Done(step, bytes) => {
+            ended(step);
+            show_step(args, step, "done", Some(bytes), None)
+        }
+        Event::Failed(step, e) => {
+            ended(step);
+            show_step(args, step, "failed", None, Some(e))
+        }
+        Event::Fewer(sessions, e) => {
+            if !args.common.quiet {
+                say(format_args!("twoport: {e}; going on with {sessions} sessions"));
             }
-            Event::Done(step, bytes) => {
-                ended(step);
-                show_step(args, step, "done", Some(bytes), None)
-            }
-            Event::Failed(step, e) => {
-                ended(step);
-                show_step(args, step, "failed", None, Some(e))
-            }
-            Event::Fewer(sessions, e) => {
-                if !args.common.quiet {
-                    say(format_args!("twoport: {e}; going on with {sessions} sessions"));
-                }
-                Ok(())
-            }
-        };
+            Ok(())
+        }
     };
-    let began = Instant::now();
-    let totals = act(&plan, sides, first, &more, usize::from(args.parallel), &tell).await;
-    drop(moving.take());
-    drop(bars);
-    finish(args, totals, missed, began.elapsed())
 }
 
 fn look_here(folder: &Path, direction: Direction, dry_run: bool, rules: &Rules) -> Result<Seen, Stopped> {
@@ -129,24 +138,28 @@ fn look_here(folder: &Path, direction: Direction, dry_run: bool, rules: &Rules) 
 }
 
 async fn look_there(
-    journey: &mut Journey,
+    crew: &mut Crew,
     url: &Url,
-    direction: Direction,
+    sides: Sides<'_>,
+    here: &Tree,
     dry_run: bool,
     rules: &Rules,
-) -> Result<Seen, Stopped> {
-    let remote = url.target();
-    match remote_tree(journey, &remote, now(), rules).await {
+    tell: &dyn Fn(Event<'_>),
+) -> Result<(Seen, Done), Stopped> {
+    let at_once = !dry_run && sides.direction == Direction::Down;
+    match look(crew, sides, here, rules, now(), at_once, tell).await {
         // Not every server says in so many words that there is no such folder.
-        Err(Error::Refused { code: 550, .. }) if direction == Direction::Up && !remote.is_empty() => {
+        Err(Error::Refused { code: 550, .. })
+            if sides.direction == Direction::Up && !sides.remote.is_empty() =>
+        {
             if dry_run {
-                return Ok(Seen::default());
+                return Ok((Seen::default(), Done::default()));
             }
-            journey
-                .run(|| 0, async |client| make_root(client, &remote).await)
+            crew.one()
+                .run(|| 0, async |client| make_root(client, sides.remote).await)
                 .await
                 .map_err(|e| about(url, e))?;
-            remote_tree(journey, &remote, now(), rules).await.map_err(|e| about(url, e))
+            look(crew, sides, here, rules, now(), false, tell).await.map_err(|e| about(url, e))
         }
         seen => seen.map_err(|e| about(url, e)),
     }
@@ -167,10 +180,6 @@ async fn make_root(client: &mut Client, path: &[u8]) -> Result<(), Error> {
 /// Whether the target lacks something that the user meant it to have.
 fn is_missed(why: SkipWhy) -> bool {
     matches!(why, SkipWhy::BadName | SkipWhy::BelowNoFolder | SkipWhy::FolderInTheWay | SkipWhy::KeptInTheWay)
-}
-
-fn copies(plan: &Plan) -> usize {
-    plan.steps.iter().filter(|step| matches!(step, Step::Copy { .. })).count()
 }
 
 fn planned(plan: &Plan) -> Totals {

@@ -12,6 +12,7 @@ use twoport_client::proxy;
 use twoport_client::url::{Scheme, Url};
 use twoport_client::{Client, Error, Journey, Listener, Notice, Options};
 use twoport_pipe::Rate;
+use twoport_proto::modes::Mode;
 use twoport_proto::{Entry, Kind, Moment, Secret};
 use twoport_session::client::io::Rung;
 
@@ -67,6 +68,9 @@ pub(crate) fn journey(url: &Url, common: &Common) -> Result<Journey, Stopped> {
     };
     let mut journey = Journey::new(&url.host, url.port, login(url)?, options, listener(common));
     journey.retry(common.retries);
+    if common.compress {
+        journey.carry_by(Mode::Deflate);
+    }
     if !common.passive
         && !common.active
         && let Some(path) = memory::default_path()

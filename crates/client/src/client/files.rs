@@ -51,6 +51,24 @@ impl Client {
         }
     }
 
+    /// MDTM: when a file was changed; none where the server does not say.
+    ///
+    /// # Errors
+    /// When the connection broke.
+    pub async fn modified(&mut self, path: &[u8]) -> Result<Option<Moment>, Error> {
+        if self.lists.no_times {
+            return Ok(None);
+        }
+        match self.say(request(Verb::Mdtm, path)?).await {
+            Ok(reply) => Ok(Moment::read_stamp(reply.text().trim().as_bytes()).ok()),
+            Err(e @ Error::Refused { .. }) => {
+                self.lists.no_times = e.is_unknown_command();
+                Ok(None)
+            }
+            Err(e) => Err(e),
+        }
+    }
+
     /// The hash of a file and the name of its algorithm: HASH where the server has it, else the best of its elders.
     ///
     /// # Errors

@@ -15,6 +15,8 @@ use crate::text::{LineSink, Reading};
 pub(super) struct Habits {
     /// Whether it takes `-a`: without it vsftpd and ls itself leave out what begins with a dot.
     all: Option<bool>,
+    /// Whether MDTM is not known there.
+    pub(super) no_times: bool,
     /// The folder of the login, as PWD told it.
     home: Option<Vec<u8>>,
 }
@@ -26,6 +28,12 @@ impl Client {
     /// # Errors
     /// When it is refused, or cannot be understood.
     pub async fn list(&mut self, path: &[u8], now: Moment) -> Result<Vec<Entry>, Error> {
+        // The last rungs may have taken the session before along, so that it could not be asked any more.
+        if self.options.roadless
+            && let Some(read) = self.told_by_stat(path, now).await?
+        {
+            return read.understood();
+        }
         if self.features.has("MLST") {
             match self.gather(Verb::Mlsd, path, Entries::of_mlsd()).await {
                 Ok(read) => return Ok(read.entries),
@@ -120,17 +128,34 @@ impl Client {
         if !matches!(&failure, Error::Unreachable { steps, .. } if !steps.is_empty()) {
             return Err(failure);
         }
-        let path = if path.is_empty() { b"." } else { path };
-        match self.say(request(Verb::Stat, path)?).await {
-            Ok(reply) if reply.lines.len() > 2 => {
-                let mut read = Entries::of_list(now);
-                for line in &reply.lines[1..reply.lines.len() - 1] {
-                    read.line(line.strip_prefix(b" ").unwrap_or(line)).map_err(Error::NotUnderstood)?;
-                }
-                read.understood()
-            }
-            _ => Err(failure),
+        match self.told_by_stat(path, now).await {
+            Ok(Some(read)) => read.understood(),
+            Ok(None) | Err(_) => Err(failure),
         }
+    }
+
+    /// The lines of STAT, unless it is refused or tells of no file.
+    async fn told_by_stat(&mut self, path: &[u8], now: Moment) -> Result<Option<Entries>, Error> {
+        let path = if path.is_empty() { b"." } else { path };
+        let reply = match self.say(request(Verb::Stat, path)?).await {
+            Ok(reply) if reply.lines.len() > 2 => reply,
+            Ok(_) | Err(Error::Refused { .. }) => return Ok(None),
+            Err(e) => return Err(e),
+        };
+        let mut read = Entries::of_list(now);
+        for line in &reply.lines[1..reply.lines.len() - 1] {
+            read.line(line.strip_prefix(b" ").unwrap_or(line)).map_err(Error::NotUnderstood)?;
+        }
+        Ok(Some(read))
+    }
+
+    /// Says already now that these folders will be listed, in this order, by MLSD over the data connection that stays open.
+    /// False where there is none, and then nothing was said. Each must then be listed in its turn.
+    ///
+    /// # Errors
+    /// When a path cannot be sent.
+    pub async fn list_ahead(&mut self, paths: &[&[u8]]) -> Result<bool, Error> {
+        self.ahead(Verb::Mlsd, paths, true).await
     }
 
     /// The lines of a listing, as they came.

@@ -40,7 +40,7 @@ impl Client {
     ) -> Result<Moved, Error> {
         let ascii = matches!(verb, Verb::List | Verb::Nlst | Verb::Mlsd);
         let mut ask = self.asking(request(verb, path)?, from, ascii);
-        if verb == Verb::Retr && self.company.times {
+        if verb == Verb::Retr && self.company.times && self.features.has("MDTM") {
             ask.also.push(request(Verb::Mdtm, path)?);
         }
         let (mut wire, road) = self.open(ask).await?;

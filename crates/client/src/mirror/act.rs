@@ -1,20 +1,19 @@
-//! Carries a [`Plan`] out: what is in the way and the folders first, then copies in as many sessions as the server grants,
-//! removals last. A step that fails does not stop the others.
+//! Looks at the server's side, and carries a [`Plan`] out: what is in the way and the folders first, then copies in as many
+//! sessions as the server grants, removals last. A step that fails does not stop the others. What is missing here is
+//! copied while more is listed.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
 use std::fs;
-use std::future::poll_fn;
 use std::io;
 use std::path::Path;
-use std::pin::Pin;
-use std::task::Poll;
 
 use twoport_pipe::{Progress, Sink};
 use twoport_proto::{Kind, Moment};
 
-use super::diff::{Plan, Step, Why};
-use super::tree::{join, modified};
+use super::crew::{Crew, Labour};
+use super::diff::{Plan, Rules, Step, Tree, Why};
+use super::tree::{Folder, Lister, Seen, join, modified};
 use crate::client::Client;
 use crate::error::Error;
 use crate::journey::Journey;
@@ -59,6 +58,13 @@ pub struct Totals {
 /// What is told on the way.
 #[derive(Debug)]
 pub enum Event<'a> {
+    /// So many files more are to be copied, with so many bytes.
+    Found {
+        /// Files.
+        files: usize,
+        /// Their bytes.
+        bytes: u64,
+    },
     /// A file begins to move.
     Moving {
         /// Its step.
@@ -78,94 +84,289 @@ pub enum Event<'a> {
     Fewer(usize, &'a Error),
 }
 
-/// Carries `plan` out, in the session of `first` and in up to `parallel - 1` others that `more` makes.
+/// What of a plan was done before the plan was whole.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// Of what is told at the end, that much.
+    pub totals: Totals,
+    steps: BTreeSet<Vec<u8>>,
+    broken: BTreeSet<Vec<u8>>,
+}
+
+/// Lists the server's folder and what lies below it, in the sessions of `crew`. With `at_once` what is missing or differs
+/// here is copied while more is listed; that is for [`Direction::Down`].
+///
+/// # Errors
+/// When the folder itself cannot be listed, or the server is gone.
+pub async fn look(
+    crew: &mut Crew,
+    sides: Sides<'_>,
+    here: &Tree,
+    rules: &Rules,
+    now: Moment,
+    at_once: bool,
+    tell: &dyn Fn(Event<'_>),
+) -> Result<(Seen, Done), Error> {
+    let work = Work::new(sides, tell, Done::default());
+    let lister = Lister::new(now, rules, at_once.then_some(here));
+    let work = Work { lister: Some(lister), ..work };
+    work.crowd.looks.borrow_mut().push_back(Folder::default());
+    crew.work(&work).await;
+    let done =
+        Done { totals: work.totals.get(), steps: work.done.into_inner(), broken: work.broken.into_inner() };
+    let lister = work.lister.expect("it was put there");
+    let seen = lister.ended(crew.one(), sides.remote, here).await?;
+    Ok((seen, done))
+}
+
+/// Carries `plan` out in the sessions of `crew`, save what is `done`.
 pub async fn act(
     plan: &Plan,
     sides: Sides<'_>,
-    first: &mut Journey,
-    more: &dyn Fn() -> Option<Journey>,
-    parallel: usize,
+    crew: &mut Crew,
+    done: Done,
     tell: &dyn Fn(Event<'_>),
 ) -> Totals {
-    let is_copy = |step: &Step| matches!(step, Step::Copy { .. });
-    let from = plan.steps.iter().position(is_copy).unwrap_or(plan.steps.len());
-    let to = plan.steps.iter().rposition(is_copy).map_or(from, |last| last + 1);
-    let work = Work {
-        sides,
-        tell,
-        queue: RefCell::new(plan.steps[from..to].iter().collect()),
-        totals: Cell::default(),
-        broken: RefCell::default(),
-        hands: Cell::new(0),
-        lost: Cell::new(0),
+    let work = Work::new(sides, tell, done);
+    let to_do = |step: &&Step| match step {
+        Step::Copy { path, .. } | Step::MakeDir { path } => !work.done.borrow().contains(path),
+        Step::RemoveFile { .. } | Step::RemoveDir { .. } => true,
     };
-    for step in &plan.steps[..from] {
-        work.alone(first, step).await;
+    let is_copy = |step: &&Step| matches!(step, Step::Copy { .. });
+    let from = plan.steps.iter().position(|step| is_copy(&step)).unwrap_or(plan.steps.len());
+    let to = plan.steps.iter().rposition(|step| is_copy(&step)).map_or(from, |last| last + 1);
+    let (before, behind): (Vec<&Step>, Vec<&Step>) =
+        (plan.steps[..from].iter().filter(to_do).collect(), plan.steps[to..].iter().collect());
+    for step in before {
+        work.alone(crew.one(), step).await;
     }
-    let mut others: Vec<Journey> = (1..parallel.min(to - from)).map_while(|_| more()).collect();
-    work.hands.set(others.len() + 1);
-    let mut hands: Vec<Pin<Box<dyn Future<Output = ()> + '_>>> = vec![Box::pin(work.hand(first))];
-    for other in &mut others {
-        hands.push(Box::pin(work.hand(other)));
-    }
-    poll_fn(|waker| {
-        hands.retain_mut(|hand| hand.as_mut().poll(waker).is_pending());
-        if hands.is_empty() { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-    drop(hands);
-    for other in others {
-        other.end().await;
-    }
-    for step in &plan.steps[to..] {
-        work.alone(first, step).await;
+    work.queue(plan.steps[from..to].iter().filter(to_do).cloned().collect());
+    crew.work(&work).await;
+    for step in behind {
+        work.alone(crew.one(), step).await;
     }
     work.totals.get()
+}
+
+/// What is waiting.
+#[derive(Default)]
+struct Crowd {
+    /// Folders to list: these come first, since they bring more.
+    looks: RefCell<VecDeque<Folder>>,
+    copies: RefCell<VecDeque<Step>>,
 }
 
 /// What the sessions share. They take turns in one task.
 struct Work<'a> {
     sides: Sides<'a>,
     tell: &'a dyn Fn(Event<'_>),
-    queue: RefCell<VecDeque<&'a Step>>,
+    crowd: Crowd,
+    lister: Option<Lister<'a>>,
     totals: Cell<Totals>,
+    /// Copies and folders that were tried before the plan was whole.
+    done: RefCell<BTreeSet<Vec<u8>>>,
     /// Folders that could not be made: nothing can be put into them.
-    broken: RefCell<BTreeSet<&'a [u8]>>,
-    /// Sessions that still take copies from the queue.
-    hands: Cell<usize>,
+    broken: RefCell<BTreeSet<Vec<u8>>>,
     /// Steps in a row for which no session could be had at all.
     lost: Cell<u32>,
 }
 
-impl<'a> Work<'a> {
-    /// One session's part of the copies.
-    async fn hand(&self, journey: &mut Journey) {
-        loop {
-            let Some(step) = self.queue.borrow_mut().pop_front() else { break };
-            let met = Cell::new(false);
-            let done = self.one(journey, step, &met).await;
-            if let Err(e) = &done
-                && !met.get()
-                && is_about_the_session(e)
-                && self.hands.get() > 1
-            {
-                // Another one does it: the server, or a box before it, has enough of us.
-                self.queue.borrow_mut().push_front(step);
-                (self.tell)(Event::Fewer(self.hands.get() - 1, e));
+/// What one session takes at a time.
+enum Task {
+    Look(Vec<Folder>),
+    Copy(Vec<Step>),
+}
+
+impl Labour for Work<'_> {
+    type Task = Task;
+
+    /// Over a data connection that stays open as much as fits in a flight; else one thing.
+    fn next(&self, journey: &mut Journey) -> Option<Task> {
+        let many = journey.client().is_some_and(|client| client.keeps_link());
+        let mut looks = self.crowd.looks.borrow_mut();
+        if !looks.is_empty() {
+            let most = if many && journey.client().is_some_and(|client| client.features().has("MLST")) {
+                FLIGHT
+            } else {
+                1
+            };
+            let count = most.min(looks.len());
+            return Some(Task::Look(looks.drain(..count).collect()));
+        }
+        let mut copies = self.crowd.copies.borrow_mut();
+        let mut flight = Vec::new();
+        let mut bytes = 0;
+        while let Some(step) = copies.front() {
+            let (size, resumes) = match step {
+                Step::Copy { path, size, .. } => (*size, many && self.has_part(path)),
+                _ => (0, true),
+            };
+            // What goes on in the middle of a file is said alone, and so is an upload: its bytes follow the answer.
+            let alone = !many || resumes || size > SMALL || self.sides.direction == Direction::Up;
+            if !flight.is_empty() && (alone || bytes + size > FLIGHT_BYTES || flight.len() == FLIGHT) {
                 break;
             }
-            self.count(step, done, &met);
+            bytes += size;
+            flight.extend(copies.pop_front());
+            if alone {
+                break;
+            }
         }
-        self.hands.set(self.hands.get() - 1);
+        (!flight.is_empty()).then_some(Task::Copy(flight))
     }
 
-    async fn alone(&self, journey: &mut Journey, step: &'a Step) {
+    fn waiting(&self) -> usize {
+        self.crowd.looks.borrow().len() + self.crowd.copies.borrow().len()
+    }
+
+    async fn carry(&self, journey: &mut Journey, task: Task, last: bool) -> Result<(), Error> {
+        match task {
+            Task::Look(folders) => self.look_into(journey, folders, last).await,
+            Task::Copy(steps) => self.copy(journey, steps, last).await,
+        }
+    }
+
+    fn fewer(&self, left: usize, e: &Error) {
+        (self.tell)(Event::Fewer(left, e));
+    }
+}
+
+impl<'a> Work<'a> {
+    fn new(sides: Sides<'a>, tell: &'a dyn Fn(Event<'_>), done: Done) -> Self {
+        Work {
+            sides,
+            tell,
+            crowd: Crowd::default(),
+            lister: None,
+            totals: Cell::new(done.totals),
+            done: RefCell::new(done.steps),
+            broken: RefCell::new(done.broken),
+            lost: Cell::new(0),
+        }
+    }
+
+    /// Lists these folders; what is missing here is copied next.
+    async fn look_into(&self, journey: &mut Journey, folders: Vec<Folder>, last: bool) -> Result<(), Error> {
+        let Some(lister) = &self.lister else { return Ok(()) };
+        if folders.len() > 1
+            && let Some(client) = journey.client()
+        {
+            let paths: Vec<Vec<u8>> =
+                folders.iter().map(|folder| join(self.sides.remote, &folder.path)).collect();
+            let paths: Vec<&[u8]> = paths.iter().map(Vec::as_slice).collect();
+            // A path that cannot be sent is said so when it has its turn.
+            let _ = client.list_ahead(&paths).await;
+        }
+        let mut folders = folders.into_iter();
+        while let Some(folder) = folders.next() {
+            self.foresee(journey);
+            let met = Cell::new(false);
+            match lister.look(journey, self.sides.remote, &folder, &met).await {
+                Ok(below) => {
+                    let mut found = Vec::new();
+                    for step in lister.at_once(&folder) {
+                        // A folder is wanted again by each that lies in it.
+                        if !self.done.borrow_mut().insert(step.path().to_vec()) {
+                            continue;
+                        }
+                        match step {
+                            Step::Copy { .. } => found.push(step),
+                            _ => self.alone(journey, &step).await,
+                        }
+                    }
+                    self.queue(found);
+                    self.crowd.looks.borrow_mut().extend(below);
+                }
+                Err(e) if !met.get() && is_about_the_session(&e) && !last => {
+                    // Another session lists it, and what was to come with it.
+                    let mut looks = self.crowd.looks.borrow_mut();
+                    looks.push_front(folder);
+                    looks.extend(folders);
+                    return Err(e);
+                }
+                Err(e) => {
+                    if !matches!(e, Error::Refused { .. }) {
+                        journey.abandon_if_ahead(folders.len());
+                    }
+                    if lister.missed(folder, e) {
+                        // Nothing more can be known, and what is not known is not touched.
+                        self.crowd.looks.borrow_mut().clear();
+                        self.crowd.copies.borrow_mut().clear();
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// These are to be copied.
+    fn queue(&self, copies: Vec<Step>) {
+        let size = |step: &Step| if let Step::Copy { size, .. } = step { *size } else { 0 };
+        let (files, bytes) = (copies.len(), copies.iter().map(size).fold(0, u64::saturating_add));
+        if files > 0 {
+            (self.tell)(Event::Found { files, bytes });
+            self.crowd.copies.borrow_mut().extend(copies);
+        }
+    }
+
+    /// Copies these files.
+    async fn copy(&self, journey: &mut Journey, steps: Vec<Step>, last: bool) -> Result<(), Error> {
+        if steps.len() > 1
+            && let Some(client) = journey.client()
+        {
+            let paths: Vec<Vec<u8>> = steps.iter().map(|step| join(self.sides.remote, step.path())).collect();
+            let paths: Vec<&[u8]> = paths.iter().map(Vec::as_slice).collect();
+            let _ = client.fetch_ahead(&paths).await;
+        }
+        let mut steps = steps.into_iter();
+        while let Some(step) = steps.next() {
+            self.foresee(journey);
+            let met = Cell::new(false);
+            let done = self.one(journey, &step, &met).await;
+            match done {
+                Err(e) if !met.get() && is_about_the_session(&e) && !last => {
+                    // Another one does it: the server, or a box before it, has enough of us.
+                    let mut copies = self.crowd.copies.borrow_mut();
+                    copies.push_front(step);
+                    copies.extend(steps);
+                    return Err(e);
+                }
+                done => {
+                    if !matches!(done, Ok(_) | Err(Error::Refused { .. })) {
+                        journey.abandon_if_ahead(steps.len());
+                    }
+                    self.count(&step, done, &met);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the session what comes next, so that it can ask for the next port ahead.
+    fn foresee(&self, journey: &mut Journey) {
+        let more = self.waiting() > 0;
+        if let Some(client) = journey.client() {
+            // MLSD's time is the file's; that of LIST lacks the seconds at least.
+            let times = !client.features().has("MLST");
+            client.others_follow(more, times);
+        }
+    }
+
+    /// Whether an earlier try has left a part of the file.
+    fn has_part(&self, path: &[u8]) -> bool {
+        let Ok(mut names) = names(path) else { return true };
+        let Some(name) = names.pop() else { return true };
+        fs::symlink_metadata(beneath(self.sides.local, &names).join(name.part().as_os_str())).is_ok()
+    }
+
+    async fn alone(&self, journey: &mut Journey, step: &Step) {
         let met = Cell::new(false);
         let done = self.one(journey, step, &met).await;
         self.count(step, done, &met);
     }
 
-    fn count(&self, step: &'a Step, done: Result<u64, Error>, met: &Cell<bool>) {
+    fn count(&self, step: &Step, done: Result<u64, Error>, met: &Cell<bool>) {
         let mut totals = self.totals.get();
         match &done {
             Ok(bytes) => {
@@ -180,7 +381,7 @@ impl<'a> Work<'a> {
             Err(e) => {
                 totals.failed += 1;
                 if matches!(step, Step::MakeDir { .. }) {
-                    self.broken.borrow_mut().insert(step.path());
+                    self.broken.borrow_mut().insert(step.path().to_vec());
                 }
                 (self.tell)(Event::Failed(step, e));
             }
@@ -285,7 +486,7 @@ impl<'a> Work<'a> {
                 fetched = fetch(client, &remote, &mut at, &download, &progress).await;
             }
             reached.set(at);
-            let confirmed = fetched?;
+            let (confirmed, told) = fetched?;
             if !confirmed && at < size {
                 let why = format!("{at} bytes of {size} came, and the server never said that it was done");
                 return Err(Error::Short { bytes: at, why });
@@ -293,7 +494,8 @@ impl<'a> Work<'a> {
             // MLSD's time is the file's; that of LIST lacks the seconds at least, so it is asked for.
             let told = match client.features().has("MLST") && listed.is_some() {
                 true => None,
-                false => client.stat(&remote).await.ok().and_then(|entry| entry.modified),
+                false if told.is_some() => told,
+                false => client.modified(&remote).await?,
             };
             Ok(told.or(listed))
         };
@@ -326,20 +528,21 @@ impl<'a> Work<'a> {
     }
 }
 
-/// Goes on at `at` and moves it; whether the server said that all is there.
+/// Goes on at `at` and moves it; whether the server said that all is there, and when the file was changed where it said
+/// that too.
 async fn fetch(
     client: &mut Client,
     remote: &[u8],
     at: &mut u64,
     download: &Download,
     progress: &Progress,
-) -> Result<bool, Error> {
+) -> Result<(bool, Option<Moment>), Error> {
     let mut sink = Sink::File { file: download.file(), at: *at };
     let fetched = client.fetch(remote, *at, &mut sink, progress).await;
     if let Sink::File { at: reached, .. } = sink {
         *at = reached;
     }
-    fetched.map(|moved| moved.confirmed)
+    fetched.map(|moved| (moved.confirmed, moved.modified))
 }
 
 /// An earlier try is gone on with when it is a part of the file and no older than that.
@@ -362,6 +565,13 @@ fn local(what: &str, source: io::Error) -> Error {
 fn is_about_the_session(error: &Error) -> bool {
     !matches!(error, Error::Local { .. } | Error::BadArgument(_))
 }
+
+/// Commands that are said ahead at most, and bytes that they may bring.
+const FLIGHT: usize = 128;
+const FLIGHT_BYTES: u64 = 2 << 20;
+
+/// Bytes of a file from which it is worth a session of its own.
+const SMALL: u64 = 256 << 10;
 
 /// After so many steps in a row without a session nothing more is tried: each may have taken half a minute.
 const LOST: u32 = 2;

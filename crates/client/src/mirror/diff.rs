@@ -382,7 +382,7 @@ fn subtree<'a>(view: &View<'a>, path: &[u8]) -> Vec<(&'a [u8], Item)> {
 }
 
 /// The folders that a path lies in, the nearest first, without the root.
-fn above(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn above(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = path;
     std::iter::from_fn(move || {
         rest = &rest[..rest.iter().rposition(|b| *b == b'/')?];

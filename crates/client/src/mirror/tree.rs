@@ -1,17 +1,19 @@
 //! A folder of this machine or of a server as a [`Tree`]: what was seen, what could not be listed, and how far the times
 //! are to be believed. What follows from a difference is left to [`super::diff`].
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::fs::{self, Metadata};
 use std::io;
+use std::ops::Bound;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use twoport_proto::listing::{shift, zone_offset};
+use twoport_proto::listing::zone_offset;
 use twoport_proto::{Entry, Kind, Moment};
 
-use super::diff::{Item, Rules, Tree};
+use super::diff::{Item, Rules, Step, Tree, Why, above, plan};
 use crate::client::Client;
 use crate::error::Error;
 use crate::journey::Journey;
@@ -39,48 +41,156 @@ pub struct Note {
     pub missed: bool,
 }
 
+/// A folder of the server, relative to the root of the mirror, and how deep it lies.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Folder {
+    pub(super) path: Vec<u8>,
+    depth: usize,
+}
+
 /// Lists a folder of a server and what lies below it, save what the rules exclude. A folder below it that cannot be listed
 /// is noted and does not stop the others.
-///
-/// # Errors
-/// When `root` itself cannot be listed, or the server is gone.
-pub async fn remote_tree(
-    journey: &mut Journey,
-    root: &[u8],
+pub(super) struct Lister<'a> {
     now: Moment,
-    rules: &Rules,
-) -> Result<Seen, Error> {
-    let (mut seen, mut zone) = (Seen::default(), Zone::default());
-    let mut folders = vec![(Vec::new(), 0)];
-    while let Some((folder, depth)) = folders.pop() {
-        let at = join(root, &folder);
-        let is_root = folder.is_empty();
-        let listed = journey.run(|| 0, async |client| list(client, &at, now, &mut zone, is_root).await).await;
-        let entries = match listed {
-            Ok(entries) => entries,
-            Err(e) if is_root || matches!(e, Error::Unreachable { .. }) => return Err(e),
-            Err(e) => {
-                seen.unread(folder, e.to_string());
-                continue;
-            }
+    rules: &'a Rules,
+    /// What lies here, where copies may begin before all is listed.
+    here: Option<&'a Tree>,
+    seen: RefCell<Seen>,
+    /// Whether every listing told times in UTC and to the second.
+    exact: Cell<bool>,
+    fatal: RefCell<Option<Error>>,
+}
+
+impl<'a> Lister<'a> {
+    pub(super) fn new(now: Moment, rules: &'a Rules, here: Option<&'a Tree>) -> Self {
+        let (seen, fatal) = (RefCell::default(), RefCell::default());
+        Lister { now, rules, here, seen, exact: Cell::new(true), fatal }
+    }
+
+    /// Lists one folder, and tells which ones lie in it; `met` becomes true once there is a session for it.
+    pub(super) async fn look(
+        &self,
+        journey: &mut Journey,
+        root: &[u8],
+        folder: &Folder,
+        met: &Cell<bool>,
+    ) -> Result<Vec<Folder>, Error> {
+        let at = join(root, &folder.path);
+        let work = async |client: &mut Client| {
+            met.set(true);
+            list(client, &at, self.now, folder.path.is_empty()).await
         };
+        let (entries, exact) = journey.run(|| 0, work).await?;
+        if !exact {
+            self.exact.set(false);
+        }
+        let mut below = Vec::new();
+        let mut seen = self.seen.borrow_mut();
         for (name, item) in entries {
-            let path = join(&folder, &name);
+            let path = join(&folder.path, &name);
             if let Err(why) = LocalName::read(&name) {
                 seen.notes.push(Note { path, why: why.to_string(), missed: true });
                 continue;
             }
-            if item.kind == Kind::Directory && goes_into(&path, rules) {
-                if depth < DEPTH {
-                    folders.push((path.clone(), depth + 1));
+            if item.kind == Kind::Directory && goes_into(&path, self.rules) {
+                if folder.depth < DEPTH {
+                    below.push(Folder { path: path.clone(), depth: folder.depth + 1 });
                 } else {
                     seen.unread(path.clone(), TOO_DEEP.to_owned());
                 }
             }
             seen.tree.insert(path, item);
         }
+        Ok(below)
     }
-    Ok(seen)
+
+    /// A folder could not be listed; true when that ends the whole.
+    pub(super) fn missed(&self, folder: Folder, e: Error) -> bool {
+        if folder.path.is_empty() || matches!(e, Error::Unreachable { .. }) {
+            self.fatal.borrow_mut().get_or_insert(e);
+            return true;
+        }
+        self.seen.borrow_mut().unread(folder.path, e.to_string());
+        false
+    }
+
+    /// What can be done of a folder that was just listed, before the others are: folders that are missing here, and files
+    /// that are missing or differ without a doubt. What stands in the way of something, and what is only a matter of time,
+    /// waits for the whole plan.
+    pub(super) fn at_once(&self, folder: &Folder) -> Vec<Step> {
+        let Some(here) = self.here else { return Vec::new() };
+        let seen = self.seen.borrow();
+        let prefix = join(&folder.path, b"");
+        let is_in = |path: &[u8]| match prefix.as_slice() {
+            b"" => !path.contains(&b'/'),
+            prefix => path
+                .strip_prefix(prefix)
+                .and_then(|rest| rest.strip_prefix(b"/"))
+                .is_some_and(|name| !name.contains(&b'/')),
+        };
+        let from = (Bound::Included(prefix.clone()), Bound::Unbounded);
+        let listed = seen.tree.range(from).take_while(|(path, _)| path.starts_with(&prefix));
+        let listed: Tree = listed.filter(|(path, _)| is_in(path)).map(|(p, i)| (p.clone(), *i)).collect();
+        // Of what lies here only the same paths, and those that they lie in.
+        let mut there: Tree = above(&folder.path)
+            .chain([&folder.path[..]])
+            .filter_map(|path| here.get_key_value(path))
+            .map(|(path, item)| (path.clone(), *item))
+            .collect();
+        there.extend(listed.keys().filter_map(|path| here.get_key_value(path)).map(|(p, i)| (p.clone(), *i)));
+        let rules = Rules { delete: false, unread: BTreeSet::new(), ..self.rules.clone() };
+        let clear = |step: &Step| match step {
+            Step::MakeDir { path } => here.get(path).is_none(),
+            Step::Copy { why: Why::Missing, path, .. } => here.get(path).is_none(),
+            Step::Copy { why: Why::SizeDiffers { .. }, .. } => true,
+            Step::Copy { why: Why::Newer { .. }, .. } => self.exact.get(),
+            Step::RemoveFile { .. } | Step::RemoveDir { .. } => false,
+        };
+        plan(&listed, &there, &rules).steps.into_iter().filter(clear).collect()
+    }
+
+    /// What was seen. Where the server's clock is not known and matters, some files are asked for theirs.
+    pub(super) async fn ended(self, journey: &mut Journey, root: &[u8], other: &Tree) -> Result<Seen, Error> {
+        if let Some(e) = self.fatal.into_inner() {
+            return Err(e);
+        }
+        let mut seen = self.seen.into_inner();
+        if !self.exact.get() {
+            // What LIST tells to the minute is the server's own time.
+            let is_coarse = |item: &Item| (2..86_400).contains(&item.precision);
+            let in_both = |(path, item): &(&Vec<u8>, &Item)| {
+                item.kind == Kind::File && is_coarse(item) && other.contains_key(*path)
+            };
+            let asked =
+                seen.tree.iter().filter(in_both).take(ASKED).map(|(path, item)| (path.clone(), *item));
+            let ahead = ahead(journey, root, asked.collect()).await?;
+            for item in seen.tree.values_mut().filter(|item| is_coarse(item)) {
+                if let Some(modified) = &mut item.modified {
+                    modified.seconds -= ahead;
+                }
+            }
+        }
+        Ok(seen)
+    }
+}
+
+/// By how much the server's clock is ahead of UTC, in seconds, as the first of these files tells whose MDTM says more than
+/// its listing; 0 when none does.
+async fn ahead(journey: &mut Journey, root: &[u8], files: Vec<(Vec<u8>, Item)>) -> Result<i64, Error> {
+    for (path, item) in files {
+        let Some(listed) = item.modified else { continue };
+        let at = join(root, &path);
+        match journey.run(|| 0, async |client: &mut Client| client.modified(&at).await).await {
+            Ok(Some(told)) => {
+                if let Some(ahead) = zone_offset(listed, told, listed.seconds % 60 == 0) {
+                    return Ok(ahead);
+                }
+            }
+            Ok(None) | Err(Error::Refused { .. } | Error::BadArgument(_)) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(0)
 }
 
 /// Looks at a folder of this machine, without following links below it. `unfinished` tells whether NAME.part, which a
@@ -166,45 +276,33 @@ fn local_item(data: &Metadata) -> Item {
     Item { kind, size, modified: Some(modified(data)), precision: 0 }
 }
 
-/// The server's clock, where LIST shows that one and not UTC: by how much it is ahead.
-#[derive(Debug, Default)]
-struct Zone {
-    ahead: Option<i64>,
-    asked: u32,
-}
-
+/// What is in a folder, and whether its times are UTC to the second.
 async fn list(
     client: &mut Client,
     at: &[u8],
     now: Moment,
-    zone: &mut Zone,
     is_root: bool,
-) -> Result<Vec<(Vec<u8>, Item)>, Error> {
-    let mut entries = client.list(at, now).await?;
+) -> Result<(Vec<(Vec<u8>, Item)>, bool), Error> {
+    let entries = client.list(at, now).await?;
     // `list` forgets MLST when it had to do with LIST.
-    let is_exact = client.features().has("MLST");
-    if !is_exact {
+    let exact = client.features().has("MLST");
+    if !exact {
         doubt(client, at, &entries, is_root).await?;
-        zone.learn(client, at, &entries).await?;
     }
-    let item = |entry: &mut Entry| {
+    let item = |entry: &Entry| {
         let precision = match entry.modified {
-            Some(at) if !is_exact && at.seconds % 86_400 == 0 => 86_400,
-            Some(at) if !is_exact && at.seconds % 60 == 0 => 60,
+            Some(at) if !exact && at.seconds % 86_400 == 0 => 86_400,
+            Some(at) if !exact && at.seconds % 60 == 0 => 60,
+            Some(_) if !exact => 2,
             _ => 1,
         };
-        if let Some(ahead) = zone.ahead.filter(|_| !is_exact && precision < 86_400) {
-            shift(entry, -ahead);
-        }
         Item { kind: entry.kind, size: entry.size, modified: entry.modified, precision }
     };
-    Ok(entries
-        .iter_mut()
-        .map(|entry| {
-            let item = item(entry);
-            (std::mem::take(&mut entry.name), item)
-        })
-        .collect())
+    let items = entries.into_iter().map(|mut entry| {
+        let item = item(&entry);
+        (std::mem::take(&mut entry.name), item)
+    });
+    Ok((items.collect(), exact))
 }
 
 /// LIST of what is not there, may not be read or is a file looks to many servers (vsftpd for one) like a folder that is
@@ -221,31 +319,10 @@ async fn doubt(client: &mut Client, at: &[u8], entries: &[Entry], is_root: bool)
     }
 }
 
-impl Zone {
-    /// Asks for the time of a file once more in a form that is UTC.
-    async fn learn(&mut self, client: &mut Client, at: &[u8], entries: &[Entry]) -> Result<(), Error> {
-        for entry in entries.iter().filter(|entry| entry.kind == Kind::File) {
-            let Some(listed) = entry.modified.filter(|listed| listed.seconds % 86_400 != 0) else { continue };
-            if self.ahead.is_some() || self.asked >= ASKED {
-                return Ok(());
-            }
-            self.asked += 1;
-            match client.stat(&join(at, &entry.name)).await {
-                Ok(Entry { modified: Some(told), .. }) => {
-                    self.ahead = zone_offset(listed, told, listed.seconds % 60 == 0);
-                }
-                Ok(_) | Err(Error::Refused { .. } | Error::BadArgument(_)) => {}
-                Err(e) => return Err(e),
-            }
-        }
-        Ok(())
-    }
-}
-
 /// Folders below each other at most: a tree that is deeper has a loop in it.
 const DEPTH: usize = 100;
 
 const TOO_DEEP: &str = "it lies more than 100 folders deep, as in a loop";
 
 /// Files whose time is asked for to learn the server's zone, at most.
-const ASKED: u32 = 3;
+const ASKED: usize = 3;

@@ -216,6 +216,12 @@ impl ClientSession {
         self.settings.flights
     }
 
+    /// Whether a flight has been seen to arrive.
+    #[must_use]
+    pub fn has_flown(&self) -> bool {
+        self.flown
+    }
+
     /// Whether the next transfer needs no new data connection, so that [`super::io::Ask::Ahead`] can be asked.
     #[must_use]
     pub fn keeps_link(&self) -> bool {

@@ -470,3 +470,12 @@ fn what_does_not_end_a_transfer_is_no_end_of_it() {
         assert!(said.contains(says), "{code}: {said}");
     }
 }
+
+#[test]
+fn what_answers_another_command_is_no_last_word() {
+    // The server dropped the transfer when it heard the EPSV behind it, and answers only that.
+    let mut bench = flying();
+    let said = bench.hear(229, "(|||50002|)");
+    assert!(said.contains("unconfirmed") && !said.contains("done"), "{said}");
+    assert_eq!(bench.machine.flights(), Flights::Never);
+}

@@ -223,3 +223,68 @@ fn endless_lines_and_nonsense_are_an_error_and_not_the_end_of_memory() {
         running.join().unwrap();
     }
 }
+
+#[test]
+fn a_server_that_does_not_say_goodbye_is_left_all_the_same() {
+    let control = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = control.local_addr().unwrap().port();
+    let running = std::thread::spawn(move || {
+        let (stream, _) = control.accept().unwrap();
+        let mut out = stream.try_clone().unwrap();
+        let mut say = move |text: &str| _ = out.write_all(format!("{text}\r\n").as_bytes());
+        say("220 strange");
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            match line.split(' ').next() {
+                Some("USER") => say("230 in"),
+                Some("QUIT") => {}
+                _ => say("502 what?"),
+            }
+        }
+    });
+    // Whoever waits for the answer waits for a day.
+    let options = Options { timeout: Duration::from_secs(86_400), ..Options::default() };
+    wait(async { enter(port, options).await.unwrap().0.quit().await });
+    running.join().unwrap();
+}
+
+#[test]
+fn where_no_road_carries_and_the_session_is_lost_a_listing_comes_over_the_control_connection() {
+    let control = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = control.local_addr().unwrap().port();
+    let running = std::thread::spawn(move || {
+        // Two sessions: in the first it is asked to connect, and neither does so nor says a word.
+        for _ in 0..2 {
+            let (stream, _) = control.accept().unwrap();
+            let mut out = stream.try_clone().unwrap();
+            let mut say = move |text: &str| _ = out.write_all(format!("{text}\r\n").as_bytes());
+            say("220 deaf");
+            for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                match line.split(' ').next().unwrap_or_default() {
+                    "USER" => say("331 and?"),
+                    "PASS" => say("230 in"),
+                    "TYPE" | "PORT" => say("200 ok"),
+                    "STAT" => {
+                        say("213-Status:\r\n-rw-r--r-- 1 a b 7 Jan 01 2020 one\r\n213 End");
+                    }
+                    "LIST" => {}
+                    "QUIT" => {
+                        say("221 bye");
+                        break;
+                    }
+                    _ => say("502 no"),
+                }
+            }
+        }
+    });
+    let options = Options { rungs: vec![Rung::Active], ..Options::default() };
+    let login = (b"anna".to_vec(), Secret::new("secret"), None);
+    let mut journey = Journey::new("127.0.0.1", port, login, options, Box::new(|_| {}));
+    let names = wait(async {
+        let now = twoport_proto::Moment::from_seconds(1_800_000_000);
+        let listed = journey.run(|| 0, async |client| client.list(b"", now).await).await;
+        journey.end().await;
+        listed.map(|entries| entries.into_iter().map(|entry| entry.name).collect::<Vec<_>>())
+    });
+    assert_eq!(names.unwrap(), [b"one"]);
+    running.join().unwrap();
+}

@@ -1,6 +1,7 @@
 //! The program's face: what it prints, which codes it ends with, and what it says of things that cannot be right.
 
 mod bars;
+mod charset;
 mod client;
 mod cut;
 mod json;

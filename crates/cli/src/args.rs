@@ -80,6 +80,9 @@ pub(crate) struct Common {
     /// TLS; this version has none yet: prefer speaks plain and says so
     #[arg(long, value_name = "MODE", default_value = "prefer")]
     pub(crate) tls: ClientTls,
+    /// The charset of the server's names, such as latin1, cp1251, shift_jis, euc-kr [default: UTF-8]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) charset: Option<String>,
     /// Compressed on the way (MODE Z), where the server offers that
     #[arg(long)]
     pub(crate) compress: bool,

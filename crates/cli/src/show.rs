@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use twoport_client::charset::{self, Charset};
 use twoport_client::local_name::shown;
 use twoport_client::{Moved, Word};
 use twoport_proto::{Entry, Kind, Moment};
@@ -55,10 +56,21 @@ pub(crate) fn time(moment: Moment) -> String {
     format!("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", c.year, c.month, c.day, c.hour, c.minute, c.second)
 }
 
-/// An entry as an object: name, type, size, modified.
-pub(crate) fn entry(name: &[u8], entry: &Entry) -> Value {
+/// A name as text, and as `raw_KEY` the server's bytes as %XX where they are not UTF-8.
+pub(crate) fn name_fields(fields: &mut Map<String, Value>, key: &str, name: &[u8], charset: &Charset) {
+    fields.insert(key.to_owned(), json!(charset::text(name)));
+    if let Ok(raw) = charset.encode(name)
+        && std::str::from_utf8(&raw).is_err()
+    {
+        let stay = |b: u8| b.is_ascii_graphic() && b != b'%';
+        fields.insert(format!("raw_{key}"), json!(charset::percent(&raw, stay)));
+    }
+}
+
+/// An entry as an object: name, type, size, modified; and the name's bytes where they are not UTF-8.
+pub(crate) fn entry(path: &[u8], entry: &Entry, charset: &Charset) -> Value {
     let mut fields = Map::new();
-    fields.insert("name".to_owned(), json!(String::from_utf8_lossy(name)));
+    name_fields(&mut fields, "name", path, charset);
     fields.insert("type".to_owned(), json!(kind(entry.kind)));
     fields.insert("size".to_owned(), json!((entry.kind == Kind::File).then_some(entry.size)));
     fields.insert("modified".to_owned(), json!(entry.modified.map(time)));
@@ -168,7 +180,7 @@ mod tests {
     fn an_entry_as_an_object_and_as_a_line() {
         let mut file = Entry::new("a b", Kind::File, 5);
         file.modified = Some(Moment::from_seconds(0));
-        let object = entry(b"a b", &file).to_string();
+        let object = entry(b"a b", &file, &Charset::default()).to_string();
         assert_eq!(object, r#"{"modified":"1970-01-01T00:00:00Z","name":"a b","size":5,"type":"file"}"#);
         assert_eq!(long(b"a b", &file), b"file               5 1970-01-01T00:00:00Z a b");
     }

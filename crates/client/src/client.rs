@@ -1,13 +1,14 @@
 //! `Client`: a session with a server. How it is reached, what goes over data connections, listings and files each have
 //! a file of their own; each is a few lines over the machine.
 
+mod clock;
 mod files;
 mod listing;
 mod reach;
 mod transfer;
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use twoport_pipe::{Rate, Terms};
@@ -15,13 +16,17 @@ use twoport_proto::modes::Mode;
 use twoport_proto::reply_reader::ReceivedReply;
 use twoport_proto::{Moment, Request, Secret, Verb};
 use twoport_session::client::Settings;
-use twoport_session::client::io::{Answer, Ask, Flights, Road, Rung};
+use twoport_session::client::io::{Answer, Ask, Failed, Flights, Road, Rung};
 
+pub(crate) use self::reach::has_family;
 use self::reach::{reach, through};
-use crate::drive::{Driver, Listener, Way};
+use crate::charset::Charset;
+use crate::drive::{Driver, Listener, Notice, Way};
 use crate::error::Error;
+use crate::family::Family;
 use crate::features::Features;
 use crate::proxy::Named;
+use crate::url::Url;
 
 /// How to connect and what to try.
 #[derive(Debug, Clone)]
@@ -38,17 +43,27 @@ pub struct Options {
     pub mss: Option<u16>,
     /// The proxy that every connection goes through.
     pub proxy: Option<Named>,
+    /// The addresses of the server where they are known already; it is looked up when there are none.
+    pub addresses: Vec<IpAddr>,
+    /// The address family to reach the server over, where it has an address of it that answers.
+    pub family: Option<Family>,
+    /// The charset of the server's names.
+    pub charset: Charset,
+    /// Whether listings are asked for over the control connection first, where the session before found no road at all.
+    pub stat_first: bool,
     /// Whether commands may be said in one flight.
     pub flights: Flights,
     /// How bytes are carried, where the server offers that: MODE B for many files over one data connection, MODE Z for
     /// compressed ones. MODE S where it does not.
     pub mode: Mode,
+    /// Many transfers will come: the login finds out whether commands may be said in one flight.
+    pub many: bool,
     /// What the server can do, where that is known already; it is asked where it is not.
     pub features: Option<Features>,
-    /// No road carried in the session before: what is known to need none is tried first, as STAT for a listing.
-    pub roadless: bool,
     /// How fast the bytes of files and listings may pass, together with all sessions whose options hold a clone of it.
     pub rate: Option<Rate>,
+    /// How long the control connection may be silent in a transfer before NOOP is said, to a server that is known to bear it.
+    pub noop: Option<Duration>,
 }
 
 impl Default for Options {
@@ -61,14 +76,22 @@ impl Default for Options {
             opening: settings.opening_patience,
             mss: None,
             proxy: None,
-            roadless: false,
+            addresses: Vec::new(),
+            family: None,
+            charset: Charset::default(),
+            stat_first: false,
             rate: None,
+            noop: settings.noop,
             flights: Flights::default(),
             mode: Mode::Stream,
+            many: false,
             features: None,
         }
     }
 }
+
+/// A user, the password, and the account for servers that ask for one.
+pub type Login = (Vec<u8>, Secret, Option<Secret>);
 
 /// A session with a server.
 pub struct Client {
@@ -77,6 +100,7 @@ pub struct Client {
     features: Features,
     /// What this server's LIST takes, and where the session is at home, as far as that has been asked.
     lists: listing::Habits,
+    clock: clock::Clock,
     /// MODE as it is.
     mode: Mode,
     company: Company,
@@ -121,7 +145,7 @@ impl Client {
     pub async fn connect(
         host: &str,
         port: u16,
-        login: (Vec<u8>, Secret, Option<Secret>),
+        login: Login,
         options: Options,
         notice: Listener,
     ) -> Result<Client, Error> {
@@ -140,6 +164,7 @@ impl Client {
             rungs: options.rungs.clone(),
             patience: options.timeout,
             opening_patience: options.opening,
+            noop: options.noop,
             flights: options.flights,
             ..Settings::default()
         };
@@ -151,21 +176,68 @@ impl Client {
         let known = options.features.take();
         let wanted = options.mode;
         let features = known.clone().unwrap_or_default();
-        let mut client =
-            Client { driver, options, features, lists, mode: Mode::Stream, company: Company::default() };
+        let mut client = Client {
+            driver,
+            options,
+            features,
+            lists,
+            clock: clock::Clock::default(),
+            mode: Mode::Stream,
+            company: Company::default(),
+        };
+        let anew = login.clone();
         client.enter(host, port, login).await?;
         if known.is_none() {
-            client.features = match client.say(Request::bare(Verb::Feat)).await {
-                Ok(reply) => Features::read(&reply),
-                Err(Error::Refused { .. }) => Features::default(),
-                Err(e) => return Err(e),
-            };
+            match client.ask_features().await? {
+                Some(features) => client.features = features,
+                None => return client.begin_anew(host, port, anew).await,
+            }
         }
-        if client.features.has("UTF8") {
+        // Whoever names a charset wants the names as they lie there.
+        if client.features.has("UTF8") && client.options.charset.is_utf8() {
             client.tolerant(Verb::Opts, b"UTF8 ON").await?;
         }
         client.carry_by(wanted).await?;
         Ok(client)
+    }
+
+    /// FEAT; where many transfers will come in one flight with a NOOP: a server that answers both bears flights. None when
+    /// it does not, and then nothing more can be asked in this session.
+    async fn ask_features(&mut self) -> Result<Option<Features>, Error> {
+        let probes = self.options.many && self.driver.flights() == Flights::Later;
+        if probes {
+            self.driver.mention(Ask::Mention(Request::bare(Verb::Noop))).await;
+        }
+        let patience = if probes { PROBE } else { self.options.timeout * 2 };
+        let told = match tokio::time::timeout(patience, self.say(Request::bare(Verb::Feat))).await {
+            Ok(Ok(reply)) => Features::read(&reply),
+            Ok(Err(Error::Refused { .. })) => Features::default(),
+            Ok(Err(e)) if !probes => return Err(e),
+            Ok(Err(_)) | Err(_) => return Ok(None),
+        };
+        if probes {
+            self.driver.flights_arrive();
+        }
+        Ok(Some(told))
+    }
+
+    /// Connects to the server that `url` names, as its user or as anonymous. Its path is for the caller:
+    /// [`Url::target`](crate::url::Url::target).
+    ///
+    /// # Errors
+    /// As [`Client::connect`]; [`Error::BadArgument`] for a URL that demands TLS, which there is not yet.
+    pub async fn to(url: &Url, options: Options, notice: Listener) -> Result<Client, Error> {
+        url.plain()?;
+        Client::connect(&url.host, url.port, url.login(), options, notice).await
+    }
+
+    /// Of two commands in one flight this server has answered one at most: another session, and one at a time.
+    async fn begin_anew(self, host: &str, port: u16, login: Login) -> Result<Client, Error> {
+        let mut notice = self.driver.into_notice();
+        let text = "the server did not answer two commands in one flight; one at a time in a new session";
+        notice(Notice::Stepped(text.to_owned()));
+        let options = Options { many: false, flights: Flights::Never, ..self.options };
+        Box::pin(Client::connect(host, port, login, options, notice)).await
     }
 
     /// MODE, where the server offers what is wanted; MODE S where it does not.
@@ -244,7 +316,23 @@ impl Client {
 
     /// Says goodbye; a server that has gone already has heard it, and one that does not answer is not waited for.
     pub async fn quit(mut self) {
-        let _ = tokio::time::timeout(GOODBYE, self.driver.ask(Ask::Quit)).await;
+        let _ = tokio::time::timeout(GOODBYE.min(self.options.timeout), self.driver.ask(Ask::Quit)).await;
+    }
+
+    /// A failure, with the server's words in its charset.
+    fn failure(&self, failed: Failed) -> Error {
+        match failed {
+            Failed::Refused(reply) => {
+                let text = self.options.charset.text(&reply.lines.join(&b'\n'));
+                Error::Refused { code: reply.code, text }
+            }
+            failed => failed.into(),
+        }
+    }
+
+    /// A path of ours as the server has it.
+    fn on_server<'a>(&self, path: &'a [u8]) -> Result<Cow<'a, [u8]>, Error> {
+        self.options.charset.encode(path).map_err(|e| Error::BadArgument(e.to_string()))
     }
 
     /// What every transfer is held to.
@@ -267,7 +355,7 @@ impl Client {
     async fn done(&mut self, ask: Ask) -> Result<ReceivedReply, Error> {
         match self.driver.ask(ask).await {
             Answer::Done(reply) => Ok(reply),
-            Answer::Failed(failed) => Err(failed.into()),
+            Answer::Failed(failed) => Err(self.failure(failed)),
             Answer::Open(_) | Answer::Unconfirmed => Err(Error::OutOfStep("out of step".to_owned())),
         }
     }
@@ -275,6 +363,9 @@ impl Client {
 
 /// How long the answer to QUIT may take: nothing depends on it.
 const GOODBYE: Duration = Duration::from_secs(2);
+
+/// How long a server may take for two commands in one flight.
+const PROBE: Duration = Duration::from_secs(6);
 
 fn request(verb: Verb, argument: &[u8]) -> Result<Request, Error> {
     let argument = if takes_a_path(verb) { literal(argument) } else { Cow::Borrowed(argument) };

@@ -5,15 +5,18 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use twoport_proto::Secret;
+use twoport_pipe::Progress;
 use twoport_proto::modes::Mode;
 use twoport_session::client::io::{Flights, Rung};
 
-use crate::client::{Client, Options};
+use crate::client::{Client, Login, Options, has_family};
 use crate::drive::{Listener, Notice};
 use crate::error::Error;
+use crate::family::Family;
 use crate::features::Features;
 use crate::memory::{Key, Memory, Verdict, Way};
+use crate::upload::{Upload, Uploaded};
+use crate::url::Url;
 
 /// How often a piece of work that came no further is tried again, unless its owner says otherwise.
 pub const RETRIES: u32 = 3;
@@ -31,12 +34,16 @@ const PAUSE: Duration = Duration::from_secs(30);
 pub struct Journey {
     host: String,
     port: u16,
-    login: (Vec<u8>, Secret, Option<Secret>),
+    login: Login,
     options: Options,
     notice: Arc<Mutex<Listener>>,
     client: Option<Client>,
     memory: Option<Remembered>,
     retries: u32,
+    /// The rungs as they were wanted at first.
+    rungs: Vec<Rung>,
+    /// The rungs as far as they were tried over the address family that is not in use now; none when it was not tried.
+    elsewhere: Option<Vec<Rung>>,
     known: Arc<Mutex<Known>>,
 }
 
@@ -68,18 +75,14 @@ struct Remembered {
 impl Journey {
     /// A journey that has not begun.
     #[must_use]
-    pub fn new(
-        host: &str,
-        port: u16,
-        login: (Vec<u8>, Secret, Option<Secret>),
-        options: Options,
-        notice: Listener,
-    ) -> Self {
+    pub fn new(host: &str, port: u16, login: Login, options: Options, notice: Listener) -> Self {
         let notice = Arc::new(Mutex::new(notice));
         Journey {
             host: host.to_owned(),
             port,
             login,
+            rungs: options.rungs.clone(),
+            elsewhere: None,
             options,
             notice,
             client: None,
@@ -87,6 +90,15 @@ impl Journey {
             retries: RETRIES,
             known: Arc::default(),
         }
+    }
+
+    /// A journey to the server that `url` names, as its user or as anonymous.
+    ///
+    /// # Errors
+    /// [`Error::BadArgument`] for a URL that demands TLS, which there is not yet.
+    pub fn to(url: &Url, options: Options, notice: Listener) -> Result<Self, Error> {
+        url.plain()?;
+        Ok(Journey::new(&url.host, url.port, url.login(), options, notice))
     }
 
     /// Another one to the same server, for a session beside this one. What either learns is known to both.
@@ -101,6 +113,8 @@ impl Journey {
             client: None,
             memory: self.memory.clone(),
             retries: self.retries,
+            rungs: self.rungs.clone(),
+            elsewhere: self.elsewhere.clone(),
             known: Arc::clone(&self.known),
         }
     }
@@ -145,6 +159,14 @@ impl Journey {
     /// How bytes are to be carried, where the server offers it: MODE B for many files, MODE Z for compressed ones.
     pub fn carry_by(&mut self, mode: Mode) {
         self.options.mode = mode;
+    }
+
+    /// Many files will be moved: in MODE B where the server offers it, with commands in one flight where it bears that.
+    pub fn carry_many(&mut self) {
+        self.options.many = true;
+        if self.options.mode == Mode::Stream {
+            self.options.mode = Mode::Block;
+        }
     }
 
     /// Begins with what worked with this server on this network last time, and keeps what works this time, in the file
@@ -226,6 +248,7 @@ impl Journey {
         let (mut fruitless, mut since, mut before) = (0, Instant::now(), further());
         let mut met = self.client.is_some();
         loop {
+            let mut untried = false;
             let error = match self.session().await {
                 // Nobody was ever met there: asking again tells nothing new.
                 Err(e) if !met => return Err(e),
@@ -240,6 +263,7 @@ impl Journey {
                         met = true;
                         self.absorb(&client, Some(matches!(e, Error::Refused { .. })));
                         self.learn(&e, client.rung(), further() > before);
+                        untried = self.change_family(&e, Family::of(&client.server())).await;
                         // A session that said no in order can still be used for something else.
                         if matches!(e, Error::Refused { .. } | Error::NotUnderstood(_)) && !may_help(&e) {
                             self.client = Some(client);
@@ -255,7 +279,7 @@ impl Journey {
                 fruitless += 1;
             }
             let hope = HOPE.saturating_mul(self.retries.saturating_add(1));
-            if !may_help(&error) || fruitless > self.retries || since.elapsed() >= hope {
+            if !(may_help(&error) || untried) || fruitless > self.retries || since.elapsed() >= hope {
                 if matches!(error, Error::Unreachable { .. }) {
                     self.write_down(None);
                 }
@@ -275,6 +299,14 @@ impl Journey {
             // What we waited of our own accord is not held against the server.
             since += pause;
         }
+    }
+
+    /// Carries a file to the server: [`Upload::run`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn upload(&mut self, upload: &Upload, progress: &Progress) -> Result<Uploaded, Error> {
+        upload.run(self, progress).await
     }
 
     /// Says goodbye, if there is anybody to say it to.
@@ -336,7 +368,10 @@ impl Journey {
         if let Some(rung) = rung {
             self.begin_with(rung);
         }
-        self.options.roadless |= matches!(error, Error::Unreachable { steps, .. } if !steps.is_empty());
+        // The session may have gone with its last rung, and a listing needs no data connection.
+        if matches!(error, Error::Unreachable { steps, .. } if !steps.is_empty()) {
+            self.options.stat_first = true;
+        }
         // Connected, begun, and then nothing at all: large segments are swallowed somewhere.
         if let Error::Short { bytes, .. } = error
             && !came_further
@@ -344,6 +379,25 @@ impl Journey {
         {
             self.options.mss = Some(SMALL_SEGMENTS);
         }
+    }
+
+    /// Where no road carries over one address family, the other one may have one: a tunnel, a firewall or a server that
+    /// knows its commands for one family only. True when the other has not been tried.
+    async fn change_family(&mut self, error: &Error, used: Family) -> bool {
+        let no_road = matches!(error, Error::Unreachable { steps, .. } if !steps.is_empty());
+        let other = used.other();
+        if !no_road
+            || self.options.proxy.is_some()
+            || !has_family(&self.host, self.port, other, &self.options).await
+        {
+            return false;
+        }
+        let untried = self.elsewhere.is_none();
+        let next = self.elsewhere.take().unwrap_or_else(|| self.rungs.clone());
+        self.elsewhere = Some(std::mem::replace(&mut self.options.rungs, next));
+        self.options.family = Some(other);
+        self.tell(format!("no road over {}; the next session goes over {}", used.name(), other.name()));
+        untried
     }
 
     fn tell(&self, why: String) {

@@ -15,6 +15,8 @@ use rustix::io::Errno;
 use thiserror::Error;
 use twoport_proto::Moment;
 
+use crate::charset;
+
 /// One part of a path on this machine: bytes without a slash, not empty, not `.` or `..`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LocalName(Vec<u8>);
@@ -107,11 +109,11 @@ impl fmt::Debug for LocalName {
     }
 }
 
-/// A name for a person's eyes: what a terminal would obey is escaped, what is not UTF-8 becomes U+FFFD.
+/// A name for a person's eyes: what a terminal would obey is escaped, and what is not UTF-8 is %XX, as an address takes it.
 #[must_use]
 pub fn shown(name: &[u8]) -> String {
     let mut text = String::with_capacity(name.len());
-    for c in String::from_utf8_lossy(name).chars() {
+    for c in charset::text(name).chars() {
         if c.is_control() {
             text.extend(c.escape_default());
         } else {

@@ -22,7 +22,7 @@ const FAREWELL: Duration = Duration::from_millis(500);
 /// Where a router is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Router {
-    /// Where it listens for PCP and NAT-PMP.
+    /// Where it listens for PCP and NAT-PMP; a UPnP device is believed at this address only.
     pub portmap: SocketAddrV4,
     /// Where UPnP's search goes: the group that such routers listen to, and the router itself.
     pub search: Vec<SocketAddrV4>,
@@ -101,7 +101,8 @@ impl Drop for Mapping {
 /// When it speaks none of the three, which takes at most a second and a half, or refuses.
 pub async fn map(local: SocketAddrV4, router: &Router) -> io::Result<Mapping> {
     let asking = async {
-        let (pcp, upnp) = (pcp::map(local, router.portmap), upnp::map(local, &router.search));
+        let (pcp, upnp) =
+            (pcp::map(local, router.portmap), upnp::map(local, *router.portmap.ip(), &router.search));
         tokio::pin!(pcp, upnp);
         // Whichever gives a port first; one that says no leaves it to the other.
         let (mut by_pcp, mut by_upnp) = (None, None);

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use twoport_client::local_name::shown;
 use twoport_client::mirror::{
     Crew, Direction, Done, Event, Note, Pattern, Plan, Rules, Seen, Sides, SkipWhy, Step, Totals, Tree, act,
@@ -14,19 +14,18 @@ use twoport_client::mirror::{
 };
 use twoport_client::url::Url;
 use twoport_client::{Client, Error};
-use twoport_proto::modes::Mode;
 
 use crate::args::Mirror;
 use crate::exit::{Exit, Stopped};
 use crate::progress::{Bar, Bars, say};
-use crate::run::remote::{about, journey, now, read, with_runtime};
+use crate::run::remote::{about, charset, journey, now, read, with_runtime};
 use crate::show;
 
 /// `twoport mirror`: a file that fails does not stop the others.
 pub(crate) fn mirror(args: &Mirror) -> Result<(), Stopped> {
     let (url, folder, direction) = match (Url::is_meant(&args.source), Url::is_meant(&args.target)) {
-        (true, false) => (read(&args.source)?, Path::new(&args.target), Direction::Down),
-        (false, true) => (read(&args.target)?, Path::new(&args.source), Direction::Up),
+        (true, false) => (read(&args.source, &args.common)?, Path::new(&args.target), Direction::Down),
+        (false, true) => (read(&args.target, &args.common)?, Path::new(&args.source), Direction::Up),
         _ => return Err(Stopped::usage("one of SRC and DST must be an ftp:// URL, the other a folder here")),
     };
     let patterns = |texts: &[String]| texts.iter().map(|text| Pattern::read(text.as_bytes())).collect();
@@ -40,9 +39,7 @@ pub(crate) fn mirror(args: &Mirror) -> Result<(), Stopped> {
     };
     with_runtime(async {
         let mut first = journey(&url, &args.common)?;
-        if !args.common.compress {
-            first.carry_by(Mode::Block);
-        }
+        first.carry_many();
         let mut crew = Crew::new(first, usize::from(args.parallel));
         let ended = run(args, &url, folder, direction, &mut rules, &mut crew).await;
         crew.end().await;
@@ -199,9 +196,17 @@ fn show_note(args: &Mirror, note: &Note) {
 
 fn show_skip(args: &Mirror, path: &[u8], why: &str) {
     if args.common.json {
-        let _ = show::object(&json!({ "step": "skip", "path": String::from_utf8_lossy(path), "why": why }));
+        let mut skip = json!({ "step": "skip", "why": why });
+        show_path(args, &mut skip, path);
+        let _ = show::object(&skip);
     } else if !args.common.quiet {
         say(format_args!("twoport: skip {}: {why}", shown(path)));
+    }
+}
+
+fn show_path(args: &Mirror, object: &mut Value, path: &[u8]) {
+    if let (Some(fields), Ok(charset)) = (object.as_object_mut(), charset(&args.common)) {
+        show::name_fields(fields, "path", path, &charset);
     }
 }
 
@@ -219,15 +224,16 @@ fn show_step(
             Step::RemoveFile { .. } => ("remove", None),
             Step::RemoveDir { .. } => ("remove-folder", None),
         };
-        return show::object(&json!({
+        let mut object = json!({
             "step": what,
-            "path": String::from_utf8_lossy(step.path()),
             "size": size,
             "bytes": bytes.filter(|_| size.is_some()),
             "why": step.why(),
             "result": result,
             "error": error.map(ToString::to_string),
-        }));
+        });
+        show_path(args, &mut object, step.path());
+        return show::object(&object);
     }
     match error {
         Some(e) => say(format_args!("twoport: {step}; but it failed: {e}")),

@@ -10,7 +10,7 @@ use twoport_client::memory;
 use twoport_client::netrc::Netrc;
 use twoport_client::proxy;
 use twoport_client::url::{Scheme, Url};
-use twoport_client::{Client, Error, Journey, Listener, Notice, Options};
+use twoport_client::{Charset, Client, Error, Journey, Listener, Notice, Options};
 use twoport_pipe::Rate;
 use twoport_proto::modes::Mode;
 use twoport_proto::{Entry, Kind, Moment, Secret};
@@ -24,18 +24,43 @@ use crate::show;
 /// Folders that `ls -R` goes into at most, one below the other: a tree that is deeper has a loop in it.
 const DEPTH: usize = 100;
 
-/// Runs something that talks to a server.
+/// Runs something that talks to a server, to its end or until Ctrl-C. What is dropped then tidies up behind itself: bars go
+/// away, and what came of a file stays for the next try.
 pub(crate) fn with_runtime<T>(work: impl Future<Output = Result<T, Stopped>>) -> Result<T, Stopped> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|e| Stopped::local(format!("cannot start: {e}")))?;
-    runtime.block_on(work)
+    let done = runtime.block_on(async {
+        tokio::select! {
+            done = work => done,
+            // Where nobody can be told of it, the system ends us as it does anybody.
+            Ok(()) = tokio::signal::ctrl_c() => {
+                let text = "stopped before all was done; what has come over so far is kept: go on with --resume";
+                Err(Stopped { exit: Exit::Incomplete, text: text.to_owned() })
+            }
+        }
+    });
+    // A name that is still being looked up is not waited for.
+    runtime.shutdown_background();
+    done
 }
 
-/// Reads a URL.
-pub(crate) fn read(text: &str) -> Result<Url, Stopped> {
-    Url::read(text).map_err(|e| Stopped::usage(format!("{e}")))
+/// Reads a URL; what is typed in it is in the server's charset, what is %XX is the server's bytes.
+pub(crate) fn read(text: &str, common: &Common) -> Result<Url, Stopped> {
+    let charset = charset(common)?;
+    let typed = charset.typed(text).map_err(|e| Stopped::usage(e.to_string()))?;
+    let url = Url::read(&typed).map_err(|e| Stopped::usage(e.to_string()))?;
+    charset.came(&url.path);
+    Ok(url)
+}
+
+/// The charset of the server's names: one for the command, and what one session learns of names all know.
+pub(crate) fn charset(common: &Common) -> Result<Charset, Stopped> {
+    static CHARSET: OnceLock<Charset> = OnceLock::new();
+    let Some(name) = &common.charset else { return Ok(Charset::default()) };
+    let charset = Charset::named(name).map_err(|e| Stopped::usage(format!("--charset: {e}")))?;
+    Ok(CHARSET.get_or_init(|| charset).clone())
 }
 
 /// The journey that the URL, `.netrc` and the flags want.
@@ -60,13 +85,15 @@ pub(crate) fn journey(url: &Url, common: &Common) -> Result<Journey, Stopped> {
         rungs,
         timeout,
         proxy,
+        charset: charset(common)?,
         // Who is patient with a reply is patient with bytes, and who is not, is not.
         stall: timeout.min(plain.stall.max(timeout / 3)),
         opening: plain.opening.min(timeout),
         rate: common.limit_rate.map(rate),
         ..plain
     };
-    let mut journey = Journey::new(&url.host, url.port, login(url)?, options, listener(common));
+    let mut journey =
+        Journey::new(&url.host, url.port, login(url)?, options, listener(common, charset(common)?));
     journey.retry(common.retries);
     if common.compress {
         journey.carry_by(Mode::Deflate);
@@ -115,7 +142,7 @@ fn one<T>(
     common: &Common,
     work: impl AsyncFnMut(&mut Client, &[u8]) -> Result<T, Error>,
 ) -> Result<T, Stopped> {
-    let url = read(text)?;
+    let url = read(text, common)?;
     let target = url.target();
     with_runtime(async {
         let mut work = work;
@@ -161,14 +188,14 @@ pub(crate) fn all(done: Vec<Result<(), Stopped>>) -> Result<(), Stopped> {
 }
 
 /// What is told on the way: steps down the ladder, and with `--trace` the dialogue.
-fn listener(common: &Common) -> Listener {
+fn listener(common: &Common, charset: Charset) -> Listener {
     let (trace, quiet) = (common.trace, common.quiet);
     Box::new(move |notice| match notice {
         Notice::Sent(line) if trace => say(format_args!("---> {line}")),
         Notice::Heard(reply) if trace => {
             let last = reply.lines.len().saturating_sub(1);
             for (place, line) in reply.lines.iter().enumerate() {
-                let text = shown(line);
+                let text = shown(charset.text(line).as_bytes());
                 match place {
                     _ if place == last => say(format_args!("{} {text}", reply.code)),
                     0 => say(format_args!("{}-{text}", reply.code)),
@@ -188,12 +215,14 @@ pub(crate) fn now() -> Moment {
 
 /// `twoport ls`.
 pub(crate) fn ls(args: &Ls) -> Result<(), Stopped> {
-    let url = read(&args.url)?;
+    let url = read(&args.url, &args.common)?;
     with_runtime(async {
         let mut journey = journey(&url, &args.common)?;
         let mut folders = vec![(url.target(), Vec::new(), 0)];
         while let Some((folder, prefix, depth)) = folders.pop() {
-            let listed = journey.run(|| 0, async |client| list(client, &folder).await).await;
+            let listed = journey
+                .run(|| 0, async |client| list(client, &folder, args.long || args.common.json).await)
+                .await;
             let mut below = Vec::new();
             for entry in listed.map_err(|e| about(&url, e))? {
                 let name = [&prefix[..], &entry.name].concat();
@@ -209,16 +238,20 @@ pub(crate) fn ls(args: &Ls) -> Result<(), Stopped> {
     })
 }
 
-async fn list(client: &mut Client, folder: &[u8]) -> Result<Vec<Entry>, Error> {
-    match client.list(folder, now()).await {
-        Err(e) => Err(client.explained(folder, e).await),
-        listed => listed,
+async fn list(client: &mut Client, folder: &[u8], timed: bool) -> Result<Vec<Entry>, Error> {
+    let mut entries = match client.list(folder, now()).await {
+        Err(e) => return Err(client.explained(folder, e).await),
+        Ok(entries) => entries,
+    };
+    if timed {
+        client.settle_times(folder, &mut entries).await?;
     }
+    Ok(entries)
 }
 
 fn show_entry(args: &Ls, name: &[u8], entry: &Entry) -> Result<(), Stopped> {
     match (args.common.json, args.long) {
-        (true, _) => show::object(&show::entry(name, entry)),
+        (true, _) => show::object(&show::entry(name, entry, &charset(&args.common)?)),
         (false, true) => show::name(&show::long(name, entry)),
         (false, false) => show::name(name),
     }
@@ -261,7 +294,7 @@ pub(crate) fn mv(args: &Mv) -> Result<(), Stopped> {
 pub(crate) fn stat(args: &Remote) -> Result<(), Stopped> {
     let entry = one_there(&args.url, &args.common, async |client, path| client.stat(path).await)?;
     if args.common.json {
-        show::object(&show::entry(&entry.name, &entry))
+        show::object(&show::entry(&entry.name, &entry, &charset(&args.common)?))
     } else {
         show::name(&show::long(&entry.name, &entry))
     }

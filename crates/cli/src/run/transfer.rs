@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use twoport_client::local_name::{Begin, Download, LocalName};
+use twoport_client::local_name::{Begin, Download, LocalName, shown};
 use twoport_client::url::Url;
 use twoport_client::{Client, Error, Journey, Moved, Onto, Upload, Word};
 use twoport_pipe::{Boxed, Progress, Sink, Taker};
@@ -15,12 +15,12 @@ use twoport_proto::Kind;
 use crate::args::{Common, Get, Put, Remote};
 use crate::exit::{Exit, Stopped};
 use crate::progress::{Bars, say};
-use crate::run::remote::{about, all, join, journey, read, with_runtime};
+use crate::run::remote::{about, all, charset, join, journey, read, with_runtime};
 use crate::show;
 
 /// `twoport get`: a file that fails does not stop the others.
 pub(crate) fn get(args: &Get) -> Result<(), Stopped> {
-    let urls = args.urls.iter().map(|text| read(text)).collect::<Result<Vec<_>, _>>()?;
+    let urls = args.urls.iter().map(|text| read(text, &args.common)).collect::<Result<Vec<_>, _>>()?;
     let folder = args.output.as_deref().filter(|output| output.is_dir() || ends_in_slash(output));
     if urls.len() > 1 && args.output.is_some() && folder.is_none() {
         return Err(Stopped::usage("-o must name a folder when several files are fetched"));
@@ -31,9 +31,9 @@ pub(crate) fn get(args: &Get) -> Result<(), Stopped> {
     }
     with_runtime(each(&urls, Url::to_string, &args.common, async |url: &Url| {
         let target = match (folder, &args.output) {
-            (Some(folder), _) => folder.join(remote_name(url)?.as_os_str()),
+            (Some(folder), _) => folder.join(remote_name(url, &args.common)?.as_os_str()),
             (None, Some(file)) => file.clone(),
-            (None, None) => PathBuf::from(remote_name(url)?.as_os_str()),
+            (None, None) => PathBuf::from(remote_name(url, &args.common)?.as_os_str()),
         };
         let got = get_one(url, target, args, &bars).await;
         bars.ended();
@@ -45,9 +45,10 @@ fn ends_in_slash(path: &Path) -> bool {
     path.as_os_str().as_bytes().ends_with(b"/")
 }
 
-fn remote_name(url: &Url) -> Result<LocalName, Stopped> {
+fn remote_name(url: &Url, common: &Common) -> Result<LocalName, Stopped> {
     let name = url.path.rsplit(|b| *b == b'/').next().unwrap_or_default();
-    LocalName::read(name).map_err(|e| Stopped::usage(format!("{url}: {e}; name the file with -o")))
+    LocalName::read(&charset(common)?.decode(name))
+        .map_err(|e| Stopped::usage(format!("{url}: {e}; name the file with -o")))
 }
 
 /// Does it with each; with `--json` the failures of several are told as they come.
@@ -196,7 +197,7 @@ fn tell(
 
 /// `twoport cat`: what is written is written, so a transfer that was cut goes on and does not begin anew.
 pub(crate) fn cat(args: &Remote) -> Result<(), Stopped> {
-    let url = read(&args.url)?;
+    let url = read(&args.url, &args.common)?;
     with_runtime(async {
         let progress = Progress::default();
         let mut journey = journey(&url, &args.common)?;
@@ -231,7 +232,7 @@ impl Taker for Stdout {
 
 /// `twoport put`: a file that fails does not stop the others.
 pub(crate) fn put(args: &Put) -> Result<(), Stopped> {
-    let url = read(&args.url)?;
+    let url = read(&args.url, &args.common)?;
     let folder = url.folder || args.files.len() > 1;
     let bars = Bars::new(&args.common);
     if args.files.len() > 1 {
@@ -277,5 +278,6 @@ async fn put_one(
     let bar = bars.file(local.as_os_str().as_bytes(), 0, Some(upload.size), &progress);
     let sent = upload.run(journey, &progress).await.map_err(|e| about(local.display(), e))?;
     drop(bar);
-    tell(&args.common, &String::from_utf8_lossy(remote), &sent.moved, Some(sent.word), began.elapsed())
+    let name = shown(&charset(&args.common)?.decode_path(remote));
+    tell(&args.common, &name, &sent.moved, Some(sent.word), began.elapsed())
 }

@@ -1,5 +1,7 @@
 //! What is known of one file, and what is done with names: no data connection is needed for these.
 
+use std::borrow::Cow;
+
 use twoport_proto::listing::mlsx;
 use twoport_proto::modes::Algorithm;
 use twoport_proto::{Entry, Kind, Moment, Request, Verb};
@@ -13,42 +15,29 @@ impl Client {
     /// # Errors
     /// When there is nothing of that name, or the server tells nothing.
     pub async fn stat(&mut self, path: &[u8]) -> Result<Entry, Error> {
+        let path = &self.on_server(path)?;
+        let name = self.options.charset.decode(&last_part(path));
         if self.features.has("MLST") {
             let reply = self.say(request(Verb::Mlst, path)?).await?;
             let line = reply.lines.get(1).map(|line| line.trim_ascii_start());
             return line
                 .and_then(mlsx::read_line)
-                .map(|(entry, _)| Entry { name: last_part(path), ..entry })
+                .map(|(entry, _)| Entry { name, ..entry })
                 .ok_or_else(|| Error::OutOfStep(format!("MLST was answered {}", reply.text())));
         }
-        let Some(size) = self.size(path).await? else {
+        let Some(size) = self.size_of(path).await? else {
             let here = self.say(Request::bare(Verb::Pwd)).await?;
             self.say(request(Verb::Cwd, path)?).await?;
-            if let Some(home) = twoport_proto::path::unquoted(here.text().as_bytes()) {
+            if let Some(home) = here.lines.last().and_then(|line| twoport_proto::path::unquoted(line)) {
                 self.say(request(Verb::Cwd, &home)?).await?;
             }
-            return Ok(Entry::new(last_part(path), Kind::Directory, 0));
+            return Ok(Entry::new(name, Kind::Directory, 0));
         };
-        let mut entry = Entry::new(last_part(path), Kind::File, size);
+        let mut entry = Entry::new(name, Kind::File, size);
         if let Ok(reply) = self.say(request(Verb::Mdtm, path)?).await {
             entry.modified = Moment::read_stamp(reply.text().trim().as_bytes()).ok();
         }
         Ok(entry)
-    }
-
-    /// How many bytes RETR would send, by SIZE; none where the server does not say. It follows links, where ProFTPD's MLST
-    /// tells the link's own size.
-    ///
-    /// # Errors
-    /// When the connection broke.
-    pub async fn size(&mut self, path: &[u8]) -> Result<Option<u64>, Error> {
-        // SIZE counts bytes of the file under TYPE I only.
-        self.say(request(Verb::Type, b"I")?).await?;
-        match self.say(request(Verb::Size, path)?).await {
-            Ok(reply) => Ok(reply.text().trim().parse().ok()),
-            Err(Error::Refused { .. }) => Ok(None),
-            Err(e) => Err(e),
-        }
     }
 
     /// MDTM: when a file was changed; none where the server does not say.
@@ -59,6 +48,7 @@ impl Client {
         if self.lists.no_times {
             return Ok(None);
         }
+        let path = &self.on_server(path)?;
         match self.say(request(Verb::Mdtm, path)?).await {
             Ok(reply) => Ok(Moment::read_stamp(reply.text().trim().as_bytes()).ok()),
             Err(e @ Error::Refused { .. }) => {
@@ -69,11 +59,33 @@ impl Client {
         }
     }
 
+    /// How many bytes RETR would send, by SIZE; none where the server does not say. It follows links, where ProFTPD's MLST
+    /// tells the link's own size.
+    ///
+    /// # Errors
+    /// When the connection broke.
+    pub async fn size(&mut self, path: &[u8]) -> Result<Option<u64>, Error> {
+        let path = self.on_server(path)?.into_owned();
+        self.size_of(&path).await
+    }
+
+    /// The same of a path as the server has it.
+    async fn size_of(&mut self, path: &[u8]) -> Result<Option<u64>, Error> {
+        // SIZE counts bytes of the file under TYPE I only.
+        self.say(request(Verb::Type, b"I")?).await?;
+        match self.say(request(Verb::Size, path)?).await {
+            Ok(reply) => Ok(reply.text().trim().parse().ok()),
+            Err(Error::Refused { .. }) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
     /// The hash of a file and the name of its algorithm: HASH where the server has it, else the best of its elders.
     ///
     /// # Errors
     /// When the server has none, or refuses.
     pub async fn hash(&mut self, path: &[u8]) -> Result<(String, String), Error> {
+        let path = &self.on_server(path)?;
         if self.features.has("HASH") {
             let reply = self.say(request(Verb::Hash, path)?).await?;
             let text = reply.text();
@@ -106,6 +118,7 @@ impl Client {
     /// # Errors
     /// When the server refuses.
     pub async fn remove(&mut self, path: &[u8]) -> Result<(), Error> {
+        let path = &self.on_server(path)?;
         self.say(request(Verb::Dele, path)?).await.map(|_| ())
     }
 
@@ -114,6 +127,7 @@ impl Client {
     /// # Errors
     /// When the server refuses.
     pub async fn make_dir(&mut self, path: &[u8]) -> Result<(), Error> {
+        let path = &self.on_server(path)?;
         self.say(request(Verb::Mkd, path)?).await.map(|_| ())
     }
 
@@ -122,6 +136,7 @@ impl Client {
     /// # Errors
     /// When the server refuses.
     pub async fn remove_dir(&mut self, path: &[u8]) -> Result<(), Error> {
+        let path = &self.on_server(path)?;
         self.say(request(Verb::Rmd, path)?).await.map(|_| ())
     }
 
@@ -130,6 +145,7 @@ impl Client {
     /// # Errors
     /// When the server refuses.
     pub async fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<(), Error> {
+        let (from, to) = (&self.on_server(from)?, &self.on_server(to)?);
         self.say(request(Verb::Rnfr, from)?).await?;
         self.say(request(Verb::Rnto, to)?).await.map(|_| ())
     }
@@ -140,6 +156,7 @@ impl Client {
     /// # Errors
     /// When the connection broke; a server that cannot is no error.
     pub async fn set_modified(&mut self, path: &[u8], moment: Moment) -> Result<(), Error> {
+        let path = &self.on_server(path)?;
         let verb = match (self.features.has("MFMT"), self.features.has("MDTM")) {
             (true, _) => Verb::Mfmt,
             (false, true) => Verb::Mdtm,
@@ -153,12 +170,14 @@ impl Client {
     /// would lie in is looked at, and what is found is put behind the server's words.
     pub async fn explained(&mut self, path: &[u8], refusal: Error) -> Error {
         let Error::Refused { code: 550, text } = &refusal else { return refusal };
-        let name = last_part(path);
+        // As a listing tells it, whoever typed it.
+        let name = self.on_server(&last_part(path)).map_or_else(|_| Vec::new(), Cow::into_owned);
+        let name = self.options.charset.decode(&name);
         if refusal.is_not_found() || name.is_empty() {
             return refusal;
         }
         let trimmed = path.strip_suffix(b"/").unwrap_or(path);
-        let folder = &trimmed[..trimmed.len() - name.len()];
+        let folder = &trimmed[..trimmed.len() - last_part(trimmed).len()];
         let folder = if folder.len() > 1 { folder.strip_suffix(b"/").unwrap_or(folder) } else { folder };
         match Box::pin(self.list(folder, Moment::from_seconds(0))).await {
             Ok(entries) if entries.iter().all(|entry| entry.name != name) => {

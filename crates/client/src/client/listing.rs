@@ -28,11 +28,19 @@ impl Client {
     /// # Errors
     /// When it is refused, or cannot be understood.
     pub async fn list(&mut self, path: &[u8], now: Moment) -> Result<Vec<Entry>, Error> {
-        // The last rungs may have taken the session before along, so that it could not be asked any more.
-        if self.options.roadless
-            && let Some(read) = self.told_by_stat(path, now).await?
+        let path = &self.on_server(path)?;
+        let mut entries = self.list_raw(path, now).await?;
+        for entry in &mut entries {
+            entry.name = self.options.charset.decode(&entry.name);
+        }
+        Ok(entries)
+    }
+
+    async fn list_raw(&mut self, path: &[u8], now: Moment) -> Result<Vec<Entry>, Error> {
+        if self.options.stat_first
+            && let Some(entries) = self.by_stat(path, now).await?
         {
-            return read.understood();
+            return Ok(entries);
         }
         if self.features.has("MLST") {
             match self.gather(Verb::Mlsd, path, Entries::of_mlsd()).await {
@@ -64,8 +72,9 @@ impl Client {
         let home = match &self.lists.home {
             Some(home) => home.clone(),
             None => {
-                let told = self.say(Request::bare(Verb::Pwd)).await.map(|reply| reply.text());
-                match told.ok().and_then(|text| twoport_proto::path::unquoted(text.as_bytes())) {
+                let told = self.say(Request::bare(Verb::Pwd)).await.ok();
+                let told = told.as_ref().and_then(|reply| reply.lines.last());
+                match told.and_then(|line| twoport_proto::path::unquoted(line)) {
                     Some(home) => self.lists.home.insert(home).clone(),
                     // There would be no way back.
                     None => return listed.unwrap_or(self.list_all(path, now).await),
@@ -123,30 +132,31 @@ impl Client {
         Ok(entries)
     }
 
-    /// STAT with a path needs no data connection (RFC 959 §4.1.3); what it cannot do leaves the failure that it was.
+    /// STAT instead; what it cannot do leaves the failure that it was.
     async fn list_by_stat(&mut self, path: &[u8], now: Moment, failure: Error) -> Result<Vec<Entry>, Error> {
         if !matches!(&failure, Error::Unreachable { steps, .. } if !steps.is_empty()) {
             return Err(failure);
         }
-        match self.told_by_stat(path, now).await {
-            Ok(Some(read)) => read.understood(),
-            Ok(None) | Err(_) => Err(failure),
-        }
+        self.by_stat(path, now).await.ok().flatten().ok_or(failure)
     }
 
-    /// The lines of STAT, unless it is refused or tells of no file.
-    async fn told_by_stat(&mut self, path: &[u8], now: Moment) -> Result<Option<Entries>, Error> {
+    /// STAT with a path needs no data connection (RFC 959 §4.1.3); none where the server does not list by it.
+    async fn by_stat(&mut self, path: &[u8], now: Moment) -> Result<Option<Vec<Entry>>, Error> {
         let path = if path.is_empty() { b"." } else { path };
-        let reply = match self.say(request(Verb::Stat, path)?).await {
-            Ok(reply) if reply.lines.len() > 2 => reply,
-            Ok(_) | Err(Error::Refused { .. }) => return Ok(None),
-            Err(e) => return Err(e),
-        };
-        let mut read = Entries::of_list(now);
-        for line in &reply.lines[1..reply.lines.len() - 1] {
-            read.line(line.strip_prefix(b" ").unwrap_or(line)).map_err(Error::NotUnderstood)?;
+        match self.say(request(Verb::Stat, path)?).await {
+            Ok(reply) if reply.lines.len() > 2 => {
+                let mut read = Entries::of_list(now);
+                for line in &reply.lines[1..reply.lines.len() - 1] {
+                    read.line(line.strip_prefix(b" ").unwrap_or(line)).map_err(Error::NotUnderstood)?;
+                }
+                let Ok(entries) = read.understood() else { return Ok(None) };
+                // Its times are those of LIST.
+                self.features.forget("MLST");
+                Ok(Some(entries))
+            }
+            Ok(_) | Err(Error::Refused { .. }) => Ok(None),
+            Err(e) => Err(e),
         }
-        Ok(Some(read))
     }
 
     /// Says already now that these folders will be listed, in this order, by MLSD over the data connection that stays open.
@@ -155,10 +165,12 @@ impl Client {
     /// # Errors
     /// When a path cannot be sent.
     pub async fn list_ahead(&mut self, paths: &[&[u8]]) -> Result<bool, Error> {
-        self.ahead(Verb::Mlsd, paths, true).await
+        let paths: Vec<_> = paths.iter().map(|path| self.on_server(path)).collect::<Result<_, _>>()?;
+        let paths: Vec<&[u8]> = paths.iter().map(AsRef::as_ref).collect();
+        self.ahead(Verb::Mlsd, &paths, true).await
     }
 
-    /// The lines of a listing, as they came.
+    /// The lines of a listing, as they came; the path is the server's, in its charset.
     ///
     /// # Errors
     /// When it is refused, or longer than a listing can be.

@@ -10,7 +10,7 @@ use twoport_plan::LinkFault;
 use twoport_proto::{Request, Secret, Verb};
 use twoport_session::client::io::Ask;
 
-use super::{Client, Options, request};
+use super::{Client, Family, Options, request};
 use crate::drive::STAGGER;
 use crate::error::Error;
 use crate::proxy::Named;
@@ -21,20 +21,46 @@ const CONNECT: Duration = Duration::from_secs(16);
 /// How long a proxy may take with its own connection behind its answer.
 const THROUGH: Duration = Duration::from_secs(30);
 
+/// How long the family that is wanted may take before the other one is taken after all.
+const WANTED: Duration = Duration::from_secs(4);
+
 /// A connection to whichever address of `host` answers first.
 pub(super) async fn reach(host: &str, port: u16, options: &Options) -> Result<TcpStream, Error> {
-    let unreachable = |what: String| Error::Unreachable { what, steps: Vec::new() };
-    let found = tokio::time::timeout(options.timeout, lookup_host((host, port))).await;
-    let found = found.unwrap_or_else(|late| Err(late.into()));
-    let addresses: Vec<SocketAddr> =
-        found.map_err(|e| unreachable(format!("{host} cannot be looked up: {e}")))?.collect();
+    let addresses = look_up(host, port, options).await?;
     let patience = options.timeout.min(CONNECT);
+    if let Some(family) = options.family {
+        let wanted: Vec<SocketAddr> =
+            addresses.iter().copied().filter(|address| Family::of(address) == family).collect();
+        let dialled = dial_first(&wanted, Source::Free, STAGGER, patience.min(WANTED), options.mss).await;
+        if let Ok((stream, _)) = dialled {
+            return Ok(stream);
+        }
+    }
     let dialled = dial_first(&alternate(addresses), Source::Free, STAGGER, patience, options.mss).await;
     let (stream, _) = dialled.map_err(|faults| Error::Unreachable {
         what: format!("no address of {host} answers on port {port}:"),
         steps: faults.iter().map(|(_, fault)| control_fault(fault)).collect(),
     })?;
     Ok(stream)
+}
+
+/// Whether the server has an address of this family.
+pub(crate) async fn has_family(host: &str, port: u16, family: Family, options: &Options) -> bool {
+    let found = look_up(host, port, options).await;
+    found.is_ok_and(|addresses| addresses.iter().any(|address| Family::of(address) == family))
+}
+
+async fn look_up(host: &str, port: u16, options: &Options) -> Result<Vec<SocketAddr>, Error> {
+    if !options.addresses.is_empty() {
+        return Ok(options.addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect());
+    }
+    let found = tokio::time::timeout(options.timeout, lookup_host((host, port))).await;
+    match found.unwrap_or_else(|late| Err(late.into())) {
+        Ok(addresses) => Ok(addresses.collect()),
+        Err(e) => {
+            Err(Error::Unreachable { what: format!("{host} cannot be looked up: {e}"), steps: Vec::new() })
+        }
+    }
 }
 
 /// The fault of a control connection: the words of [`LinkFault`] speak of the other one.

@@ -27,6 +27,7 @@ impl Client {
         sink: &mut Sink,
         progress: &Progress,
     ) -> Result<Moved, Error> {
+        let path = &self.on_server(path)?;
         self.receive(Verb::Retr, path, from, sink, progress).await
     }
 
@@ -60,7 +61,8 @@ impl Client {
             () = over => Ok(progress.moved()),
             () = nothing_came(self.options.opening, progress) => Err(silence(self.options.opening)),
         };
-        // In a stream our end is closed before the last word is waited for: ProFTPD says it only then, or ten seconds later.
+        // In a stream our end is closed before the last word is waited for: ProFTPD says it only then, or ten seconds later,
+        // and vsftpd a round trip sooner.
         let wire = (moved.is_ok() && framing == Framing::Block).then_some(wire);
         self.finish(moved, road, wire).await
     }
@@ -71,7 +73,9 @@ impl Client {
     /// # Errors
     /// When a path cannot be sent.
     pub async fn fetch_ahead(&mut self, paths: &[&[u8]]) -> Result<bool, Error> {
-        self.ahead(Verb::Retr, paths, false).await
+        let paths: Vec<_> = paths.iter().map(|path| self.on_server(path)).collect::<Result<_, _>>()?;
+        let paths: Vec<&[u8]> = paths.iter().map(AsRef::as_ref).collect();
+        self.ahead(Verb::Retr, &paths, false).await
     }
 
     pub(super) async fn ahead(&mut self, verb: Verb, paths: &[&[u8]], ascii: bool) -> Result<bool, Error> {
@@ -97,6 +101,7 @@ impl Client {
         body: Body,
         progress: &Progress,
     ) -> Result<Moved, Error> {
+        let path = &self.on_server(path)?;
         let (verb, from) = match put {
             Put::Replace => (Verb::Stor, 0),
             Put::Resume(from) => (Verb::Stor, from),
@@ -104,8 +109,11 @@ impl Client {
         };
         let ask = self.asking(request(verb, path)?, from, false);
         let (mut wire, road) = self.open(ask).await?;
-        let framing = framing(self.mode);
-        let sent = twoport_pipe::send(body, &mut wire, framing, self.terms(), progress).await;
+        let (framing, terms) = (framing(self.mode), self.terms());
+        let sent = tokio::select! {
+            sent = twoport_pipe::send(body, &mut wire, framing, terms, progress) => sent,
+            never = self.driver.attend_on() => match never {},
+        };
         // The end of the stream says that the file is whole: after a fault it must not be said.
         let (moved, wire) = match sent {
             Ok(bytes) if framing == Framing::Block => (Ok(bytes), Some(wire)),
@@ -126,7 +134,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`store`](Client::store).
-    pub async fn store_from(
+    pub(crate) async fn store_from(
         &mut self,
         path: &[u8],
         file: &Arc<File>,
@@ -156,7 +164,7 @@ impl Client {
                 Some(wire) => Ok((wire, road)),
                 None => Err(Error::OutOfStep("the data connection is not there".to_owned())),
             },
-            Answer::Failed(failed) => Err(failed.into()),
+            Answer::Failed(failed) => Err(self.failure(failed)),
             Answer::Done(reply) => Err(Error::refused(&reply)),
             Answer::Unconfirmed => Err(Error::OutOfStep("the server fell silent".to_owned())),
         }

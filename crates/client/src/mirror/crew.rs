@@ -25,8 +25,8 @@ pub(super) trait Labour {
     /// Takes the next task for this session; none when nothing is waiting.
     fn next(&self, journey: &mut Journey) -> Option<Self::Task>;
 
-    /// Things that are waiting.
-    fn waiting(&self) -> usize;
+    /// Whether one more session would be of use, where there are so many and so many of those at rest.
+    fn wants_more(&self, hands: usize, at_rest: usize) -> bool;
 
     /// Does it; `last` when there is no other session that could.
     ///
@@ -97,7 +97,7 @@ impl Crew {
                     }
                 }
                 let at_rest = floor.hands.get() - floor.busy.get();
-                if labour.waiting() > at_rest && hands.len() < floor.most.get() {
+                if hands.len() < floor.most.get() && labour.wants_more(hands.len(), at_rest) {
                     let journey = idle.pop().unwrap_or_else(|| seed.sibling());
                     floor.hands.set(floor.hands.get() + 1);
                     hands.push(Box::pin(hand(journey, labour, &floor)));

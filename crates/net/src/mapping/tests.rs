@@ -132,8 +132,17 @@ async fn a_router_that_speaks_none_of_them_costs_a_second_and_a_half() {
 
 /// A UPnP router: it answers the search, tells what it is, and maps ports as `refuses` allows.
 async fn upnp(refuses: &'static [(&'static str, u16)]) -> (SocketAddrV4, Arc<Mutex<Vec<String>>>) {
-    let (search, at) = socket().await;
-    let http = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    upnp_at(Ipv4Addr::LOCALHOST, refuses).await
+}
+
+/// The same at another address.
+async fn upnp_at(
+    ip: Ipv4Addr,
+    refuses: &'static [(&'static str, u16)],
+) -> (SocketAddrV4, Arc<Mutex<Vec<String>>>) {
+    let search = UdpSocket::bind((ip, 0)).await.unwrap();
+    let at = SocketAddrV4::new(ip, search.local_addr().unwrap().port());
+    let http = TcpListener::bind((ip, 0)).await.unwrap();
     let place = http.local_addr().unwrap();
     tokio::spawn(async move {
         let mut buffer = [0; 2048];
@@ -214,6 +223,15 @@ async fn upnp_takes_another_port_or_no_end_where_it_must() {
     let (search, _) = upnp(&[("AddPortMapping", 606)]).await;
     let error = map(LOCAL, &Router { portmap, search: vec![search] }).await.unwrap_err();
     assert!(error.to_string().contains("UPnP: AddPortMapping was refused with code 606"), "{error}");
+}
+
+#[tokio::test]
+async fn a_device_that_is_not_the_gateway_is_not_believed() {
+    let ((portmap, _), (search, asked)) =
+        (portmap(silent).await, upnp_at(Ipv4Addr::new(127, 0, 0, 2), &[]).await);
+    let error = map(LOCAL, &Router { portmap, search: vec![search] }).await.unwrap_err();
+    assert!(error.to_string().contains("no answer to UPnP"), "{error}");
+    assert!(asked.lock().unwrap().is_empty());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! UPnP's Internet Gateway Device, the asking side: search (SSDP), description, and three requests of the service
-//! WANIPConnection. What a device says is believed of itself only: every address must be the one that answered.
+//! WANIPConnection. Only the default gateway is believed, and of itself only: whoever else on the link answers the search could
+//! send our data anywhere.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -29,8 +30,12 @@ pub(super) struct Service {
     name: String,
 }
 
-/// A mapping by the first router that answers the search and can do it.
-pub(super) async fn map(local: SocketAddrV4, search: &[SocketAddrV4]) -> io::Result<Mapping> {
+/// A mapping by the gateway, where it answers the search and can do it.
+pub(super) async fn map(
+    local: SocketAddrV4,
+    gateway: Ipv4Addr,
+    search: &[SocketAddrV4],
+) -> io::Result<Mapping> {
     let socket = UdpSocket::bind((*local.ip(), 0)).await?;
     // Without it the group is looked for behind the default route, which may be another way than the control
     // connection's; a system that cannot say so sends it there.
@@ -48,8 +53,8 @@ pub(super) async fn map(local: SocketAddrV4, search: &[SocketAddrV4]) -> io::Res
     while let Ok(received) = timeout_at(until, socket.recv_from(&mut buffer)).await {
         let Ok((length, from)) = received else { continue };
         let Some(place) = location(&buffer[..length]) else { continue };
-        // A device answers for each of its parts, and speaks for itself only.
-        if std::net::IpAddr::V4(*place.0.ip()) != from.ip() || seen.contains(&place) {
+        // A device answers for each of its parts.
+        if from.ip() != gateway || *place.0.ip() != gateway || seen.contains(&place) {
             continue;
         }
         seen.push(place.clone());

@@ -216,7 +216,7 @@ impl ClientSession {
             Stage::Telling { at, other } => {
                 let (at, verb) = (*at, if at.is_ipv4() && *other { Verb::Port } else { Verb::Eprt });
                 // Some say why: that we come from another address, and from which.
-                self.outer = self.outer.or(outer_told(&whole(&reply), self.ends.server.ip()));
+                self.outer = self.outer.or(outer_told(&reply.text(), self.ends.server.ip()));
                 self.step_down(format!("{verb} {at} was refused: {}", said(&reply)));
             }
             Stage::Restarting(_) if reply.code < 200 => {}
@@ -336,7 +336,7 @@ impl ClientSession {
 
     /// The answer to STAT.
     fn located(&mut self, reply: &ReceivedReply) {
-        self.outer = outer_told(&whole(reply), self.ends.server.ip());
+        self.outer = outer_told(&reply.text(), self.ends.server.ip());
         match self.outer {
             Some(_) => self.take_rung(),
             None => {
@@ -471,12 +471,6 @@ fn tell_other(at: SocketAddr) -> Result<Request, Malformed> {
 /// Whether a NAT is likely before this address of ours.
 fn is_private(local: SocketAddr) -> bool {
     matches!(local.ip().to_canonical(), IpAddr::V4(ip) if ip.is_private())
-}
-
-/// All lines of a reply.
-fn whole(reply: &ReceivedReply) -> String {
-    let lines: Vec<_> = reply.lines.iter().map(|line| String::from_utf8_lossy(line)).collect();
-    lines.join("\n")
 }
 
 fn said(reply: &ReceivedReply) -> String {

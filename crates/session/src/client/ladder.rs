@@ -213,11 +213,11 @@ impl ClientSession {
                 let request = tell_other(at);
                 self.send_or_fail(request);
             }
-            Stage::Telling { at, .. } => {
-                let at = *at;
+            Stage::Telling { at, other } => {
+                let (at, verb) = (*at, if at.is_ipv4() && *other { Verb::Port } else { Verb::Eprt });
                 // Some say why: that we come from another address, and from which.
                 self.outer = self.outer.or(outer_told(&reply.text(), self.ends.server.ip()));
-                self.step_down(format!("PORT {at} was refused: {}", said(&reply)));
+                self.step_down(format!("{verb} {at} was refused: {}", said(&reply)));
             }
             Stage::Restarting(_) if reply.code < 200 => {}
             Stage::Restarting(link) if reply.code == 350 => {

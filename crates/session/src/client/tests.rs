@@ -615,6 +615,15 @@ fn what_does_not_end_a_transfer_is_no_end_of_it() {
 }
 
 #[test]
+fn what_answers_another_command_is_no_last_word() {
+    // The server dropped the transfer when it heard the EPSV behind it, and answers only that.
+    let mut bench = flying();
+    let said = bench.hear(229, "(|||50002|)");
+    assert!(said.contains("unconfirmed") && !said.contains("done"), "{said}");
+    assert_eq!(bench.machine.flights(), Flights::Never);
+}
+
+#[test]
 fn a_type_that_was_said_by_itself_is_said_again_for_the_next_transfer() {
     let mut bench = in_blocks();
     assert_eq!(bench.ask(Ask::Say(Request::new(Verb::Type, "A").unwrap())), "TYPE A");

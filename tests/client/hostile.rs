@@ -474,6 +474,30 @@ fn a_server_that_never_says_goodbye_is_not_waited_for() {
 }
 
 #[test]
+fn a_listing_comes_by_stat_when_the_last_road_took_the_session_along() {
+    let port = serve(|session, verb, _| match verb {
+        "PORT" | "EPRT" => {
+            session.say("200 ok");
+            true
+        }
+        // It connects in vain, and hears nothing meanwhile.
+        "LIST" => true,
+        "FEAT" | "EPSV" | "PASV" => {
+            session.say("500 no");
+            true
+        }
+        "STAT" => {
+            session.say("213-so\r\n-rw-r--r-- 1 anna anna 8 Nov 22 12:00 the file\r\n213 end");
+            true
+        }
+        _ => false,
+    });
+    let (folder, url) = (folder(), format!("ftp://127.0.0.1:{port}/"));
+    twoport(folder.path(), &["ls", &url]).with(0, &["trying again in a new session"], 64);
+    assert_eq!(fs::read(folder.path().join("printed")).unwrap(), b"the file\n");
+}
+
+#[test]
 fn the_data_connection_is_closed_before_the_last_word_is_waited_for() {
     // ProFTPD says 226 only when it has seen our end of the stream, or after ten seconds.
     let port = serve(|session, verb, _| {

@@ -31,6 +31,10 @@ pub(super) struct Can {
     pub(super) set_time: Able,
     /// STOR behind REST, and APPE.
     pub(super) resume_store: Able,
+    /// A wrong password is refused.
+    pub(super) login: Able,
+    /// Active mode over IPv6.
+    pub(super) active_v6: Able,
     /// Odd names that it does not take for a new file.
     pub(super) not_names: &'static [NotTaken],
     /// The same of folders.
@@ -52,10 +56,19 @@ pub(super) enum Fate {
     Refused,
     /// The server says yes and writes another name.
     Becomes(&'static str),
+    /// The server takes the name and lists another.
+    Unlisted,
 }
 
-const ALL: Can =
-    Can { hash: Ok(()), set_time: Ok(()), resume_store: Ok(()), not_names: &[], not_folders: &[] };
+const ALL: Can = Can {
+    hash: Ok(()),
+    set_time: Ok(()),
+    resume_store: Ok(()),
+    login: Ok(()),
+    active_v6: Ok(()),
+    not_names: &[],
+    not_folders: &[],
+};
 
 pub(super) const TWOPORT: Peer = Peer { name: "twoport", start: twoport, can: ALL };
 
@@ -107,10 +120,24 @@ pub(super) const INETUTILS: Peer = Peer {
     },
 };
 
+const NOT_BUSYBOX: &[NotTaken] = &[NotTaken {
+    name: "Grüße 日本 😀.bin",
+    fate: Fate::Unlisted,
+    why: "it lists by its own ls, which shows no letter beyond those that it was built for",
+}];
+
 pub(super) const BUSYBOX: Peer = Peer {
     name: "busybox ftpd",
     start: busybox,
-    can: Can { hash: Err("it has no command for hashes"), ..ALL },
+    can: Can {
+        hash: Err("it has no command for hashes"),
+        set_time: Err("MDTM only tells, and there is no MFMT"),
+        login: Err("ftpd -A asks for no password, and others want accounts of the machine"),
+        active_v6: Err("it has PORT and no EPRT"),
+        not_names: NOT_BUSYBOX,
+        not_folders: NOT_BUSYBOX,
+        ..ALL
+    },
 };
 
 /// The user of every server, and his password's hash as /etc/shadow has it: `secret`.

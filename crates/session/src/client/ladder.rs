@@ -213,11 +213,11 @@ impl ClientSession {
                 let request = tell(at, !self.settings.eprt_first);
                 self.send_or_fail(request);
             }
-            Stage::Telling { at, .. } => {
-                let at = *at;
+            Stage::Telling { at, other } => {
+                let (at, verb) = (*at, if at.is_ipv4() && *other { Verb::Port } else { Verb::Eprt });
                 // Some say why: that we come from another address, and from which.
                 self.outer = self.outer.or(outer_told(&reply.text(), self.ends.server.ip()));
-                self.step_down(format!("PORT {at} was refused: {}", said(&reply)));
+                self.step_down(format!("{verb} {at} was refused: {}", said(&reply)));
             }
             Stage::Restarting(_) if reply.code < 200 => {}
             Stage::Restarting(link) if reply.code == 350 => {
@@ -369,11 +369,14 @@ impl ClientSession {
     /// REST where it is wanted, then the command.
     fn command(&mut self, link: Link) {
         let Doing::Climbing(climb) = &mut self.doing else { return };
-        if climb.ask.from == 0 {
-            return self.say_command(link);
-        }
+        let from = climb.ask.from;
+        let request = match climb.ask.to {
+            None if from == 0 => return self.say_command(link),
+            None => Request::new(Verb::Rest, from.to_string()),
+            // Both bytes are included.
+            Some(to) => Request::new(Verb::Rang, format!("{from} {}", to.saturating_sub(1))),
+        };
         climb.stage = Stage::Restarting(link);
-        let request = Request::new(Verb::Rest, climb.ask.from.to_string());
         self.send_or_fail(request);
     }
 

@@ -395,6 +395,13 @@ impl ClientSession {
 
     /// The transfer's last word; the ask is answered when all that was said beside it is.
     fn last_word(&mut self, reply: ReceivedReply) {
+        // It answers something that was said behind the transfer, whose own last word never came: pyftpdlib drops a
+        // transfer under way when it hears EPSV, and says nothing of it.
+        if (200..300).contains(&reply.code) && !matches!(reply.code, 200 | 202 | 225 | 226 | 250) {
+            self.settings.flights = Flights::Never;
+            let text = format!("the transfer had no last word: {} {}", reply.code, reply.text());
+            return self.gone(Failed::OutOfStep(text));
+        }
         // RFC 959 §3.2: after 250 the data connection is open for the next transfer, after 226 it is not.
         self.kept = self.road.take().filter(|_| self.block && reply.code == 250);
         self.doing = Doing::Settling(reply);

@@ -371,7 +371,7 @@ fn where_nobody_came_an_abort_gives_the_session_back() {
 fn one_of_many(name: &str) -> Ask {
     let request = |verb| Request::new(verb, name).unwrap();
     let (request, also) = (request(Verb::Retr), vec![request(Verb::Mdtm)]);
-    Ask::Transfer(TransferAsk { request, from: 0, ascii: false, also, more: true })
+    Ask::Transfer(TransferAsk { also, more: true, ..TransferAsk::alone(request, 0, false) })
 }
 
 /// The first of many files has come, and the port for the second was asked for with it.
@@ -732,9 +732,29 @@ fn the_extended_way_to_tell_an_address_can_be_the_first() {
 }
 
 #[test]
+fn what_answers_another_command_is_no_last_word() {
+    // The server dropped the transfer when it heard the EPSV behind it, and answers only that.
+    let mut bench = flying();
+    let said = bench.hear(229, "(|||50002|)");
+    assert!(said.contains("unconfirmed") && !said.contains("done"), "{said}");
+    assert_eq!(bench.machine.flights(), Flights::Never);
+}
+
+#[test]
 fn a_type_that_was_said_by_itself_is_said_again_for_the_next_transfer() {
     let mut bench = in_blocks();
     assert_eq!(bench.ask(Ask::Say(Request::new(Verb::Type, "A").unwrap())), "TYPE A");
     assert_eq!(bench.hear(200, "ok"), "done 200");
     assert_eq!(bench.fetch(), "TYPE I, RETR a");
+}
+
+#[test]
+fn a_part_of_a_file_is_asked_for_by_rang() {
+    let mut bench = in_blocks();
+    let part = TransferAsk {
+        to: Some(300),
+        ..TransferAsk::alone(Request::new(Verb::Retr, "a").unwrap(), 100, false)
+    };
+    assert_eq!(bench.ask(Ask::Transfer(part)), "RANG 100 299");
+    assert_eq!(bench.hear(350, "bytes 100 to 299"), "RETR a");
 }

@@ -3,10 +3,10 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use twoport_client::Put;
 use twoport_client::local_name::LocalName;
-use twoport_client::mirror::{Crew, Direction, Done, Event, Plan, Sides, Step, Why, act};
+use twoport_client::mirror::{Direction, Done, Event, Plan, Sides, Step, Why, act};
 use twoport_client::url::Url;
+use twoport_client::{Crew, Put};
 use twoport_proto::glob::Glob;
 use twoport_proto::{Kind, Verb};
 
@@ -127,6 +127,7 @@ impl Shell {
     /// The server's address with the login, for another session, and how it is reached.
     fn elsewhere(&mut self, folder: &[u8]) -> Result<(String, Common), Fault> {
         let mode = self.settings.mode;
+        let parallel = self.settings.parallel.unwrap_or(8);
         let (tls, timeout, quiet) = (self.tls, self.timeout, !self.voice.is_verbose());
         let link = self.link()?;
         let Some((user, password, _)) = &link.login else { return Err(Fault::say("ftp: log in first")) };
@@ -147,6 +148,7 @@ impl Shell {
             timeout,
             retries: twoport_client::journey::RETRIES,
             limit_rate: None,
+            parallel,
             trace: false,
             json: false,
             quiet,
@@ -349,7 +351,7 @@ pub(crate) fn mirror(shell: &mut Shell, said: &Said) -> Result<(), Fault> {
         include: Vec::new(),
         exclude: Vec::new(),
         newer: false,
-        parallel: shell.settings.parallel.unwrap_or(8),
+        verify: false,
         common,
     };
     shell.link()?.forget_names();

@@ -171,6 +171,20 @@ impl Client {
         self.runtime.block_on(self.client.size(path))
     }
 
+    /// [`crate::Client::tells_hashes`].
+    #[must_use]
+    pub fn tells_hashes(&self) -> bool {
+        self.client.tells_hashes()
+    }
+
+    /// [`crate::Client::agrees`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn agrees(&mut self, path: &[u8], file: &std::sync::Arc<std::fs::File>) -> Result<bool, Error> {
+        self.runtime.block_on(self.client.agrees(path, file))
+    }
+
     /// [`crate::Client::modified`].
     ///
     /// # Errors

@@ -3,8 +3,9 @@
 use std::fs;
 use std::sync::Arc;
 
+use twoport_client::Crew;
 use twoport_client::blocking::{Client, Journey};
-use twoport_client::mirror::{Crew, Direction, Event, Rules, Sides, Tree, look};
+use twoport_client::mirror::{Direction, Event, Rules, Sides, Tree, look};
 use twoport_client::url::Url;
 use twoport_client::{
     Body, Error, Kind, Moment, Options, Progress, Put, Request, Rung, Secret, Sink, Upload, Verb, Word, deaf,

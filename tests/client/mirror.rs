@@ -182,6 +182,37 @@ fn a_server_that_takes_few_sessions_is_asked_for_fewer() {
     assert!(err.contains("going on with 2 sessions"), "{err}");
 }
 
+#[test]
+fn verify_finds_what_size_and_time_do_not() {
+    let desk = Desk::new(House::open());
+    for name in ["a", "b", "c"] {
+        desk.house.put(name, &bytes(50_000, 1));
+    }
+    desk.mirror(&[&desk.url(""), "copy"], 0);
+    // One byte, and the time as before.
+    let time = fs::metadata(desk.here("copy/b")).unwrap().modified().unwrap();
+    let mut other = bytes(50_000, 1);
+    other[777] ^= 1;
+    fs::write(desk.here("copy/b"), &other).unwrap();
+    fs::File::open(desk.here("copy/b")).unwrap().set_modified(time).unwrap();
+    let (out, _) = desk.mirror(&[&desk.url(""), "copy"], 0);
+    assert!(out.contains("nothing to do"), "{out}");
+    let (out, _) = desk.mirror(&[&desk.url(""), "copy", "--verify", "--dry-run"], 0);
+    assert!(out.contains("copy b: the hashes differ") && out.contains("1 files would be copied"), "{out}");
+    assert!(fs::read(desk.here("copy/b")).unwrap() == other);
+    let (out, _) = desk.mirror(&[&desk.url(""), "copy", "--verify"], 0);
+    assert!(out.contains("copy b: the hashes differ") && out.contains("1 files copied"), "{out}");
+    assert!(fs::read(desk.here("copy/b")).unwrap() == bytes(50_000, 1));
+    // The other way round, too.
+    fs::write(desk.here("copy/b"), &other).unwrap();
+    fs::File::open(desk.here("copy/b")).unwrap().set_modified(time).unwrap();
+    let (out, _) = desk.mirror(&["copy", &desk.url(""), "--verify"], 0);
+    assert!(out.contains("copy b: the hashes differ"), "{out}");
+    assert!(desk.house.holds("b") == other);
+    let (out, _) = desk.mirror(&["copy", &desk.url(""), "--verify"], 0);
+    assert!(out.contains("nothing to do"), "{out}");
+}
+
 /// A server whose one listing is this.
 fn liar(listing: &'static str) -> u16 {
     let control = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();

@@ -4,9 +4,9 @@
 use std::error::Error;
 use std::path::Path;
 
-use twoport_client::mirror::{Crew, Direction, Event, Rules, Sides, act, local_tree, look, plan};
+use twoport_client::mirror::{Direction, Event, Rules, Sides, act, local_tree, look, plan};
 use twoport_client::url::Url;
-use twoport_client::{Journey, Options, deaf};
+use twoport_client::{Crew, Journey, Options, deaf};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {

@@ -18,6 +18,7 @@ use twoport_proto::{Moment, Request, Secret, Verb};
 use twoport_session::client::Settings;
 use twoport_session::client::io::{Answer, Ask, Failed, Flights, Road, Rung};
 
+pub(crate) use self::files::has_hash;
 pub(crate) use self::reach::has_family;
 use self::reach::{reach, through};
 use crate::charset::Charset;

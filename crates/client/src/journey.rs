@@ -119,9 +119,24 @@ impl Journey {
         }
     }
 
+    /// Another one that takes this one's session along.
+    #[must_use]
+    pub fn hand_over(&mut self) -> Journey {
+        Journey { client: self.client.take(), ..self.sibling() }
+    }
+
     /// The session that there is, if there is one.
     pub fn client(&mut self) -> Option<&mut Client> {
         self.client.as_mut()
+    }
+
+    /// Sees to it that there is a session.
+    ///
+    /// # Errors
+    /// When none can be had now.
+    pub async fn ready(&mut self) -> Result<(), Error> {
+        self.client = Some(self.session().await?);
+        Ok(())
     }
 
     /// Gives the session up without a word: what it owes is not waited for.

@@ -39,6 +39,7 @@
 pub mod blocking;
 pub mod charset;
 pub mod client;
+pub mod crew;
 pub mod drive;
 pub mod error;
 pub mod family;
@@ -49,12 +50,14 @@ pub mod memory;
 pub mod mirror;
 pub mod netrc;
 pub mod proxy;
+pub mod segments;
 mod text;
 pub mod upload;
 pub mod url;
 
 pub use charset::Charset;
 pub use client::{Client, Login, Moved, Options, Put};
+pub use crew::Crew;
 pub use drive::{Listener, Notice, deaf};
 pub use error::Error;
 pub use family::Family;

@@ -15,7 +15,7 @@ use twoport_pipe::{Body, Progress};
 use twoport_proto::modes::Algorithm;
 use twoport_proto::{Entry, Kind, Moment};
 
-use crate::client::{Client, Moved, Put};
+use crate::client::{Client, Moved, Put, has_hash};
 use crate::error::Error;
 use crate::journey::Journey;
 
@@ -226,7 +226,9 @@ impl Upload {
         match client.hash(&self.remote).await {
             Ok((name, told)) => {
                 if let Some(algorithm) = Algorithm::read(name.as_bytes()) {
-                    return Ok(self.has_hash(algorithm, &told).await?.then_some(Word::Hash));
+                    return Ok(has_hash(&self.file, Some(self.size), algorithm, &told)
+                        .await?
+                        .then_some(Word::Hash));
                 }
             }
             Err(Error::Refused { .. }) => {}
@@ -240,15 +242,6 @@ impl Upload {
                 Ok(None)
             }
         }
-    }
-
-    async fn has_hash(&self, algorithm: Algorithm, told: &str) -> Result<bool, Error> {
-        let body = Body::File { file: Arc::clone(&self.file), from: 0, length: Some(self.size) };
-        let ours = twoport_pipe::digest(body, algorithm, &Progress::default()).await;
-        let ours = ours.map_err(|source| Error::Local { what: "cannot read the file".to_owned(), source })?;
-        let ours: String = ours.iter().map(|b| format!("{b:02x}")).collect();
-        // XCRC comes without its leading zeros from some servers.
-        Ok(ours.trim_start_matches('0') == told.trim_start_matches('0'))
     }
 
     async fn keep_time(&self, client: &mut Client) -> Result<(), Error> {

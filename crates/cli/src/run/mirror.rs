@@ -1,7 +1,7 @@
 //! `mirror`: look at both sides, say what differs and why, and carry it out.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use twoport_client::local_name::shown;
 use twoport_client::mirror::{
-    Crew, Direction, Done, Event, Note, Pattern, Plan, Rules, Seen, Sides, SkipWhy, Step, Totals, Tree, act,
-    local_tree, look, plan,
+    Direction, Done, Event, Item, Note, Pattern, Plan, Rules, Seen, Sides, SkipWhy, Step, Totals, Tree, Why,
+    act, local_tree, look, plan, verify,
 };
 use twoport_client::url::Url;
-use twoport_client::{Client, Error};
+use twoport_client::{Client, Crew, Error};
+use twoport_proto::Kind;
 
 use crate::args::Mirror;
 use crate::exit::{Exit, Stopped};
@@ -40,7 +41,7 @@ pub(crate) fn mirror(args: &Mirror) -> Result<(), Stopped> {
     with_runtime(async {
         let mut first = journey(&url, &args.common)?;
         first.carry_many();
-        let mut crew = Crew::new(first, usize::from(args.parallel));
+        let mut crew = Crew::new(first, usize::from(args.common.parallel));
         let ended = run(args, &url, folder, direction, &mut rules, &mut crew).await;
         crew.end().await;
         ended
@@ -62,11 +63,18 @@ async fn run(
     let sides = Sides { local: folder, remote: &remote, direction };
     let bars = Bars::new(&args.common);
     let moving: RefCell<BTreeMap<Vec<u8>, Bar>> = RefCell::default();
-    let tell = |event: Event<'_>| told(args, event, &bars, &moving);
+    // What was copied since it was last asked for.
+    let copied: RefCell<Vec<Vec<u8>>> = RefCell::default();
+    let tell = |event: Event<'_>| {
+        if let Event::Done(step @ Step::Copy { .. }, _) = event {
+            copied.borrow_mut().push(step.path().to_vec());
+        }
+        told(args, event, &bars, &moving);
+    };
     let (there, done) = look_there(crew, url, sides, &here.tree, args.dry_run, rules, &tell).await?;
     let (source, target) = if direction == Direction::Down { (there, here) } else { (here, there) };
     rules.unread = source.unread.union(&target.unread).cloned().collect();
-    let plan = plan(&source.tree, &target.tree, rules);
+    let mut plan = plan(&source.tree, &target.tree, rules);
 
     let notes = source.notes.iter().chain(&target.notes);
     let mut missed = notes.clone().filter(|note| note.missed).count();
@@ -76,14 +84,90 @@ async fn run(
         missed += usize::from(is_missed(skip.why));
         show_skip(args, &skip.path, &skip.why.to_string());
     }
+    if args.verify && !crew.one().run(|| 0, async |client| Ok(client.tells_hashes())).await.unwrap_or(true) {
+        let text = format!("{url}: the server tells no hash, so --verify cannot be kept; leave it away");
+        return Err(Stopped { exit: Exit::Refused, text });
+    }
     if args.dry_run {
+        if args.verify {
+            let same = same_by_size_and_time(&source.tree, &target.tree, &plan, rules);
+            let differing = differing(crew, sides, same, &tell).await.map_err(|e| about(url, e))?;
+            plan.steps.extend(copies_of(&source.tree, differing));
+        }
         plan.steps.iter().try_for_each(|step| show_step(args, step, "planned", None, None))?;
         return finish(args, planned(&plan), missed, Duration::ZERO);
     }
-    let totals = act(&plan, sides, crew, done, &tell).await;
+    let mut totals = act(&plan, sides, crew, done, &tell).await;
+    if args.verify {
+        let mut paths = same_by_size_and_time(&source.tree, &target.tree, &plan, rules);
+        paths.extend(copied.take());
+        let differing = differing(crew, sides, paths, &tell).await.map_err(|e| about(url, e))?;
+        // What differs is copied once more, and once more looked at.
+        let again = Plan { steps: copies_of(&source.tree, differing), ..Plan::default() };
+        let more = act(&again, sides, crew, Done::default(), &tell).await;
+        totals.copied += more.copied;
+        totals.bytes += more.bytes;
+        totals.failed += more.failed;
+        for (path, agrees) in verified(crew, sides, copied.take(), &tell).await {
+            let why = match agrees {
+                Ok(true) => continue,
+                Ok(false) => "it was copied, and the hashes still differ".to_owned(),
+                Err(e) => format!("it was copied, and cannot be verified: {e}"),
+            };
+            missed += 1;
+            show_skip(args, &path, &why);
+        }
+    }
     drop(moving.take());
     drop(bars);
     finish(args, totals, missed, began.elapsed())
+}
+
+/// Files of both sides that nothing is to be done with, because their sizes are the same and their times tell nothing.
+fn same_by_size_and_time(source: &Tree, target: &Tree, plan: &Plan, rules: &Rules) -> Vec<Vec<u8>> {
+    let steps: BTreeSet<&[u8]> = plan.steps.iter().map(Step::path).collect();
+    let is_same = |(path, item): &(&Vec<u8>, &Item)| {
+        let there = target.get(*path);
+        item.kind == Kind::File
+            && there.is_some_and(|there| there.kind == Kind::File && there.size == item.size)
+            && !steps.contains(path.as_slice())
+            && rules.takes(path, false)
+    };
+    source.iter().filter(is_same).map(|(path, _)| path.clone()).collect()
+}
+
+/// Those of the files that are not the same on both sides.
+async fn differing(
+    crew: &mut Crew,
+    sides: Sides<'_>,
+    paths: Vec<Vec<u8>>,
+    tell: &dyn Fn(Event<'_>),
+) -> Result<Vec<Vec<u8>>, Error> {
+    let mut differing = Vec::new();
+    for (path, agrees) in verified(crew, sides, paths, tell).await {
+        if !agrees? {
+            differing.push(path);
+        }
+    }
+    Ok(differing)
+}
+
+async fn verified(
+    crew: &mut Crew,
+    sides: Sides<'_>,
+    paths: Vec<Vec<u8>>,
+    tell: &dyn Fn(Event<'_>),
+) -> Vec<(Vec<u8>, Result<bool, Error>)> {
+    let agree = verify(crew, sides, &paths, tell).await;
+    paths.into_iter().zip(agree).collect()
+}
+
+fn copies_of(source: &Tree, paths: Vec<Vec<u8>>) -> Vec<Step> {
+    let copy = |path: Vec<u8>| {
+        let Item { size, modified, .. } = *source.get(&path)?;
+        Some(Step::Copy { path, size, modified, why: Why::HashDiffers })
+    };
+    paths.into_iter().filter_map(copy).collect()
 }
 
 /// What happens on the way. A reader of our output that has gone does not stop the work.

@@ -1,7 +1,10 @@
 //! What is known of one file, and what is done with names: no data connection is needed for these.
 
 use std::borrow::Cow;
+use std::fs::File;
+use std::sync::Arc;
 
+use twoport_pipe::{Body, Progress};
 use twoport_proto::listing::mlsx;
 use twoport_proto::modes::Algorithm;
 use twoport_proto::{Entry, Kind, Moment, Request, Verb};
@@ -95,14 +98,7 @@ impl Client {
             }
             return Err(Error::OutOfStep(format!("HASH was answered {text}")));
         }
-        let elders = [
-            (Verb::Xsha256, Algorithm::Sha256),
-            (Verb::Xsha512, Algorithm::Sha512),
-            (Verb::Xsha1, Algorithm::Sha1),
-            (Verb::Xmd5, Algorithm::Md5),
-            (Verb::Xcrc, Algorithm::Crc32),
-        ];
-        for (verb, algorithm) in elders {
+        for (verb, algorithm) in ELDERS {
             if self.features.has(verb.name()) {
                 let reply = self.say(request(verb, path)?).await?;
                 let text = reply.text().trim().to_ascii_lowercase();
@@ -111,6 +107,24 @@ impl Client {
             }
         }
         Err(Error::Refused { code: 502, text: "the server offers no hash".to_owned() })
+    }
+
+    /// Whether the server tells any hash.
+    #[must_use]
+    pub fn tells_hashes(&self) -> bool {
+        self.features.has("HASH") || ELDERS.iter().any(|(verb, _)| self.features.has(verb.name()))
+    }
+
+    /// Whether a file of the server's is the same as this one, by its hash.
+    ///
+    /// # Errors
+    /// When the server tells no hash that is known here, or refuses; [`Error::Local`] when the file cannot be read.
+    pub async fn agrees(&mut self, path: &[u8], file: &Arc<File>) -> Result<bool, Error> {
+        let (name, told) = self.hash(path).await?;
+        let Some(algorithm) = Algorithm::read(name.as_bytes()) else {
+            return Err(Error::OutOfStep(format!("the server hashes by {name}, which is not known here")));
+        };
+        has_hash(file, None, algorithm, &told).await
     }
 
     /// DELE.
@@ -191,3 +205,27 @@ impl Client {
 fn last_part(path: &[u8]) -> Vec<u8> {
     path.rsplit(|b| *b == b'/').find(|part| !part.is_empty()).unwrap_or_default().to_vec()
 }
+
+/// Whether the first `length` bytes of a file, or all, have this hash.
+pub(crate) async fn has_hash(
+    file: &Arc<File>,
+    length: Option<u64>,
+    algorithm: Algorithm,
+    told: &str,
+) -> Result<bool, Error> {
+    let body = Body::File { file: Arc::clone(file), from: 0, length };
+    let ours = twoport_pipe::digest(body, algorithm, &Progress::default()).await;
+    let ours = ours.map_err(|source| Error::Local { what: "cannot read the file".to_owned(), source })?;
+    let ours: String = ours.iter().map(|b| format!("{b:02x}")).collect();
+    // XCRC comes without its leading zeros from some servers.
+    Ok(ours.trim_start_matches('0') == told.trim_start_matches('0'))
+}
+
+/// What told hashes before HASH did, the best first.
+const ELDERS: [(Verb, Algorithm); 5] = [
+    (Verb::Xsha256, Algorithm::Sha256),
+    (Verb::Xsha512, Algorithm::Sha512),
+    (Verb::Xsha1, Algorithm::Sha1),
+    (Verb::Xmd5, Algorithm::Md5),
+    (Verb::Xcrc, Algorithm::Crc32),
+];

@@ -14,6 +14,7 @@ use twoport_session::client::io::{Answer, Ask, Road, TransferAsk};
 
 use super::{Client, Moved, Put, request};
 use crate::error::Error;
+use crate::segments::Part;
 
 impl Client {
     /// Fetches a file from byte `from` on.
@@ -65,6 +66,44 @@ impl Client {
         // and vsftpd a round trip sooner.
         let wire = (moved.is_ok() && framing == Framing::Block).then_some(wire);
         self.finish(moved, road, wire).await
+    }
+
+    /// Fetches the bytes `range` of a file into the same place of `into`, which tells how far it came. Where the server has
+    /// no RANG, more comes than is wanted, and the data connection is closed on it.
+    ///
+    /// # Errors
+    /// As [`fetch`](Client::fetch).
+    pub(crate) async fn fetch_part(
+        &mut self,
+        path: &[u8],
+        range: Range<u64>,
+        into: &Part,
+        progress: &Progress,
+    ) -> Result<Road, Error> {
+        let path = &self.on_server(path)?;
+        let mut ask = self.asking(request(Verb::Retr, path)?, range.start, false);
+        if self.features.offers("RANG STREAM") {
+            ask.to = Some(range.end);
+        }
+        let (mut wire, road) = self.open(ask).await?;
+        let mut sink = Sink::Taker(Box::new(into.clone()));
+        let framing = framing(self.mode);
+        let received = tokio::select! {
+            received = twoport_pipe::receive(&mut wire, &mut sink, framing, self.terms(), progress) => received,
+            () = nothing_came(self.options.opening, progress) => Err(silence(self.options.opening)),
+        };
+        let wire = (received.is_ok() && framing == Framing::Block).then_some(wire);
+        let whole = into.at() == range.end;
+        match self.finish(received, road, wire).await {
+            Ok(_) if !whole => {
+                let why = format!("it ended at byte {}, and was to go to {}", into.at(), range.end);
+                Err(Error::Short { bytes: into.at() - range.start, why })
+            }
+            // What came behind it was not wanted, and what the server said of that is no matter.
+            Ok(_) | Err(Error::Local { .. } | Error::Short { .. }) if whole => Ok(road),
+            Ok(_) => Ok(road),
+            Err(e) => Err(e),
+        }
     }
 
     /// Says already now that these files will be fetched, in this order and from their beginning, over the data connection
@@ -155,7 +194,7 @@ impl Client {
     }
 
     fn asking(&self, request: Request, from: u64, ascii: bool) -> TransferAsk {
-        TransferAsk { request, from, ascii, also: Vec::new(), more: self.company.more }
+        TransferAsk { more: self.company.more, ..TransferAsk::alone(request, from, ascii) }
     }
 
     async fn open(&mut self, ask: TransferAsk) -> Result<(DataStream, Road), Error> {

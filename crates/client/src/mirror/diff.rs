@@ -111,6 +111,8 @@ pub enum Why {
         /// At the target.
         target: Moment,
     },
+    /// Size and time say nothing of it, and the hashes differ.
+    HashDiffers,
 }
 
 /// Why something is removed.
@@ -449,6 +451,7 @@ impl fmt::Display for Why {
             Why::Newer { source, target } => {
                 write!(f, "the source's is newer: {} UTC against {}", source.stamp(), target.stamp())
             }
+            Why::HashDiffers => f.write_str("the hashes differ"),
         }
     }
 }

@@ -142,7 +142,7 @@ impl<'a> Lister<'a> {
         let clear = |step: &Step| match step {
             Step::MakeDir { path } => here.get(path).is_none(),
             Step::Copy { why: Why::Missing, path, .. } => here.get(path).is_none(),
-            Step::Copy { why: Why::SizeDiffers { .. }, .. } => true,
+            Step::Copy { why: Why::SizeDiffers { .. } | Why::HashDiffers, .. } => true,
             Step::Copy { why: Why::Newer { .. }, .. } => self.exact.get(),
             Step::RemoveFile { .. } | Step::RemoveDir { .. } => false,
         };

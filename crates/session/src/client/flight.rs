@@ -187,7 +187,7 @@ impl ClientSession {
     /// Gives the transfer under way the command that was said ahead for it; false when there is none.
     pub(super) fn take_command(&mut self) -> bool {
         let Doing::Climbing(climb) = &self.doing else { return false };
-        if climb.ask.from > 0 || self.commands.front() != Some(&climb.ask.request) {
+        if climb.ask.from > 0 || climb.ask.to.is_some() || self.commands.front() != Some(&climb.ask.request) {
             return false;
         }
         self.commands.pop_front();

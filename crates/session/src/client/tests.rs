@@ -265,7 +265,7 @@ fn a_421_ends_the_session_whatever_was_asked() {
 fn one_of_many(name: &str) -> Ask {
     let request = |verb| Request::new(verb, name).unwrap();
     let (request, also) = (request(Verb::Retr), vec![request(Verb::Mdtm)]);
-    Ask::Transfer(TransferAsk { request, from: 0, ascii: false, also, more: true })
+    Ask::Transfer(TransferAsk { also, more: true, ..TransferAsk::alone(request, 0, false) })
 }
 
 /// The first of many files has come, and the port for the second was asked for with it.
@@ -629,4 +629,15 @@ fn a_type_that_was_said_by_itself_is_said_again_for_the_next_transfer() {
     assert_eq!(bench.ask(Ask::Say(Request::new(Verb::Type, "A").unwrap())), "TYPE A");
     assert_eq!(bench.hear(200, "ok"), "done 200");
     assert_eq!(bench.fetch(), "TYPE I, RETR a");
+}
+
+#[test]
+fn a_part_of_a_file_is_asked_for_by_rang() {
+    let mut bench = in_blocks();
+    let part = TransferAsk {
+        to: Some(300),
+        ..TransferAsk::alone(Request::new(Verb::Retr, "a").unwrap(), 100, false)
+    };
+    assert_eq!(bench.ask(Ask::Transfer(part)), "RANG 100 299");
+    assert_eq!(bench.hear(350, "bytes 100 to 299"), "RETR a");
 }

@@ -1,5 +1,5 @@
 //! `Crew`: several sessions with one server that work off what is waiting, in one task. It grows while more is waiting than
-//! it has hands for, and shrinks when the server says that it has enough of us. What the work is, [`Labour`] knows.
+//! it has hands for, and shrinks when the server says that it has enough of us. What the work is, `Labour` knows.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::install::{apt, can_install, quiet};
+use crate::install::{apt, can_install, on_path, quiet};
 
 /// A server's program in the unpacked tree, the package that brings it, and packages that it is not whole without.
 const SERVERS: &[(&str, &str, &[&str])] = &[
@@ -31,8 +31,8 @@ impl Peers {
     /// here.
     pub(crate) fn bring(&self) -> Result<(), String> {
         let missing: Vec<_> = SERVERS.iter().filter(|(program, ..)| !self.runs(program)).collect();
-        let python = !self.python_is_whole();
-        if missing.is_empty() && !python {
+        let (python, busybox) = (!self.python_is_whole(), !self.busybox_has_ftpd());
+        if missing.is_empty() && !python && !busybox {
             println!("every server is here");
             return Ok(());
         }
@@ -50,6 +50,9 @@ impl Peers {
         if python && !self.make_python() {
             println!("skipped: tests with pyftpdlib (python3 -m venv and pip did not bring it)");
             let _ = fs::remove_dir_all(self.folder.join("py"));
+        }
+        if busybox && !self.make_busybox() {
+            println!("skipped: tests with busybox ftpd (its source could not be fetched or built)");
         }
         Ok(())
     }
@@ -133,6 +136,36 @@ impl Peers {
         done.is_ok_and(|status| status.success())
     }
 
+    fn busybox_has_ftpd(&self) -> bool {
+        let listed = Command::new(self.folder.join("busybox/busybox")).arg("--list").output();
+        listed.is_ok_and(|out| out.stdout.split(|b| *b == b'\n').any(|applet| applet == b"ftpd"))
+    }
+
+    /// Debian builds its busybox without ftpd, so its source is built with little else. It is small: ten seconds.
+    fn make_busybox(&self) -> bool {
+        println!("building busybox with ftpd");
+        if can_install() && !(on_path("make") && on_path("cc")) {
+            apt(&["install", "-q", "-y", "--no-install-recommends", "make", "gcc", "libc6-dev"]);
+        }
+        let folder = self.folder.join("busybox");
+        let script = format!(
+            "set -e; rm -rf source; mkdir source; cd source
+            curl -sSf -o archive {BUSYBOX_SOURCE}
+            echo '{BUSYBOX_SHA256}  archive' | sha256sum -c --quiet
+            python3 -m tarfile -e archive .
+            cd busybox-*
+            make allnoconfig
+            for option in {BUSYBOX_OPTIONS}; do
+                sed -i \"s/^# CONFIG_$option is not set/CONFIG_$option=y/\" .config
+            done
+            yes '' | make oldconfig
+            make busybox
+            mv busybox ../..; cd ../..; rm -rf source"
+        );
+        let _ = fs::create_dir_all(&folder);
+        quiet(Command::new("sh").args(["-c", &script]).current_dir(&folder)) && self.busybox_has_ftpd()
+    }
+
     /// A Python of its own with pyftpdlib.
     fn make_python(&self) -> bool {
         println!("making a Python with pyftpdlib");
@@ -152,6 +185,12 @@ impl Peers {
         pip.is_ok_and(|status| status.success()) && self.python_is_whole()
     }
 }
+
+/// The source as Debian keeps it.
+const BUSYBOX_SOURCE: &str = "https://deb.debian.org/debian/pool/main/b/busybox/busybox_1.35.0.orig.tar.bz2";
+const BUSYBOX_SHA256: &str = "faeeb244c35a348a334f4a59e44626ee870fb07b6884d68c10ae8bc19f83a694";
+const BUSYBOX_OPTIONS: &str = "BUSYBOX SHOW_USAGE LFS FEATURE_IPV6 LS FEATURE_LS_TIMESTAMPS FEATURE_LS_USERNAME FTPD \
+                               FEATURE_FTPD_WRITE FEATURE_FTPD_ACCEPT_BROKEN_LIST";
 
 /// Whether a file is the archive of one of the packages: `NAME_VERSION_ARCH.deb`.
 fn is_of(path: &Path, packages: &[&str]) -> bool {

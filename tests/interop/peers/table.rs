@@ -8,7 +8,6 @@ use std::process::Command;
 use super::inetd::Inetd;
 use super::place::{Keeper, Place};
 use crate::support::files::room;
-use crate::support::program;
 use crate::support::server::{binary, passive_range};
 
 /// Yes, or why not.
@@ -267,15 +266,19 @@ fn inetutils(place: &Place) -> Result<Keeper, String> {
     place.inetd(move |room| room.enter(&program))
 }
 
-/// Debian builds its busybox without ftpd; other systems do not.
+/// Debian builds its busybox without ftpd; ours is built from the source, others may have one in PATH.
 fn busybox(place: &Place) -> Result<Keeper, String> {
-    let listed = Command::new("busybox").arg("--list").output().map(|out| out.stdout).unwrap_or_default();
-    if !listed.split(|b| *b == b'\n').any(|applet| applet == b"ftpd") {
+    let ours = peers().join("busybox/busybox");
+    let has_ftpd = |busybox: &Path| {
+        let listed = Command::new(busybox).arg("--list").output().map(|out| out.stdout).unwrap_or_default();
+        listed.split(|b| *b == b'\n').any(|applet| applet == b"ftpd")
+    };
+    let Some(busybox) = [ours, PathBuf::from("busybox")].into_iter().find(|busybox| has_ftpd(busybox)) else {
         return Err("there is no busybox with ftpd".to_owned());
-    }
+    };
     let root = place.root();
     let command = move || {
-        let mut command = program::program("busybox", Path::new("/"), Path::new("/"));
+        let mut command = Command::new(&busybox);
         command.args(["ftpd", "-w", "-A"]).arg(&root);
         command
     };

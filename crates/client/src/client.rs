@@ -47,6 +47,8 @@ pub struct Options {
     pub family: Option<Family>,
     /// The charset of the server's names.
     pub charset: Charset,
+    /// Only commands of RFC 959 are said: the server hangs up on others.
+    pub rfc959: bool,
     /// Whether listings are asked for over the control connection first, where the session before found no road at all.
     pub stat_first: bool,
     /// Whether commands may be said in one flight.
@@ -73,6 +75,7 @@ impl Default for Options {
             addresses: Vec::new(),
             family: None,
             charset: Charset::default(),
+            rfc959: false,
             stat_first: false,
             rate: None,
             flights: Flights::default(),
@@ -184,6 +187,9 @@ impl Client {
             }
             None => reach(host, port, &options).await?,
         };
+        if options.rfc959 && options.rungs.iter().any(|rung| *rung != Rung::Epsv) {
+            options.rungs.retain(|rung| *rung != Rung::Epsv);
+        }
         let settings = Settings {
             rungs: options.rungs.clone(),
             patience: options.timeout,
@@ -209,10 +215,11 @@ impl Client {
             company: Company::default(),
         };
         client.enter(host, port, login).await?;
-        if known.is_none() {
+        if known.is_none() && !client.options.rfc959 {
             client.features = match client.say(Request::bare(Verb::Feat)).await {
                 Ok(reply) => Features::read(&reply),
                 Err(Error::Refused { .. }) => Features::default(),
+                Err(Error::Unreachable { .. }) => return Err(Error::ClosedOnFeat),
                 Err(e) => return Err(e),
             };
         }

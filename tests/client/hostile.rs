@@ -3,8 +3,8 @@
 //! pays for it.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -471,4 +471,23 @@ fn a_server_that_never_says_goodbye_is_not_waited_for() {
     // With the patience of a reply it would be ten minutes, and the test would fail by its limit.
     twoport(folder.path(), &["get", "--timeout", "600", &url]).with(0, &["8 bytes"], 64);
     assert_eq!(holds(folder.path()), ["x"]);
+}
+
+#[test]
+fn the_data_connection_is_closed_before_the_last_word_is_waited_for() {
+    // ProFTPD says 226 only when it has seen our end of the stream, or after ten seconds.
+    let port = serve(|session, verb, _| {
+        verb == "RETR" && {
+            let mut link = session.link();
+            session.say("150 here it comes");
+            link.write_all(b"the file").unwrap();
+            link.shutdown(Shutdown::Write).unwrap();
+            link.set_read_timeout(Some(Duration::from_secs(100))).unwrap();
+            let is_closed = matches!(link.read(&mut [0]), Ok(0));
+            session.say(if is_closed { "226 done" } else { "451 your end is still open" });
+            true
+        }
+    });
+    let (folder, url) = (folder(), format!("ftp://127.0.0.1:{port}/x"));
+    twoport(folder.path(), &["get", "--timeout", "600", &url]).with(0, &["8 bytes"], 64);
 }

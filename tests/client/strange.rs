@@ -225,6 +225,29 @@ fn endless_lines_and_nonsense_are_an_error_and_not_the_end_of_memory() {
 }
 
 #[test]
+fn a_server_that_does_not_say_goodbye_is_left_all_the_same() {
+    let control = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = control.local_addr().unwrap().port();
+    let running = std::thread::spawn(move || {
+        let (stream, _) = control.accept().unwrap();
+        let mut out = stream.try_clone().unwrap();
+        let mut say = move |text: &str| _ = out.write_all(format!("{text}\r\n").as_bytes());
+        say("220 strange");
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            match line.split(' ').next() {
+                Some("USER") => say("230 in"),
+                Some("QUIT") => {}
+                _ => say("502 what?"),
+            }
+        }
+    });
+    // Whoever waits for the answer waits for a day.
+    let options = Options { timeout: Duration::from_secs(86_400), ..Options::default() };
+    wait(async { enter(port, options).await.unwrap().0.quit().await });
+    running.join().unwrap();
+}
+
+#[test]
 fn where_no_road_carries_and_the_session_is_lost_a_listing_comes_over_the_control_connection() {
     let control = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = control.local_addr().unwrap().port();

@@ -85,3 +85,23 @@ fn who_wants_no_bars_gets_none() {
         assert_eq!(lines.len(), usize::from(flag == "--json"), "{lines:?}");
     }
 }
+
+#[test]
+fn ctrl_c_leaves_no_bar_and_what_came_of_the_file() {
+    let desk = Desk::new();
+    let file = bytes(2_000_000, 1);
+    desk.house.put("a", &file);
+    let terminal = start(&desk, &["get", &desk.url("a"), "--limit-rate", "100k"]);
+    let part = desk.here("a.part");
+    while part.metadata().map_or(0, |data| data.len()) < 50_000 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    terminal.interrupt();
+    let Shown { code, lines, .. } = terminal.ended();
+    assert_eq!(code, Some(7), "{lines:?}");
+    assert!(lines.len() == 1 && lines[0].contains("go on with --resume"), "{lines:?}");
+    let came = std::fs::read(&part).unwrap();
+    assert!(came.len() >= 50_000 && file.starts_with(&came));
+    desk.ends(&["get", "--resume", &desk.url("a")], 0);
+    assert!(std::fs::read(desk.here("a")).unwrap() == file);
+}

@@ -18,7 +18,11 @@ pub(super) struct Desk {
 
 impl Desk {
     pub(super) fn new() -> Desk {
-        Desk { house: House::open(), folder: tempfile::tempdir_in(room()).unwrap() }
+        Desk::of(House::open())
+    }
+
+    pub(super) fn of(house: House) -> Desk {
+        Desk { house, folder: tempfile::tempdir_in(room()).unwrap() }
     }
 
     pub(super) fn url(&self, path: &str) -> String {

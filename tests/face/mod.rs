@@ -6,6 +6,7 @@ mod client;
 mod cut;
 mod json;
 mod limits;
+mod several;
 
 pub(crate) use client::run_in;
 

@@ -9,6 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Command, Stdio};
 
 use rustix::fs::OFlags;
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
@@ -61,6 +62,13 @@ impl Terminal {
         let child = command.spawn().expect("the program starts");
         drop(command); // it holds the terminal's far end
         Terminal { child, reading: std::thread::spawn(move || read(near)) }
+    }
+
+    /// Ctrl-C.
+    pub(crate) fn interrupt(&self) {
+        let id =
+            i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a child has a process id");
+        kill_process(id, Signal::INT).expect("the program is there");
     }
 
     /// Waits for its end.

@@ -83,6 +83,9 @@ pub(crate) struct Common {
     /// The charset of the server's names, such as latin1, cp1251, shift_jis, euc-kr [default: UTF-8]
     #[arg(long, value_name = "NAME")]
     pub(crate) charset: Option<String>,
+    /// Sessions at the same time at most; fewer when the server says so
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub(crate) parallel: u8,
     /// Compressed on the way (MODE Z), where the server offers that
     #[arg(long)]
     pub(crate) compress: bool,
@@ -160,6 +163,9 @@ pub(crate) struct Get {
     /// Go on where an earlier fetch was cut
     #[arg(long)]
     pub(crate) resume: bool,
+    /// Fetch each large file in so many parts at the same time, a session each
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub(crate) segments: u8,
     #[command(flatten)]
     pub(crate) common: Common,
 }
@@ -206,9 +212,6 @@ pub(crate) struct Mirror {
     /// Leave alone what is not older in DST, even when the sizes differ
     #[arg(long)]
     pub(crate) newer: bool,
-    /// Sessions at the same time at most; fewer when the server says so
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64))]
-    pub(crate) parallel: u8,
     #[command(flatten)]
     pub(crate) common: Common,
 }

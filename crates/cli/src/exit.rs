@@ -48,7 +48,7 @@ impl From<Exit> for ExitCode {
 }
 
 /// The end of a run that did not do what was asked: a sentence of what failed, why, and what to do.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Stopped {
     pub(crate) exit: Exit,
     pub(crate) text: String,

@@ -14,7 +14,6 @@ use twoport_client::local_name::shown;
 use twoport_pipe::Progress;
 
 use crate::args::Common;
-
 use crate::show;
 
 /// The one terminal that a process has.

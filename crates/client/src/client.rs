@@ -21,10 +21,12 @@ use twoport_session::client::io::{Answer, Ask, Failed, Flights, Road, Rung};
 pub(crate) use self::reach::has_family;
 use self::reach::{reach, through};
 use crate::charset::Charset;
-use crate::drive::{Driver, Listener, Way};
+use crate::drive::{Driver, Listener, Notice, Way};
 use crate::error::Error;
+use crate::family::Family;
 use crate::features::Features;
 use crate::proxy::Named;
+use crate::url::Url;
 
 /// How to connect and what to try.
 #[derive(Debug, Clone)]
@@ -56,10 +58,14 @@ pub struct Options {
     /// How bytes are carried, where the server offers that: MODE B for many files over one data connection, MODE Z for
     /// compressed ones. MODE S where it does not.
     pub mode: Mode,
+    /// Many transfers will come: the login finds out whether commands may be said in one flight.
+    pub many: bool,
     /// What the server can do, where that is known already; it is asked where it is not.
     pub features: Option<Features>,
     /// How fast the bytes of files and listings may pass, together with all sessions whose options hold a clone of it.
     pub rate: Option<Rate>,
+    /// How long the control connection may be silent in a transfer before NOOP is said, to a server that is known to bear it.
+    pub noop: Option<Duration>,
 }
 
 impl Default for Options {
@@ -78,47 +84,17 @@ impl Default for Options {
             rfc959: false,
             stat_first: false,
             rate: None,
+            noop: settings.noop,
             flights: Flights::default(),
             mode: Mode::Stream,
+            many: false,
             features: None,
         }
     }
 }
 
-/// Which of the two kinds of addresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
-    /// IPv4.
-    V4,
-    /// IPv6.
-    V6,
-}
-
-impl Family {
-    /// That of an address.
-    #[must_use]
-    pub fn of(address: &SocketAddr) -> Family {
-        if address.is_ipv4() { Family::V4 } else { Family::V6 }
-    }
-
-    /// The other one.
-    #[must_use]
-    pub fn other(self) -> Family {
-        match self {
-            Family::V4 => Family::V6,
-            Family::V6 => Family::V4,
-        }
-    }
-
-    /// `IPv4` or `IPv6`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Family::V4 => "IPv4",
-            Family::V6 => "IPv6",
-        }
-    }
-}
+/// A user, the password, and the account for servers that ask for one.
+pub type Login = (Vec<u8>, Secret, Option<Secret>);
 
 /// A session with a server.
 pub struct Client {
@@ -172,7 +148,7 @@ impl Client {
     pub async fn connect(
         host: &str,
         port: u16,
-        login: (Vec<u8>, Secret, Option<Secret>),
+        login: Login,
         options: Options,
         notice: Listener,
     ) -> Result<Client, Error> {
@@ -194,6 +170,7 @@ impl Client {
             rungs: options.rungs.clone(),
             patience: options.timeout,
             opening_patience: options.opening,
+            noop: options.noop,
             flights: options.flights,
             ..Settings::default()
         };
@@ -214,14 +191,15 @@ impl Client {
             mode: Mode::Stream,
             company: Company::default(),
         };
+        let anew = login.clone();
         client.enter(host, port, login).await?;
         if known.is_none() && !client.options.rfc959 {
-            client.features = match client.say(Request::bare(Verb::Feat)).await {
-                Ok(reply) => Features::read(&reply),
-                Err(Error::Refused { .. }) => Features::default(),
+            match client.ask_features().await {
+                Ok(Some(features)) => client.features = features,
+                Ok(None) => return client.begin_anew(host, port, anew).await,
                 Err(Error::Unreachable { .. }) => return Err(Error::ClosedOnFeat),
                 Err(e) => return Err(e),
-            };
+            }
         }
         // Whoever names a charset wants the names as they lie there.
         if client.features.has("UTF8") && client.options.charset.is_utf8() {
@@ -229,6 +207,45 @@ impl Client {
         }
         client.carry_by(wanted).await?;
         Ok(client)
+    }
+
+    /// FEAT; where many transfers will come in one flight with a NOOP: a server that answers both bears flights. None when
+    /// it does not, and then nothing more can be asked in this session.
+    async fn ask_features(&mut self) -> Result<Option<Features>, Error> {
+        let probes = self.options.many && self.driver.flights() == Flights::Later;
+        if probes {
+            self.driver.mention(Ask::Mention(Request::bare(Verb::Noop))).await;
+        }
+        let patience = if probes { PROBE } else { self.options.timeout * 2 };
+        let told = match tokio::time::timeout(patience, self.say(Request::bare(Verb::Feat))).await {
+            Ok(Ok(reply)) => Features::read(&reply),
+            Ok(Err(Error::Refused { .. })) => Features::default(),
+            Ok(Err(e)) if !probes => return Err(e),
+            Ok(Err(_)) | Err(_) => return Ok(None),
+        };
+        if probes {
+            self.driver.flights_arrive();
+        }
+        Ok(Some(told))
+    }
+
+    /// Connects to the server that `url` names, as its user or as anonymous. Its path is for the caller:
+    /// [`Url::target`](crate::url::Url::target).
+    ///
+    /// # Errors
+    /// As [`Client::connect`]; [`Error::BadArgument`] for a URL that demands TLS, which there is not yet.
+    pub async fn to(url: &Url, options: Options, notice: Listener) -> Result<Client, Error> {
+        url.plain()?;
+        Client::connect(&url.host, url.port, url.login(), options, notice).await
+    }
+
+    /// Of two commands in one flight this server has answered one at most: another session, and one at a time.
+    async fn begin_anew(self, host: &str, port: u16, login: Login) -> Result<Client, Error> {
+        let mut notice = self.driver.into_notice();
+        let text = "the server did not answer two commands in one flight; one at a time in a new session";
+        notice(Notice::Stepped(text.to_owned()));
+        let options = Options { many: false, flights: Flights::Never, ..self.options };
+        Box::pin(Client::connect(host, port, login, options, notice)).await
     }
 
     /// MODE, where the server offers what is wanted; MODE S where it does not.
@@ -307,7 +324,7 @@ impl Client {
 
     /// Says goodbye; a server that has gone already has heard it, and one that does not answer is not waited for.
     pub async fn quit(mut self) {
-        let _ = tokio::time::timeout(GOODBYE, self.driver.ask(Ask::Quit)).await;
+        let _ = tokio::time::timeout(GOODBYE.min(self.options.timeout), self.driver.ask(Ask::Quit)).await;
     }
 
     /// A failure, with the server's words in its charset.
@@ -354,6 +371,9 @@ impl Client {
 
 /// How long the answer to QUIT may take: nothing depends on it.
 const GOODBYE: Duration = Duration::from_secs(2);
+
+/// How long a server may take for two commands in one flight.
+const PROBE: Duration = Duration::from_secs(6);
 
 fn request(verb: Verb, argument: &[u8]) -> Result<Request, Error> {
     let argument = if takes_a_path(verb) { literal(argument) } else { Cow::Borrowed(argument) };

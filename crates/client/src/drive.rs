@@ -1,5 +1,6 @@
 //! Feeds the client's machine and obeys it: one ask at a time, from the ask to its answer.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -31,6 +32,12 @@ pub enum Notice {
 
 /// Hears notices.
 pub type Listener = Box<dyn FnMut(Notice) + Send>;
+
+/// A listener that heeds nothing.
+#[must_use]
+pub fn deaf() -> Listener {
+    Box::new(|_| {})
+}
 
 /// Longest line of a reply, and longest reply, in bytes: a server that sends more is out of step.
 const LINE: usize = 64 * 1024;
@@ -178,16 +185,49 @@ impl Driver {
                 }
                 continue;
             }
-            if self.take_line() {
-                continue;
+            if !self.attend().await {
+                // The bytes that are on their way still count.
+                return std::future::pending().await;
             }
-            match self.control.read().await {
-                Ok(true) => {}
-                Ok(false) | Err(_) => {
+        }
+    }
+
+    /// The control connection while bytes go up: what is said there is heard, and it is kept alive.
+    pub(crate) async fn attend_on(&mut self) -> Infallible {
+        while self.attend().await {}
+        std::future::pending().await
+    }
+
+    /// One thing of the control connection while bytes pass: a reply, or the moment to show that we live. False when it is
+    /// closed. Nothing is lost when the future is dropped.
+    async fn attend(&mut self) -> bool {
+        while let Some(output) = self.machine.poll() {
+            // Nothing else is wanted while bytes pass.
+            let Output::Send(request) = output else { continue };
+            (self.notice)(Notice::Sent(request.shown()));
+            self.control.ask(&request);
+            if self.control.flush_now().is_err() {
+                self.tell(Input::Closed);
+                return false;
+            }
+        }
+        if self.take_line() {
+            return true;
+        }
+        let due = self.machine.poll_timeout();
+        let alarm = sleep_until(due.unwrap_or_else(Instant::now).into());
+        tokio::select! {
+            biased;
+            arrived = self.control.read() => {
+                let is_open = matches!(arrived, Ok(true));
+                if !is_open {
                     self.tell(Input::Closed);
-                    // The bytes that are on their way still count.
-                    return std::future::pending().await;
                 }
+                is_open
+            }
+            () = alarm, if due.is_some() => {
+                self.tell(Input::Deadline);
+                true
             }
         }
     }
@@ -254,6 +294,16 @@ impl Driver {
     /// Whether commands may be said in one flight.
     pub(crate) fn flights(&self) -> Flights {
         self.machine.flights()
+    }
+
+    /// A flight of harmless commands was answered whole: others may be said.
+    pub(crate) fn flights_arrive(&mut self) {
+        self.machine.flights_arrive();
+    }
+
+    /// Who has been listening.
+    pub(crate) fn into_notice(self) -> Listener {
+        self.notice
     }
 
     /// Whether a flight has been seen to arrive.

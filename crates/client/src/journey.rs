@@ -5,15 +5,18 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use twoport_proto::Secret;
+use twoport_pipe::Progress;
 use twoport_proto::modes::Mode;
 use twoport_session::client::io::{Flights, Rung};
 
-use crate::client::{Client, Family, Options, has_family};
+use crate::client::{Client, Login, Options, has_family};
 use crate::drive::{Listener, Notice};
 use crate::error::Error;
+use crate::family::Family;
 use crate::features::Features;
 use crate::memory::{Key, Memory, Verdict, Way};
+use crate::upload::{Upload, Uploaded};
+use crate::url::Url;
 
 /// How often a piece of work that came no further is tried again, unless its owner says otherwise.
 pub const RETRIES: u32 = 3;
@@ -31,7 +34,7 @@ const PAUSE: Duration = Duration::from_secs(30);
 pub struct Journey {
     host: String,
     port: u16,
-    login: (Vec<u8>, Secret, Option<Secret>),
+    login: Login,
     options: Options,
     notice: Arc<Mutex<Listener>>,
     client: Option<Client>,
@@ -74,13 +77,7 @@ struct Remembered {
 impl Journey {
     /// A journey that has not begun.
     #[must_use]
-    pub fn new(
-        host: &str,
-        port: u16,
-        login: (Vec<u8>, Secret, Option<Secret>),
-        options: Options,
-        notice: Listener,
-    ) -> Self {
+    pub fn new(host: &str, port: u16, login: Login, options: Options, notice: Listener) -> Self {
         let notice = Arc::new(Mutex::new(notice));
         Journey {
             host: host.to_owned(),
@@ -96,6 +93,15 @@ impl Journey {
             retries: RETRIES,
             known: Arc::default(),
         }
+    }
+
+    /// A journey to the server that `url` names, as its user or as anonymous.
+    ///
+    /// # Errors
+    /// [`Error::BadArgument`] for a URL that demands TLS, which there is not yet.
+    pub fn to(url: &Url, options: Options, notice: Listener) -> Result<Self, Error> {
+        url.plain()?;
+        Ok(Journey::new(&url.host, url.port, url.login(), options, notice))
     }
 
     /// Another one to the same server, for a session beside this one. What either learns is known to both.
@@ -117,9 +123,24 @@ impl Journey {
         }
     }
 
+    /// Another one that takes this one's session along.
+    #[must_use]
+    pub fn hand_over(&mut self) -> Journey {
+        Journey { client: self.client.take(), ..self.sibling() }
+    }
+
     /// The session that there is, if there is one.
     pub fn client(&mut self) -> Option<&mut Client> {
         self.client.as_mut()
+    }
+
+    /// Sees to it that there is a session.
+    ///
+    /// # Errors
+    /// When none can be had now.
+    pub async fn ready(&mut self) -> Result<(), Error> {
+        self.client = Some(self.session().await?);
+        Ok(())
     }
 
     /// Gives the session up without a word: what it owes is not waited for.
@@ -157,6 +178,14 @@ impl Journey {
     /// How bytes are to be carried, where the server offers it: MODE B for many files, MODE Z for compressed ones.
     pub fn carry_by(&mut self, mode: Mode) {
         self.options.mode = mode;
+    }
+
+    /// Many files will be moved: in MODE B where the server offers it, with commands in one flight where it bears that.
+    pub fn carry_many(&mut self) {
+        self.options.many = true;
+        if self.options.mode == Mode::Stream {
+            self.options.mode = Mode::Block;
+        }
     }
 
     /// Begins with what worked with this server on this network last time, and keeps what works this time, in the file
@@ -289,6 +318,14 @@ impl Journey {
             // What we waited of our own accord is not held against the server.
             since += pause;
         }
+    }
+
+    /// Carries a file to the server: [`Upload::run`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn upload(&mut self, upload: &Upload, progress: &Progress) -> Result<Uploaded, Error> {
+        upload.run(self, progress).await
     }
 
     /// Says goodbye, if there is anybody to say it to.

@@ -3,8 +3,8 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::fs::{self, File, Metadata, Permissions};
-use std::io;
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -196,6 +196,11 @@ impl Download {
             clear(&part)?;
         }
         let file = open_part(&part, begin)?;
+        // An earlier try that wrote in several places has said how far it can be believed.
+        if let Some(whole) = read_mark(&part)? {
+            file.set_len(whole.min(file.metadata()?.len()))?;
+            remove_mark(&part)?;
+        }
         let from = file.metadata()?.len();
         Ok(Download { file: Arc::new(file), part, target, from, finished: false })
     }
@@ -231,6 +236,32 @@ impl Download {
     #[must_use]
     pub fn part(&self) -> &Path {
         &self.part
+    }
+
+    /// The file is written in several places from now on: how far it is whole from its beginning is written down beside it,
+    /// so that a later try goes on there and takes no gap for bytes, whatever becomes of us.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    pub fn in_parts(&self) -> io::Result<()> {
+        self.whole_to(self.from)
+    }
+
+    /// It is whole up to here.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    pub fn whole_to(&self, bytes: u64) -> io::Result<()> {
+        write_mark(&self.part, bytes)
+    }
+
+    /// It is written in one place again, and whole up to `bytes`.
+    ///
+    /// # Errors
+    /// When the file cannot be cut there.
+    pub fn is_one_again(&self, bytes: u64) -> io::Result<()> {
+        self.file.set_len(bytes)?;
+        remove_mark(&self.part)
     }
 
     /// Throws away what is there, because the server cannot go on in the middle or the file is another by now.
@@ -276,6 +307,39 @@ impl Download {
     fn is_in_place(&self) -> io::Result<bool> {
         let (open, there) = (self.file.metadata()?, look(&self.part)?);
         Ok(there.is_some_and(|there| (there.dev(), there.ino()) == (open.dev(), open.ino())))
+    }
+}
+
+/// Where it stands how far a file that was written in several places is whole.
+fn mark_of(part: &Path) -> PathBuf {
+    let mut name = part.as_os_str().to_owned();
+    name.push(".whole-to");
+    name.into()
+}
+
+fn write_mark(part: &Path, bytes: u64) -> io::Result<()> {
+    let (mark, new) = (mark_of(part), mark_of(part).with_extension("whole-to-new"));
+    clear(&new)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&new)?;
+    file.write_all(bytes.to_string().as_bytes())?;
+    // In one step: half a number is another number.
+    fs::rename(&new, &mark)
+}
+
+/// None when there is none; 0 when it makes no sense.
+fn read_mark(part: &Path) -> io::Result<Option<u64>> {
+    match look(&mark_of(part))? {
+        Some(there) if there.is_file() => {
+            Ok(Some(fs::read_to_string(mark_of(part)).ok().and_then(|text| text.parse().ok()).unwrap_or(0)))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn remove_mark(part: &Path) -> io::Result<()> {
+    match fs::remove_file(mark_of(part)) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
     }
 }
 

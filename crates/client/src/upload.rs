@@ -162,14 +162,16 @@ impl Upload {
         }
         let from = self.from(again, now.as_ref(), state);
         state.reached.set(from);
-        let put = match (self.onto, from) {
-            (Onto::Append, _) => Put::Append,
-            (_, 0) => Put::Replace,
-            (_, from) => Put::Resume(from),
+        let moved = if self.onto == Onto::Append {
+            let length = (self.size > from).then_some(self.size - from);
+            let body = Body::File { file: Arc::clone(&self.file), from, length };
+            client.store(&self.remote, Put::Append, body, progress).await?
+        } else {
+            let (moved, began) =
+                client.store_from(&self.remote, &self.file, from..self.size, progress).await?;
+            state.reached.set(began);
+            moved
         };
-        let length = (self.size > from).then_some(self.size - from);
-        let body = Body::File { file: Arc::clone(&self.file), from, length };
-        let moved = client.store(&self.remote, put, body, progress).await?;
         if !moved.confirmed {
             state.lost.set(Some(moved));
             return Err(Error::Unconfirmed { bytes: moved.bytes, why: String::new() });

@@ -6,8 +6,10 @@ use std::fmt;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
 
-use thiserror::Error;
 use twoport_proto::Secret;
+
+use crate::client::Login;
+use crate::error::Error;
 
 /// How the connection is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -56,7 +58,7 @@ pub struct Url {
 }
 
 /// Why a text is no address. No variant holds a part of the text, because that part could be a password.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
     /// No `://`.
     #[error("an address begins with ftp://, ftpes:// or ftps://; write ftp:// in front of the host")]
@@ -133,6 +135,25 @@ impl Url {
             url.take_path(path)?;
         }
         Ok(url)
+    }
+
+    /// Who logs in: the URL's user, or anonymous.
+    #[must_use]
+    pub fn login(&self) -> Login {
+        match &self.user {
+            Some(user) => (user.clone(), self.password.clone().unwrap_or_default(), None),
+            None => (b"anonymous".to_vec(), Secret::new("anonymous@"), None),
+        }
+    }
+
+    /// Whether it can be gone to without TLS.
+    pub(crate) fn plain(&self) -> Result<(), Error> {
+        match self.scheme {
+            Scheme::Ftp => Ok(()),
+            Scheme::Ftpes | Scheme::Ftps => {
+                Err(Error::BadArgument(format!("{self} demands TLS, and there is none yet")))
+            }
+        }
     }
 
     /// The path as an argument of a command: with a slash in front when it is absolute. Empty is the login folder.

@@ -148,6 +148,17 @@ impl ControlStream {
         sent
     }
 
+    /// The same without waiting, for what may be given up at any moment.
+    ///
+    /// # Errors
+    /// When the socket does not take all of it at once, or the peer is gone.
+    pub fn flush_now(&mut self) -> io::Result<()> {
+        let sent = self.stream.try_write(&self.out);
+        let whole = matches!(sent, Ok(n) if n == self.out.len());
+        self.out.clear();
+        if whole { Ok(()) } else { Err(sent.err().unwrap_or_else(|| io::ErrorKind::WouldBlock.into())) }
+    }
+
     async fn send(&mut self, patience: Duration) -> io::Result<()> {
         // Nearly always the socket takes it all at once; no timer is needed then.
         let sent = match self.stream.try_write(&self.out) {

@@ -137,6 +137,7 @@ const SHARE: u64 = 4 << 20;
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU64;
     use std::task::{Context, Waker};
 
     use super::*;
@@ -155,5 +156,36 @@ mod tests {
         assert!(!gives_way(share - 1));
         assert!(gives_way(share));
         assert_eq!(progress.moved(), 3 * SHARE - 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_mover_that_is_held_back_has_no_pulse_and_gives_back_what_it_did_not_move() {
+        let progress = Progress::default();
+        let rate = Rate::new(NonZeroU64::new(1000).unwrap());
+        let terms = Terms { stall: Duration::from_secs(60), rate: Some(rate.clone()) };
+        let mut pace = Pace::new(terms, &progress);
+        let before = progress.pulse().unwrap();
+        // The first slices go at once; the limit holds whoever asks for the next.
+        let mut moved = 0;
+        loop {
+            let (asked, pulse) = {
+                let mut asking = pin!(pace.allow(500));
+                let asked = asking.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+                (asked, progress.pulse())
+            };
+            let Poll::Ready(most) = asked else {
+                assert_eq!(pulse, None);
+                break;
+            };
+            assert!((1..=50).contains(&most), "{most}");
+            moved += most;
+            pace.count(most);
+        }
+        assert!(moved <= 150, "{moved}");
+        assert_ne!(progress.pulse().unwrap(), before, "it has done something meanwhile");
+        drop(pace);
+        // Nothing is owed for what was asked for and not moved.
+        let when = rate.take(1).map_or(Duration::ZERO, |when| when - Instant::now());
+        assert!(when <= Duration::from_millis(150), "{when:?}");
     }
 }

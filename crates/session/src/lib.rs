@@ -7,6 +7,7 @@
 //! | what an account may do | [`rights`] |
 //! | every cap and every deadline | [`limits`] |
 //! | what an onlooker may learn | [`event`] |
+//! | what servers are known to bear | [`quirks`] |
 //! | the server's side of a session | [`server`] |
 //! | the client's side | [`client`] |
 
@@ -14,11 +15,13 @@ pub mod client;
 pub mod event;
 pub mod law;
 pub mod limits;
+pub mod quirks;
 pub mod rights;
 pub mod server;
 
 pub use client::ClientSession;
 pub use event::Event;
 pub use limits::Limits;
+pub use quirks::Quirks;
 pub use rights::{Grant, Right, Rights};
 pub use server::ServerSession;

@@ -25,6 +25,16 @@ macro_rules! meet {
             }
 
             #[test]
+            fn more_than_four_gibibytes_are_counted() {
+                suite::huge(&table::$peer);
+            }
+
+            #[test]
+            fn many_files_and_links_are_listed() {
+                suite::many(&table::$peer);
+            }
+
+            #[test]
             fn odd_names_go_there_and_come_back() {
                 suite::odd_names(&table::$peer);
             }

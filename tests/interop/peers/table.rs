@@ -29,6 +29,8 @@ pub(super) struct Can {
     pub(super) hash: Able,
     /// MFMT, or MDTM with a time: an upload keeps its time.
     pub(super) set_time: Able,
+    /// STOR behind REST, and APPE.
+    pub(super) resume_store: Able,
     /// Odd names that it does not take for a new file.
     pub(super) not_names: &'static [NotTaken],
     /// The same of folders.
@@ -52,7 +54,8 @@ pub(super) enum Fate {
     Becomes(&'static str),
 }
 
-const ALL: Can = Can { hash: Ok(()), set_time: Ok(()), not_names: &[], not_folders: &[] };
+const ALL: Can =
+    Can { hash: Ok(()), set_time: Ok(()), resume_store: Ok(()), not_names: &[], not_folders: &[] };
 
 pub(super) const TWOPORT: Peer = Peer { name: "twoport", start: twoport, can: ALL };
 
@@ -67,6 +70,7 @@ pub(super) const PROFTPD: Peer = Peer {
     start: proftpd,
     can: Can {
         hash: Err("its mod_digest is not loaded, as usual"),
+        resume_store: Err("AllowStoreRestart is off, as it comes"),
         not_folders: &[NotTaken {
             name: "[x]*.bin",
             fate: Fate::Refused,
@@ -170,7 +174,7 @@ fn proftpd(place: &Place) -> Result<Keeper, String> {
         &format!(
             "ServerName test\nServerType inetd\nDefaultAddress 127.0.0.1\nDefaultServer on\nUser nobody\nGroup nogroup\nUseReverseDNS off\n\
              WtmpLog off\nTransferLog none\nSystemLog {}\nModulePath {}\nScoreboardFile {}\nDelayEngine off\n\
-             AllowStoreRestart on\nAllowRetrieveRestart on\nAllowOverwrite on\nRequireValidShell off\n\
+             AllowOverwrite on\nRequireValidShell off\n\
              AuthOrder mod_auth_file.c\nAuthUserFile {}\nAuthPAM off\nDefaultRoot ~\nUmask 022\n\
              PassivePorts {low} {high}\n",
             at("proftpd.log"),

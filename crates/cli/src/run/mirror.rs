@@ -9,12 +9,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use twoport_client::local_name::shown;
 use twoport_client::mirror::{
-    Crew, Direction, Done, Event, Note, Pattern, Plan, Rules, Seen, Sides, SkipWhy, Step, Totals, Tree, act,
+    Direction, Done, Event, Note, Pattern, Plan, Rules, Seen, Sides, SkipWhy, Step, Totals, Tree, act,
     local_tree, look, plan,
 };
 use twoport_client::url::Url;
-use twoport_client::{Client, Error};
-use twoport_proto::modes::Mode;
+use twoport_client::{Client, Crew, Error};
 
 use crate::args::Mirror;
 use crate::exit::{Exit, Stopped};
@@ -40,10 +39,8 @@ pub(crate) fn mirror(args: &Mirror) -> Result<(), Stopped> {
     };
     with_runtime(async {
         let mut first = journey(&url, &args.common)?;
-        if !args.common.compress {
-            first.carry_by(Mode::Block);
-        }
-        let mut crew = Crew::new(first, usize::from(args.parallel));
+        first.carry_many();
+        let mut crew = Crew::new(first, usize::from(args.common.parallel));
         let ended = run(args, &url, folder, direction, &mut rules, &mut crew).await;
         crew.end().await;
         ended
@@ -239,7 +236,7 @@ fn show_step(
         return show::object(&object);
     }
     match error {
-        Some(e) => eprintln!("twoport: {step}; but it failed: {}", show::plain(&e.to_string())),
+        Some(e) => say(format_args!("twoport: {step}; but it failed: {e}")),
         None if args.dry_run || !args.common.quiet => return show::line(step.to_string().as_bytes()),
         None => {}
     }

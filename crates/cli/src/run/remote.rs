@@ -24,13 +24,26 @@ use crate::show;
 /// Folders that `ls -R` goes into at most, one below the other: a tree that is deeper has a loop in it.
 const DEPTH: usize = 100;
 
-/// Runs something that talks to a server.
+/// Runs something that talks to a server, to its end or until Ctrl-C. What is dropped then tidies up behind itself: bars go
+/// away, and what came of a file stays for the next try.
 pub(crate) fn with_runtime<T>(work: impl Future<Output = Result<T, Stopped>>) -> Result<T, Stopped> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|e| Stopped::local(format!("cannot start: {e}")))?;
-    runtime.block_on(work)
+    let done = runtime.block_on(async {
+        tokio::select! {
+            done = work => done,
+            // Where nobody can be told of it, the system ends us as it does anybody.
+            Ok(()) = tokio::signal::ctrl_c() => {
+                let text = "stopped before all was done; what has come over so far is kept: go on with --resume";
+                Err(Stopped { exit: Exit::Incomplete, text: text.to_owned() })
+            }
+        }
+    });
+    // A name that is still being looked up is not waited for.
+    runtime.shutdown_background();
+    done
 }
 
 /// Reads a URL; what is typed in it is in the server's charset, what is %XX is the server's bytes.

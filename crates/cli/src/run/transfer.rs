@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use twoport_client::local_name::{Begin, Download, LocalName, shown};
 use twoport_client::url::Url;
-use twoport_client::{Client, Error, Journey, Moved, Onto, Upload, Word};
+use twoport_client::{Client, Crew, Error, Journey, Moved, Onto, Upload, Word, crew, segments};
 use twoport_pipe::{Boxed, Progress, Sink, Taker};
 use twoport_proto::Kind;
 
@@ -29,16 +29,42 @@ pub(crate) fn get(args: &Get) -> Result<(), Stopped> {
     if urls.len() > 1 {
         bars.total(urls.len(), None);
     }
-    with_runtime(each(&urls, Url::to_string, &args.common, async |url: &Url| {
-        let target = match (folder, &args.output) {
+    let targets = urls.iter().map(|url| {
+        Ok(match (folder, &args.output) {
             (Some(folder), _) => folder.join(remote_name(url, &args.common)?.as_os_str()),
             (None, Some(file)) => file.clone(),
             (None, None) => PathBuf::from(remote_name(url, &args.common)?.as_os_str()),
+        })
+    });
+    // What is on one server, and wanted by one user, is fetched in several sessions at the same time.
+    let mut servers: Vec<Vec<(&Url, Result<PathBuf, Stopped>)>> = Vec::new();
+    for (url, target) in urls.iter().zip(targets) {
+        let same = |url: &Url, other: &Url| {
+            (&url.host, url.port, &url.user, url.scheme)
+                == (&other.host, other.port, &other.user, other.scheme)
         };
-        let got = get_one(url, target, args, &bars).await;
-        bars.ended();
-        got
-    }))
+        match servers.iter_mut().find(|files| same(files[0].0, url)) {
+            Some(files) => files.push((url, target)),
+            None => servers.push(vec![(url, target)]),
+        }
+    }
+    with_runtime(async {
+        let mut done = Vec::new();
+        for files in servers {
+            let name = |(url, _): &(&Url, Result<PathBuf, Stopped>)| url.to_string();
+            let url = files[0].0;
+            done.extend(
+                each(url, &files, name, &args.common, urls.len(), async |journey, (url, target)| {
+                    let target = target.as_ref().map_err(Stopped::clone)?.clone();
+                    let got = get_one(journey, url, target, args, &bars).await;
+                    bars.ended();
+                    got
+                })
+                .await?,
+            );
+        }
+        all(done)
+    })
 }
 
 fn ends_in_slash(path: &Path) -> bool {
@@ -51,35 +77,66 @@ fn remote_name(url: &Url, common: &Common) -> Result<LocalName, Stopped> {
         .map_err(|e| Stopped::usage(format!("{url}: {e}; name the file with -o")))
 }
 
-/// Does it with each; with `--json` the failures of several are told as they come.
+/// Does it with each, in several sessions with the server of `url`; with `--json` the failures are told as they come, where
+/// there are several things to do in all.
 async fn each<T>(
+    url: &Url,
     things: &[T],
     name: impl Fn(&T) -> String,
     common: &Common,
-    mut work: impl AsyncFnMut(&T) -> Result<(), Stopped>,
-) -> Result<(), Stopped> {
-    let mut done = Vec::with_capacity(things.len());
-    for thing in things {
-        let ended = work(thing).await;
-        if let Err(stopped) = &ended
-            && common.json
-            && things.len() > 1
-        {
-            show::object(&show::failure(Some(&name(thing)), stopped))?;
-        }
-        done.push(ended);
+    all: usize,
+    work: impl AsyncFn(&mut Journey, &T) -> Result<(), Stopped>,
+) -> Result<Vec<Result<(), Stopped>>, Stopped> {
+    let mut first = journey(url, common)?;
+    if things.len() > 1 {
+        first.carry_many();
     }
-    all(done)
+    let mut crew = Crew::new(first, usize::from(common.parallel));
+    let done = crew::each(
+        &mut crew,
+        things,
+        async |journey, thing| {
+            let ended = work(journey, thing).await;
+            if let Err(stopped) = &ended
+                && common.json
+                && all > 1
+            {
+                show::object(&show::failure(Some(&name(thing)), stopped))?;
+            }
+            ended
+        },
+        &|left, e| {
+            if !common.quiet {
+                say(format_args!("twoport: {e}; going on with {left} sessions"));
+            }
+        },
+    )
+    .await;
+    crew.end().await;
+    Ok(done)
 }
 
-async fn get_one(url: &Url, target: PathBuf, args: &Get, bars: &Bars) -> Result<(), Stopped> {
+async fn get_one(
+    journey: &mut Journey,
+    url: &Url,
+    target: PathBuf,
+    args: &Get,
+    bars: &Bars,
+) -> Result<(), Stopped> {
     let cannot = |e: std::io::Error| Stopped::local(format!("cannot write {}: {e}", target.display()));
     let begin = if args.resume { Begin::Resume } else { Begin::Anew };
     let download = Download::at(&target, begin).map_err(cannot)?;
     let remote = url.target();
     let progress = Progress::default();
     let began = Instant::now();
-    let mut journey = journey(url, &args.common)?;
+    if args.segments > 1 {
+        let size =
+            journey.run(|| 0, async |client| client.size(&remote).await).await.map_err(|e| about(url, e))?;
+        // Half a part is no part.
+        if let Some(size) = size.filter(|size| size.saturating_sub(download.from()) > segments::SMALLEST) {
+            return get_in_segments(journey, (url, target), (download, size), args, bars).await;
+        }
+    }
     // How far the file has come: what grows with every try that is worth another one.
     let at = Cell::new(download.from());
     let bar = bars.file(target.as_os_str().as_bytes(), download.from(), None, &progress);
@@ -124,14 +181,18 @@ async fn get_one(url: &Url, target: PathBuf, args: &Get, bars: &Bars) -> Result<
             return Err(Error::Unconfirmed { bytes: moved.bytes, why: String::new() });
         }
         // The time is worth a question and no failure.
-        let entry = client.stat(&remote).await.ok();
+        let mut entry = client.stat(&remote).await.ok();
+        if let Some(told) = entry.as_mut().filter(|told| told.size < at.get())
+            && let Ok(Some(size)) = client.size(&remote).await
+        {
+            told.size = size;
+        }
         Ok((moved, Some(Word::Reply), entry))
     };
     let further = || at.get() + u64::from(lost.get().is_some());
     let got = journey.run(further, fetching).await;
     let at = at.get();
     drop(bar);
-    journey.end().await;
     let part = download.part().to_owned();
     let (mut moved, word, entry) = got.map_err(|e| {
         let mut stopped = about(url, e);
@@ -155,6 +216,51 @@ async fn get_one(url: &Url, target: PathBuf, args: &Get, bars: &Bars) -> Result<
     moved.bytes = progress.moved();
     download.finish(entry.and_then(|entry| entry.modified)).map_err(cannot)?;
     tell(&args.common, &target.display().to_string(), &moved, word, began.elapsed())
+}
+
+/// A large file in several sessions at the same time.
+async fn get_in_segments(
+    journey: &mut Journey,
+    (url, target): (&Url, PathBuf),
+    (download, size): (Download, u64),
+    args: &Get,
+    bars: &Bars,
+) -> Result<(), Stopped> {
+    let cannot = |e: std::io::Error| Stopped::local(format!("cannot write {}: {e}", target.display()));
+    let (remote, progress, began) = (url.target(), Progress::default(), Instant::now());
+    let bar = bars.file(target.as_os_str().as_bytes(), download.from(), Some(size), &progress);
+    let mut crew = Crew::new(journey.hand_over(), usize::from(args.segments));
+    let count = u64::from(args.segments);
+    let fetched = segments::fetch(&mut crew, &remote, size, &download, count, &progress).await;
+    let entry = match &fetched {
+        Ok(_) => crew.one().run(|| 0, async |client| client.stat(&remote).await).await.ok(),
+        Err(_) => None,
+    };
+    drop(bar);
+    crew.end().await;
+    let part = download.part().to_owned();
+    let road = fetched.map_err(|e| {
+        let mut stopped = about(url, e);
+        let there = part.metadata().map_or(0, |data| data.len());
+        if there > 0 {
+            let kept =
+                format!("\nthe first {there} bytes are kept in {}; go on with --resume", part.display());
+            stopped.text.push_str(&kept);
+        }
+        stopped
+    })?;
+    let entry = entry.filter(|entry| entry.kind == Kind::File);
+    if let Some(told) = entry.as_ref().filter(|entry| entry.size != size) {
+        let text = format!(
+            "{url}: the file had {size} bytes when its first part was fetched and {} after the last; what came is kept in {}: fetch it again",
+            told.size,
+            part.display()
+        );
+        return Err(Stopped { exit: Exit::Incomplete, text });
+    }
+    let moved = Moved { bytes: progress.moved(), road, confirmed: true, modified: None };
+    download.finish(entry.and_then(|entry| entry.modified)).map_err(cannot)?;
+    tell(&args.common, &target.display().to_string(), &moved, Some(Word::Reply), began.elapsed())
 }
 
 /// One try, from where the file is; it is further on afterwards, also when the try was cut.
@@ -235,22 +341,16 @@ pub(crate) fn put(args: &Put) -> Result<(), Stopped> {
         bars.total(args.files.len(), Some(args.files.iter().map(size).sum()));
     }
     with_runtime(async {
-        let mut journey = journey(&url, &args.common)?;
-        let done = each(
-            &args.files,
-            |file| file.display().to_string(),
-            &args.common,
-            async |file: &PathBuf| {
-                let name = file.file_name().map(OsStrExt::as_bytes).unwrap_or_default();
-                let remote = if folder { join(&url.target(), name) } else { url.target() };
-                let put = put_one(&mut journey, file, &remote, args, &bars).await;
-                bars.ended();
-                put
-            },
-        )
-        .await;
-        journey.end().await;
-        done
+        let name = |file: &PathBuf| file.display().to_string();
+        let count = args.files.len();
+        let done = each(&url, &args.files, name, &args.common, count, async |journey, file: &PathBuf| {
+            let name = file.file_name().map(OsStrExt::as_bytes).unwrap_or_default();
+            let remote = if folder { join(&url.target(), name) } else { url.target() };
+            let put = put_one(journey, file, &remote, args, &bars).await;
+            bars.ended();
+            put
+        });
+        all(done.await?)
     })
 }
 

@@ -29,14 +29,7 @@ impl Client {
                 .map(|(entry, _)| Entry { name, ..entry })
                 .ok_or_else(|| Error::OutOfStep(format!("MLST was answered {}", reply.text())));
         }
-        // SIZE counts bytes of the file under TYPE I only.
-        self.say(request(Verb::Type, b"I")?).await?;
-        let size = match self.say(request(Verb::Size, path)?).await {
-            Ok(reply) => reply.text().trim().parse().ok(),
-            Err(Error::Refused { .. }) => None,
-            Err(e) => return Err(e),
-        };
-        let Some(size) = size else {
+        let Some(size) = self.size_of(path).await? else {
             let here = self.say(Request::bare(Verb::Pwd)).await?;
             self.say(request(Verb::Cwd, path)?).await?;
             if let Some(home) = here.lines.last().and_then(|line| twoport_proto::path::unquoted(line)) {
@@ -85,6 +78,27 @@ impl Client {
                 self.lists.no_times = e.is_unknown_command();
                 Ok(None)
             }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// How many bytes RETR would send, by SIZE; none where the server does not say. It follows links, where ProFTPD's MLST
+    /// tells the link's own size.
+    ///
+    /// # Errors
+    /// When the connection broke.
+    pub async fn size(&mut self, path: &[u8]) -> Result<Option<u64>, Error> {
+        let path = self.on_server(path)?.into_owned();
+        self.size_of(&path).await
+    }
+
+    /// The same of a path as the server has it.
+    async fn size_of(&mut self, path: &[u8]) -> Result<Option<u64>, Error> {
+        // SIZE counts bytes of the file under TYPE I only.
+        self.say(request(Verb::Type, b"I")?).await?;
+        match self.say(request(Verb::Size, path)?).await {
+            Ok(reply) => Ok(reply.text().trim().parse().ok()),
+            Err(Error::Refused { .. }) => Ok(None),
             Err(e) => Err(e),
         }
     }

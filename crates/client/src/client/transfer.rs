@@ -1,6 +1,9 @@
 //! Fetching and storing: the data connection from the ask to its last word.
 
+use std::fs::File;
 use std::io;
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use twoport_net::DataStream;
@@ -11,6 +14,7 @@ use twoport_session::client::io::{Answer, Ask, Road, TransferAsk};
 
 use super::{Client, Moved, Put, request};
 use crate::error::Error;
+use crate::segments::Part;
 
 impl Client {
     /// Fetches a file from byte `from` on.
@@ -58,8 +62,48 @@ impl Client {
             () = over => Ok(progress.moved()),
             () = nothing_came(self.options.opening, progress) => Err(silence(self.options.opening)),
         };
-        let wire = moved.is_ok().then_some(wire);
+        // In a stream our end is closed before the last word is waited for: ProFTPD says it only then, or ten seconds later,
+        // and vsftpd a round trip sooner.
+        let wire = (moved.is_ok() && framing == Framing::Block).then_some(wire);
         self.finish(moved, road, wire).await
+    }
+
+    /// Fetches the bytes `range` of a file into the same place of `into`, which tells how far it came. Where the server has
+    /// no RANG, more comes than is wanted, and the data connection is closed on it.
+    ///
+    /// # Errors
+    /// As [`fetch`](Client::fetch).
+    pub(crate) async fn fetch_part(
+        &mut self,
+        path: &[u8],
+        range: Range<u64>,
+        into: &Part,
+        progress: &Progress,
+    ) -> Result<Road, Error> {
+        let path = &self.on_server(path)?;
+        let mut ask = self.asking(request(Verb::Retr, path)?, range.start, false);
+        if self.features.offers("RANG STREAM") {
+            ask.to = Some(range.end);
+        }
+        let (mut wire, road) = self.open(ask).await?;
+        let mut sink = Sink::Taker(Box::new(into.clone()));
+        let framing = framing(self.mode);
+        let received = tokio::select! {
+            received = twoport_pipe::receive(&mut wire, &mut sink, framing, self.terms(), progress) => received,
+            () = nothing_came(self.options.opening, progress) => Err(silence(self.options.opening)),
+        };
+        let wire = (received.is_ok() && framing == Framing::Block).then_some(wire);
+        let whole = into.at() == range.end;
+        match self.finish(received, road, wire).await {
+            Ok(_) if !whole => {
+                let why = format!("it ended at byte {}, and was to go to {}", into.at(), range.end);
+                Err(Error::Short { bytes: into.at() - range.start, why })
+            }
+            // What came behind it was not wanted, and what the server said of that is no matter.
+            Ok(_) | Err(Error::Local { .. } | Error::Short { .. }) if whole => Ok(road),
+            Ok(_) => Ok(road),
+            Err(e) => Err(e),
+        }
     }
 
     /// Says already now that these files will be fetched, in this order and from their beginning, over the data connection
@@ -104,8 +148,11 @@ impl Client {
         };
         let ask = self.asking(request(verb, path)?, from, false);
         let (mut wire, road) = self.open(ask).await?;
-        let framing = framing(self.mode);
-        let sent = twoport_pipe::send(body, &mut wire, framing, self.terms(), progress).await;
+        let (framing, terms) = (framing(self.mode), self.terms());
+        let sent = tokio::select! {
+            sent = twoport_pipe::send(body, &mut wire, framing, terms, progress) => sent,
+            never = self.driver.attend_on() => match never {},
+        };
         // The end of the stream says that the file is whole: after a fault it must not be said.
         let (moved, wire) = match sent {
             Ok(bytes) if framing == Framing::Block => (Ok(bytes), Some(wire)),
@@ -121,8 +168,33 @@ impl Client {
         self.finish(moved, road, wire).await
     }
 
+    /// Stores the bytes `range` of a file, up to its end; all of it where the server lets nobody go on in the middle, as
+    /// ProFTPD as it comes. Gives where it began.
+    ///
+    /// # Errors
+    /// As [`store`](Client::store).
+    pub(crate) async fn store_from(
+        &mut self,
+        path: &[u8],
+        file: &Arc<File>,
+        range: Range<u64>,
+        progress: &Progress,
+    ) -> Result<(Moved, u64), Error> {
+        let body = |from: u64| {
+            let length = (range.end > from).then_some(range.end - from);
+            Body::File { file: Arc::clone(file), from, length }
+        };
+        if range.start > 0 {
+            match self.store(path, Put::Resume(range.start), body(range.start), progress).await {
+                Err(Error::Refused { code: 451 | 500..=504 | 550 | 554 | 555, .. }) => {}
+                stored => return stored.map(|moved| (moved, range.start)),
+            }
+        }
+        self.store(path, Put::Replace, body(0), progress).await.map(|moved| (moved, 0))
+    }
+
     fn asking(&self, request: Request, from: u64, ascii: bool) -> TransferAsk {
-        TransferAsk { request, from, ascii, also: Vec::new(), more: self.company.more }
+        TransferAsk { more: self.company.more, ..TransferAsk::alone(request, from, ascii) }
     }
 
     async fn open(&mut self, ask: TransferAsk) -> Result<(DataStream, Road), Error> {

@@ -11,10 +11,10 @@ use std::path::Path;
 use twoport_pipe::{Progress, Sink};
 use twoport_proto::{Kind, Moment};
 
-use super::crew::{Crew, Labour};
 use super::diff::{Plan, Rules, Step, Tree, Why};
 use super::tree::{Folder, Lister, Seen, join, modified};
 use crate::client::Client;
+use crate::crew::{Crew, Labour};
 use crate::error::Error;
 use crate::journey::Journey;
 use crate::local_name::{Begin, Download, LocalName, beneath, make_folder};
@@ -162,6 +162,8 @@ struct Work<'a> {
     tell: &'a dyn Fn(Event<'_>),
     crowd: Crowd,
     lister: Option<Lister<'a>>,
+    /// Whether some session carries many files over one data connection.
+    in_flights: Cell<bool>,
     totals: Cell<Totals>,
     /// Copies and folders that were tried before the plan was whole.
     done: RefCell<BTreeSet<Vec<u8>>>,
@@ -183,6 +185,7 @@ impl Labour for Work<'_> {
     /// Over a data connection that stays open as much as fits in a flight; else one thing.
     fn next(&self, journey: &mut Journey) -> Option<Task> {
         let many = journey.client().is_some_and(|client| client.keeps_link());
+        self.in_flights.set(self.in_flights.get() || many);
         let mut looks = self.crowd.looks.borrow_mut();
         if !looks.is_empty() {
             let most = if many && journey.client().is_some_and(|client| client.features().has("MLST")) {
@@ -190,23 +193,22 @@ impl Labour for Work<'_> {
             } else {
                 1
             };
-            let count = most.min(looks.len());
+            let count = most.min(looks.len()).min(LOOKS);
             return Some(Task::Look(looks.drain(..count).collect()));
         }
         let mut copies = self.crowd.copies.borrow_mut();
         let mut flight = Vec::new();
-        let mut bytes = 0;
+        let (mut bytes, mut said) = (0, 0);
         while let Some(step) = copies.front() {
-            let (size, resumes) = match step {
-                Step::Copy { path, size, .. } => (*size, many && self.has_part(path)),
-                _ => (0, true),
-            };
+            let (size, resumes) = (size(step), many && self.has_part(step.path()));
             // What goes on in the middle of a file is said alone, and so is an upload: its bytes follow the answer.
             let alone = !many || resumes || size > SMALL || self.sides.direction == Direction::Up;
-            if !flight.is_empty() && (alone || bytes + size > FLIGHT_BYTES || flight.len() == FLIGHT) {
+            let is_full = bytes + size > FLIGHT_BYTES || said > FLIGHT_SAID || flight.len() == FLIGHT;
+            if !flight.is_empty() && (alone || is_full) {
                 break;
             }
             bytes += size;
+            said += step.path().len() + self.sides.remote.len();
             flight.extend(copies.pop_front());
             if alone {
                 break;
@@ -215,8 +217,14 @@ impl Labour for Work<'_> {
         (!flight.is_empty()).then_some(Task::Copy(flight))
     }
 
-    fn waiting(&self) -> usize {
-        self.crowd.looks.borrow().len() + self.crowd.copies.borrow().len()
+    /// A session that says much in one flight is soon back for more; one with a large file is not.
+    fn wants_more(&self, hands: usize, at_rest: usize) -> bool {
+        let (looks, copies) = (self.crowd.looks.borrow(), self.crowd.copies.borrow());
+        if !self.in_flights.get() {
+            return looks.len() + copies.len() > at_rest;
+        }
+        let alone = copies.iter().take(hands * FLIGHT).filter(|step| size(step) > SMALL).count();
+        alone > at_rest || looks.len().div_ceil(LOOKS) + (copies.len() - alone).div_ceil(FLIGHT) > hands
     }
 
     async fn carry(&self, journey: &mut Journey, task: Task, last: bool) -> Result<(), Error> {
@@ -238,6 +246,7 @@ impl<'a> Work<'a> {
             tell,
             crowd: Crowd::default(),
             lister: None,
+            in_flights: Cell::new(false),
             totals: Cell::new(done.totals),
             done: RefCell::new(done.steps),
             broken: RefCell::new(done.broken),
@@ -302,7 +311,6 @@ impl<'a> Work<'a> {
 
     /// These are to be copied.
     fn queue(&self, copies: Vec<Step>) {
-        let size = |step: &Step| if let Step::Copy { size, .. } = step { *size } else { 0 };
         let (files, bytes) = (copies.len(), copies.iter().map(size).fold(0, u64::saturating_add));
         if files > 0 {
             (self.tell)(Event::Found { files, bytes });
@@ -345,7 +353,7 @@ impl<'a> Work<'a> {
 
     /// Tells the session what comes next, so that it can ask for the next port ahead.
     fn foresee(&self, journey: &mut Journey) {
-        let more = self.waiting() > 0;
+        let more = !(self.crowd.looks.borrow().is_empty() && self.crowd.copies.borrow().is_empty());
         if let Some(client) = journey.client() {
             // MLSD's time is the file's; that of LIST lacks the seconds at least.
             let times = !client.features().has("MLST");
@@ -566,8 +574,16 @@ fn is_about_the_session(error: &Error) -> bool {
     !matches!(error, Error::Local { .. } | Error::BadArgument(_))
 }
 
-/// Commands that are said ahead at most, and bytes that they may bring.
-const FLIGHT: usize = 128;
+/// Bytes of a file that is to be copied.
+fn size(step: &Step) -> u64 {
+    if let Step::Copy { size, .. } = step { *size } else { 0 }
+}
+
+/// Commands that are said ahead at most, how long they may be in all, and how many bytes they may bring. All of them must
+/// fit into what the connection holds while the server is busy with the first.
+const FLIGHT: usize = 512;
+const LOOKS: usize = 128;
+const FLIGHT_SAID: usize = 12 << 10;
 const FLIGHT_BYTES: u64 = 2 << 20;
 
 /// Bytes of a file from which it is worth a session of its own.

@@ -30,6 +30,10 @@ pub(super) enum Expected {
     Ahead,
     /// A transfer that is asked for ahead of its turn.
     Command,
+    /// NOOP while bytes pass. Its answer may overtake the transfer's last word.
+    Noop,
+    /// What was said behind the last word, to know where the answers to NOOP end.
+    Fence,
 }
 
 /// The port that was asked for ahead: on which rung, and what was answered, once it was.
@@ -62,13 +66,16 @@ impl ClientSession {
         if reply.code == 421 {
             return self.gone(Failed::Refused(reply));
         }
+        let is_final = reply.code >= 200;
+        if is_final && self.is_for_noop(&reply) {
+            return;
+        }
         // Each "wait" begins the patience anew; one who says nothing else is not waited for.
         self.heard += 1;
         if self.heard > CHATTER {
             let text = format!("the server said {CHATTER} replies and no answer");
             return self.gone(Failed::OutOfStep(text));
         }
-        let is_final = reply.code >= 200;
         // A reply that nobody is waiting for is late, and of no use any more.
         let Some(whom) = self.expected.front().copied() else { return };
         if is_final {
@@ -93,13 +100,14 @@ impl ClientSession {
                     format!("TYPE was refused in the middle of a flight: {} {}", reply.code, reply.text());
                 self.gone(Failed::OutOfStep(text));
             }
-            Expected::Mentioned { .. } => {}
+            Expected::Fence => self.settle(),
+            Expected::Mentioned { .. } | Expected::Noop => {}
         }
     }
 
     /// Once the transfer's last word and all that was said beside it are answered, the ask is.
     pub(super) fn settle(&mut self) {
-        if self.expected.contains(&Expected::Also) {
+        if self.expected.contains(&Expected::Also) || self.expected.contains(&Expected::Fence) {
             return;
         }
         match std::mem::replace(&mut self.doing, Doing::Idle) {
@@ -179,7 +187,7 @@ impl ClientSession {
     /// Gives the transfer under way the command that was said ahead for it; false when there is none.
     pub(super) fn take_command(&mut self) -> bool {
         let Doing::Climbing(climb) = &self.doing else { return false };
-        if climb.ask.from > 0 || self.commands.front() != Some(&climb.ask.request) {
+        if climb.ask.from > 0 || climb.ask.to.is_some() || self.commands.front() != Some(&climb.ask.request) {
             return false;
         }
         self.commands.pop_front();
@@ -214,6 +222,13 @@ impl ClientSession {
     #[must_use]
     pub fn flights(&self) -> Flights {
         self.settings.flights
+    }
+
+    /// A flight of harmless commands was answered whole: others may be said.
+    pub fn flights_arrive(&mut self) {
+        if self.settings.flights == Flights::Later {
+            self.settings.flights = Flights::Now;
+        }
     }
 
     /// Whether a flight has been seen to arrive.

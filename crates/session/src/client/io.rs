@@ -54,6 +54,8 @@ pub struct TransferAsk {
     pub request: Request,
     /// REST before it, when not 0.
     pub from: u64,
+    /// RANG in place of REST (draft-bryan-ftp-range): only the bytes before this one, which is more than `from`.
+    pub to: Option<u64>,
     /// TYPE A instead of TYPE I.
     pub ascii: bool,
     /// Said behind it in the same flight, where flights are borne; what was answered to them comes with
@@ -79,7 +81,7 @@ impl TransferAsk {
     /// A transfer alone.
     #[must_use]
     pub fn alone(request: Request, from: u64, ascii: bool) -> Self {
-        TransferAsk { request, from, ascii, also: Vec::new(), more: false }
+        TransferAsk { request, from, to: None, ascii, also: Vec::new(), more: false }
     }
 }
 

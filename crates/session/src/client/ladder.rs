@@ -372,11 +372,14 @@ impl ClientSession {
     /// REST where it is wanted, then the command.
     fn command(&mut self, link: Link) {
         let Doing::Climbing(climb) = &mut self.doing else { return };
-        if climb.ask.from == 0 {
-            return self.say_command(link);
-        }
+        let from = climb.ask.from;
+        let request = match climb.ask.to {
+            None if from == 0 => return self.say_command(link),
+            None => Request::new(Verb::Rest, from.to_string()),
+            // Both bytes are included.
+            Some(to) => Request::new(Verb::Rang, format!("{from} {}", to.saturating_sub(1))),
+        };
         climb.stage = Stage::Restarting(link);
-        let request = Request::new(Verb::Rest, climb.ask.from.to_string());
         self.send_or_fail(request);
     }
 

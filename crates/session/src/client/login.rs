@@ -32,6 +32,9 @@ impl ClientSession {
     }
 
     pub(super) fn login_reply(&mut self, reply: ReceivedReply) {
+        if let (Doing::Login(Step { said: Said::Nothing, .. }), 220) = (&self.doing, reply.code) {
+            self.meet(&reply);
+        }
         let Doing::Login(step) = &mut self.doing else { return };
         // 120 says "wait"; so does any other preliminary reply.
         if reply.code < 200 {

@@ -8,6 +8,7 @@
 
 pub mod io;
 
+mod alive;
 mod flight;
 mod ladder;
 mod login;
@@ -20,6 +21,7 @@ use twoport_proto::modes::Mode;
 use twoport_proto::reply_reader::ReceivedReply;
 use twoport_proto::{Request, Verb};
 
+use self::alive::Alive;
 use self::flight::{Ahead, Expected};
 use self::io::{Answer, Ask, Failed, Flights, Input, Output, Road, Rung};
 use self::ladder::Climb;
@@ -43,6 +45,9 @@ pub struct Settings {
     /// How long 150 may take once the transfer was asked for. A box that takes a connection in the server's stead is
     /// given up after this; so is a slow tape, which is why the last try has the patience of any other reply.
     pub opening_patience: Duration,
+    /// How long the control connection may be silent while bytes pass before NOOP is said, to a server that is known to
+    /// bear it; some boxes forget a connection after a minute. `None` for never.
+    pub noop: Option<Duration>,
     /// Whether commands may be said in one flight.
     pub flights: Flights,
 }
@@ -55,6 +60,7 @@ impl Default for Settings {
             // A SYN is sent again after 1 and after 3 seconds: a blocked rung costs this and no more.
             rung_patience: Duration::from_millis(2800),
             opening_patience: Duration::from_secs(6),
+            noop: Some(Duration::from_secs(45)),
             flights: Flights::default(),
         }
     }
@@ -79,6 +85,7 @@ pub struct ClientSession {
     rung: usize,
     /// TYPE as it is, once it was said.
     ascii: Option<bool>,
+    alive: Alive,
     /// Whose the next final replies are, in the order in which they will come.
     expected: VecDeque<Expected>,
     /// Replies to what was said beside the transfer.
@@ -134,6 +141,7 @@ impl ClientSession {
             doing: Doing::Idle,
             rung: 0,
             ascii: None,
+            alive: Alive::default(),
             expected: VecDeque::new(),
             also: Vec::new(),
             ahead: None,
@@ -174,6 +182,10 @@ impl ClientSession {
                 self.begin_login(user, password, account)
             }
             (Doing::Idle, Ask::Say(request)) => {
+                // Whoever says TYPE on his own knows why; the next transfer says its own again.
+                if request.as_bytes().starts_with(b"TYPE ") {
+                    self.ascii = None;
+                }
                 self.doing = Doing::Saying(None);
                 self.send(request);
             }
@@ -215,6 +227,11 @@ impl ClientSession {
 
     /// How long what is under way may take from now on.
     fn set_due(&mut self, now: Instant) {
+        if let Doing::Moving(None) = &self.doing {
+            self.due = self.noop_due(now);
+            return;
+        }
+        self.forget_noop();
         let patience = match &self.doing {
             Doing::Idle | Doing::Moving(_) | Doing::Closed => None,
             Doing::Climbing(climb) => Some(climb.patience(&self.settings)),
@@ -283,6 +300,7 @@ impl ClientSession {
         // RFC 959 §3.2: after 250 the data connection is open for the next transfer, after 226 it is not.
         self.kept = self.road.take().filter(|_| self.block && reply.code == 250);
         self.doing = Doing::Settling(reply);
+        self.fence();
         self.settle();
     }
 
@@ -295,6 +313,10 @@ impl ClientSession {
     fn deadline(&mut self, now: Instant) {
         if self.due.is_none_or(|due| now < due) {
             return;
+        }
+        if let Doing::Moving(_) = self.doing {
+            self.say_noop();
+            return self.set_due(now);
         }
         if let Doing::Finishing(true) = self.doing {
             // All bytes are there; whether the server has them too is for a look at the size to say.

@@ -265,7 +265,7 @@ fn a_421_ends_the_session_whatever_was_asked() {
 fn one_of_many(name: &str) -> Ask {
     let request = |verb| Request::new(verb, name).unwrap();
     let (request, also) = (request(Verb::Retr), vec![request(Verb::Mdtm)]);
-    Ask::Transfer(TransferAsk { request, from: 0, ascii: false, also, more: true })
+    Ask::Transfer(TransferAsk { also, more: true, ..TransferAsk::alone(request, 0, false) })
 }
 
 /// The first of many files has come, and the port for the second was asked for with it.
@@ -454,6 +454,149 @@ fn a_reply_that_nobody_waits_for_is_late_and_no_harm() {
     assert_eq!(bench.hear(125, "open already"), "open by EPSV");
 }
 
+/// A transfer from a server that greets so, with its bytes under way.
+fn moving(greeting: &str) -> Bench {
+    let mut bench = Bench::new(SERVER);
+    bench.ask(Ask::Login { user: b"anna".to_vec(), password: Secret::new("x"), account: None });
+    bench.hear(220, greeting);
+    bench.hear(230, "in");
+    bench.fetch();
+    bench.hear(200, "ok");
+    bench.hear(229, "(|||50000|)");
+    bench.tell(Input::Dialled(Ok("203.0.113.9:50000".parse().unwrap())));
+    assert_eq!(bench.hear(150, "here"), "open by EPSV");
+    bench
+}
+
+impl Bench {
+    /// Waits as long as the machine wants.
+    fn wait(&mut self) -> String {
+        self.now = self.machine.poll_timeout().expect("something is waited for");
+        self.tell(Input::Deadline)
+    }
+}
+
+#[test]
+fn noop_is_said_only_to_a_server_that_bears_it() {
+    assert_eq!(moving("Microsoft FTP Service").machine.poll_timeout(), None);
+    let mut bench = moving("(vsFTPd 3.0.3)");
+    let began = bench.now;
+    assert_eq!(bench.wait(), "NOOP");
+    assert!(bench.now - began < Duration::from_secs(50), "a box may forget us after a minute");
+    assert_eq!(bench.wait(), "NOOP");
+}
+
+#[test]
+fn noops_that_are_answered_at_once_leave_nothing_owed() {
+    let mut bench = moving("ProFTPD Server");
+    bench.wait();
+    assert_eq!(bench.hear(200, "NOOP: data transfer in progress"), "");
+    assert_eq!(bench.ask(Ask::Finish { whole: true }), "");
+    assert_eq!(bench.hear(226, "done"), "done 226");
+}
+
+#[test]
+fn late_answers_to_noop_are_not_those_of_the_next_command() {
+    // Behind the last word, and the last word before or after we ask for it.
+    for early in [true, false] {
+        let mut bench = moving("(vsFTPd 3.0.3)");
+        bench.wait();
+        bench.wait();
+        if early {
+            bench.hear(226, "done");
+            bench.hear(200, "NOOP ok");
+            assert_eq!(bench.machine.poll_timeout(), None, "no more NOOP once it is over");
+            assert_eq!(bench.ask(Ask::Finish { whole: true }), "PWD");
+        } else {
+            assert_eq!(bench.ask(Ask::Finish { whole: true }), "");
+            assert_eq!(bench.hear(226, "done"), "PWD");
+            assert_eq!(bench.hear(200, "NOOP ok"), "");
+        }
+        assert_eq!(bench.hear(200, "NOOP ok"), "");
+        assert_eq!(bench.hear(257, "\"/\""), "done 226");
+        assert_eq!(bench.ask(Ask::Say(Request::bare(Verb::Noop))), "NOOP");
+        assert_eq!(bench.hear(200, "ok"), "done 200");
+    }
+}
+
+#[test]
+fn a_server_that_swallows_noops_is_told_no_more_of_them() {
+    let mut bench = moving("pyftpdlib 2.2.0 ready.");
+    bench.wait();
+    bench.ask(Ask::Finish { whole: true });
+    assert_eq!(bench.hear(226, "done"), "PWD");
+    assert_eq!(bench.hear(257, "\"/\""), "done 226");
+    bench.fetch();
+    bench.hear(229, "(|||50000|)");
+    bench.tell(Input::Dialled(Ok("203.0.113.9:50000".parse().unwrap())));
+    bench.hear(150, "here");
+    assert_eq!(bench.machine.poll_timeout(), None);
+}
+
+#[test]
+fn a_transfer_is_done_even_when_what_is_owed_never_comes() {
+    for silent in [true, false] {
+        let mut bench = moving("(vsFTPd 3.0.3)");
+        bench.wait();
+        bench.ask(Ask::Finish { whole: true });
+        bench.hear(226, "done");
+        let said = if silent { bench.wait() } else { bench.tell(Input::Closed) };
+        assert_eq!(said, "done 226");
+        // What comes late must not be taken for something else.
+        assert!(bench.ask(Ask::Say(Request::bare(Verb::Noop))).contains("closed"));
+    }
+}
+
+#[test]
+fn a_refusal_is_a_refusal_with_or_without_noop() {
+    let mut bench = moving("(vsFTPd 3.0.3)");
+    bench.wait();
+    bench.ask(Ask::Finish { whole: false });
+    assert_eq!(bench.hear(426, "cut"), "PWD");
+    bench.hear(200, "NOOP ok");
+    assert_eq!(bench.hear(257, "\"/\""), "refused 426");
+}
+
+#[test]
+fn a_noop_in_a_flight_is_told_from_what_else_is_in_it() {
+    let mut bench = moving("(vsFTPd 3.0.3)");
+    bench.ask(Ask::Finish { whole: true });
+    bench.hear(226, "done");
+    assert_eq!(bench.ask(one_of_many("b")), "EPSV");
+    bench.hear(229, "(|||50001|)");
+    let said = bench.tell(Input::Dialled(Ok("203.0.113.9:50001".parse().unwrap())));
+    assert_eq!(said, "RETR b, MDTM b, EPSV");
+    bench.hear(150, "here");
+    assert_eq!(bench.wait(), "NOOP");
+    assert_eq!(bench.hear(226, "done"), "");
+    assert_eq!(bench.ask(Ask::Finish { whole: true }), "PWD");
+    for (code, text) in [(213, "20261125120000"), (229, "(|||50002|)"), (200, "NOOP ok")] {
+        assert_eq!(bench.hear(code, text), "");
+    }
+    assert_eq!(bench.hear(257, "\"/\""), "done 226");
+    assert_eq!(bench.machine.take_also().len(), 1);
+    assert_eq!(bench.ask(one_of_many("c")), "dial 203.0.113.9:50002", "the port came with the flight");
+}
+
+#[test]
+fn a_transfer_of_a_whole_day_is_no_chatter() {
+    for at_once in [true, false] {
+        let mut bench = moving("(vsFTPd 3.0.3)");
+        for _ in 0..2000 {
+            assert_eq!(bench.wait(), "NOOP");
+            if at_once {
+                assert_eq!(bench.hear(200, "ok"), "");
+            }
+        }
+        bench.ask(Ask::Finish { whole: true });
+        assert_eq!(bench.hear(226, "done"), if at_once { "done 226" } else { "PWD" });
+        if !at_once {
+            (0..2000).for_each(|_| assert_eq!(bench.hear(200, "ok"), ""));
+            assert_eq!(bench.hear(257, "\"/\""), "done 226");
+        }
+    }
+}
+
 #[test]
 fn one_who_only_says_wait_is_given_up() {
     let mut bench = Bench::new(SERVER);
@@ -469,4 +612,23 @@ fn what_does_not_end_a_transfer_is_no_end_of_it() {
         let said = Bench::commanded().hear(code, "done");
         assert!(said.contains(says), "{code}: {said}");
     }
+}
+
+#[test]
+fn a_type_that_was_said_by_itself_is_said_again_for_the_next_transfer() {
+    let mut bench = in_blocks();
+    assert_eq!(bench.ask(Ask::Say(Request::new(Verb::Type, "A").unwrap())), "TYPE A");
+    assert_eq!(bench.hear(200, "ok"), "done 200");
+    assert_eq!(bench.fetch(), "TYPE I, RETR a");
+}
+
+#[test]
+fn a_part_of_a_file_is_asked_for_by_rang() {
+    let mut bench = in_blocks();
+    let part = TransferAsk {
+        to: Some(300),
+        ..TransferAsk::alone(Request::new(Verb::Retr, "a").unwrap(), 100, false)
+    };
+    assert_eq!(bench.ask(Ask::Transfer(part)), "RANG 100 299");
+    assert_eq!(bench.hear(350, "bytes 100 to 299"), "RETR a");
 }

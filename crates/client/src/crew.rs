@@ -1,7 +1,8 @@
 //! `Crew`: several sessions with one server that work off what is waiting, in one task. It grows while more is waiting than
 //! it has hands for, and shrinks when the server says that it has enough of us. What the work is, [`Labour`] knows.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::Poll;
@@ -18,15 +19,15 @@ pub struct Crew {
 }
 
 /// Work that several sessions can do at the same time.
-pub(super) trait Labour {
+pub(crate) trait Labour {
     /// What a session does next: one thing, or several that it says in one flight.
     type Task;
 
     /// Takes the next task for this session; none when nothing is waiting.
     fn next(&self, journey: &mut Journey) -> Option<Self::Task>;
 
-    /// Things that are waiting.
-    fn waiting(&self) -> usize;
+    /// Whether one more session would be of use, where there are so many and so many of those at rest.
+    fn wants_more(&self, hands: usize, at_rest: usize) -> bool;
 
     /// Does it; `last` when there is no other session that could.
     ///
@@ -36,6 +37,59 @@ pub(super) trait Labour {
 
     /// So many sessions go on without this one.
     fn fewer(&self, left: usize, e: &Error);
+}
+
+/// Does `work` with each of `things`, in up to as many sessions as the crew has; the results in the order of the things.
+pub async fn each<T, R>(
+    crew: &mut Crew,
+    things: &[T],
+    work: impl AsyncFn(&mut Journey, &T) -> R,
+    fewer: &dyn Fn(usize, &Error),
+) -> Vec<R> {
+    let waiting = RefCell::new((0..things.len()).collect());
+    let done = RefCell::new((0..things.len()).map(|_| None).collect());
+    let each = Each { things, work, waiting, done, fewer };
+    crew.work(&each).await;
+    each.done.into_inner().into_iter().map(|done| done.expect("each thing was taken by somebody")).collect()
+}
+
+struct Each<'a, T, R, W> {
+    things: &'a [T],
+    work: W,
+    waiting: RefCell<VecDeque<usize>>,
+    done: RefCell<Vec<Option<R>>>,
+    fewer: &'a dyn Fn(usize, &Error),
+}
+
+impl<T, R, W: AsyncFn(&mut Journey, &T) -> R> Labour for Each<'_, T, R, W> {
+    type Task = usize;
+
+    fn next(&self, journey: &mut Journey) -> Option<usize> {
+        let task = self.waiting.borrow_mut().pop_front();
+        let more = !self.waiting.borrow().is_empty();
+        if let Some(client) = journey.client() {
+            client.others_follow(more, false);
+        }
+        task
+    }
+
+    fn wants_more(&self, _: usize, at_rest: usize) -> bool {
+        self.waiting.borrow().len() > at_rest
+    }
+
+    async fn carry(&self, journey: &mut Journey, task: usize, last: bool) -> Result<(), Error> {
+        if !last && let Err(e) = journey.ready().await {
+            self.waiting.borrow_mut().push_front(task);
+            return Err(e);
+        }
+        let done = (self.work)(journey, &self.things[task]).await;
+        self.done.borrow_mut()[task] = Some(done);
+        Ok(())
+    }
+
+    fn fewer(&self, left: usize, e: &Error) {
+        (self.fewer)(left, e);
+    }
 }
 
 /// What the hands know of each other.
@@ -78,7 +132,7 @@ impl Crew {
     }
 
     /// Works until nothing is waiting and nobody is busy.
-    pub(super) async fn work(&mut self, labour: &impl Labour) {
+    pub(crate) async fn work(&mut self, labour: &impl Labour) {
         let floor = Floor::default();
         floor.most.set(self.most);
         let mut hands: Vec<Pin<Box<dyn Future<Output = Journey> + '_>>> = Vec::new();
@@ -97,7 +151,7 @@ impl Crew {
                     }
                 }
                 let at_rest = floor.hands.get() - floor.busy.get();
-                if labour.waiting() > at_rest && hands.len() < floor.most.get() {
+                if hands.len() < floor.most.get() && labour.wants_more(hands.len(), at_rest) {
                     let journey = idle.pop().unwrap_or_else(|| seed.sibling());
                     floor.hands.set(floor.hands.get() + 1);
                     hands.push(Box::pin(hand(journey, labour, &floor)));

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use twoport_net::DataStream;
+use twoport_net::{DataStream, SendQueue};
 use twoport_pipe::{Body, Cut, Framing, Progress, Side, Sink};
 use twoport_proto::modes::Mode;
 use twoport_proto::{Moment, Request, Verb};
@@ -149,16 +149,33 @@ impl Client {
         let ask = self.asking(request(verb, path)?, from, false);
         let (mut wire, road) = self.open(ask).await?;
         let (framing, terms) = (framing(self.mode), self.terms());
+        let (queue, patience) = (wire.send_queue(), self.options.opening);
         let sent = tokio::select! {
-            sent = twoport_pipe::send(body, &mut wire, framing, terms, progress) => sent,
+            sent = twoport_pipe::send(body, &mut wire, framing, terms, progress) => Some(sent),
             never = self.driver.attend_on() => match never {},
+            () = swallowed(queue, progress, patience) => None,
+        };
+        // A reset is small: it arrives, and the server lets go of the file.
+        let Some(sent) = sent else {
+            wire.reset();
+            return Err(vanished(patience));
         };
         // The end of the stream says that the file is whole: after a fault it must not be said.
         let (moved, wire) = match sent {
             Ok(bytes) if framing == Framing::Block => (Ok(bytes), Some(wire)),
             Ok(bytes) => {
                 let cut = |source| Cut { side: Side::Wire, moved: bytes, source };
-                (wire.finish().await.map(|()| bytes).map_err(cut), None)
+                if let Err(e) = wire.half_close().await {
+                    return self.finish(Err(cut(e)), road, None).await;
+                }
+                return tokio::select! {
+                    biased;
+                    finished = self.finish(Ok(bytes), road, None) => finished,
+                    () = swallowed(queue, progress, patience) => {
+                        wire.reset();
+                        Err(vanished(patience))
+                    }
+                };
             }
             Err(cut) => {
                 wire.reset();
@@ -259,6 +276,30 @@ async fn nothing_came(patience: Duration, progress: &Progress) {
     if before.is_none() || progress.pulse() != before {
         std::future::pending().await
     }
+}
+
+/// Ends when the peer has acknowledged not one byte more for so long, of bytes that wait for it: small packets pass, or there
+/// would be no connection, and full ones vanish.
+async fn swallowed(queue: Option<SendQueue>, progress: &Progress, patience: Duration) {
+    let Some(queue) = queue else { return std::future::pending().await };
+    // A queue that is as long as before may be one that is filled as fast as it is emptied.
+    let look = || (queue.unacknowledged(), progress.moved());
+    loop {
+        let before = look();
+        tokio::time::sleep(patience).await;
+        match before.0 {
+            None => return std::future::pending().await,
+            Some(0) => {}
+            Some(_) if look() == before => return,
+            Some(_) => {}
+        }
+    }
+}
+
+fn vanished(patience: Duration) -> Error {
+    let seconds = patience.as_secs();
+    let why = format!("for {seconds} seconds the server acknowledged nothing more of what was sent");
+    Error::Short { bytes: 0, why }
 }
 
 fn silence(patience: Duration) -> Cut {

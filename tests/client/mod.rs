@@ -10,5 +10,6 @@ mod hostile;
 mod house;
 mod last_word;
 mod mirror;
+mod old;
 mod proxies;
 mod strange;

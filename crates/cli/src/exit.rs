@@ -69,7 +69,10 @@ impl From<Error> for Stopped {
         let exit = match &e {
             e if e.is_not_found() => Exit::NotFound,
             Error::Refused { .. } => Exit::Refused,
-            Error::Unreachable { .. } | Error::OutOfStep(_) | Error::NotUnderstood(_) => Exit::Unreachable,
+            Error::Unreachable { .. }
+            | Error::ClosedOnFeat
+            | Error::OutOfStep(_)
+            | Error::NotUnderstood(_) => Exit::Unreachable,
             Error::BadArgument(_) => Exit::Usage,
             Error::Short { .. } | Error::Unconfirmed { .. } => Exit::Incomplete,
             Error::Local { .. } => Exit::Local,

@@ -50,6 +50,8 @@ pub struct Options {
     pub family: Option<Family>,
     /// The charset of the server's names.
     pub charset: Charset,
+    /// Only commands of RFC 959 are said: the server hangs up on others.
+    pub rfc959: bool,
     /// Whether listings are asked for over the control connection first, where the session before found no road at all.
     pub stat_first: bool,
     /// Whether commands may be said in one flight.
@@ -98,6 +100,7 @@ impl Default for Options {
             addresses: Vec::new(),
             family: None,
             charset: Charset::default(),
+            rfc959: false,
             stat_first: false,
             rate: None,
             noop: settings.noop,
@@ -182,10 +185,12 @@ impl Client {
         client.features = known.clone().unwrap_or_default();
         let anew = login.clone();
         client.enter(host, port, login).await?;
-        if known.is_none() {
-            match client.ask_features().await? {
-                Some(features) => client.features = features,
-                None => return client.begin_anew(host, port, anew).await,
+        if known.is_none() && !client.options.rfc959 {
+            match client.ask_features().await {
+                Ok(Some(features)) => client.features = features,
+                Ok(None) => return client.begin_anew(host, port, anew).await,
+                Err(Error::Unreachable { .. }) => return Err(Error::ClosedOnFeat),
+                Err(e) => return Err(e),
             }
         }
         // Whoever names a charset wants the names as they lie there.

@@ -28,6 +28,9 @@ pub enum Error {
     /// The server's words have no meaning where they came, or it fell silent.
     #[error("{0}")]
     OutOfStep(String),
+    /// The server closed the connection on FEAT: it bears no command that is younger than RFC 959.
+    #[error("the server closed the control connection when it was asked what it can do (FEAT)")]
+    ClosedOnFeat,
     /// The server's listing is in no form that is known.
     #[error("{0}")]
     NotUnderstood(String),

@@ -40,6 +40,8 @@ pub struct Journey {
     client: Option<Client>,
     memory: Option<Remembered>,
     retries: u32,
+    /// Whether it is nobody's sibling: then it waits for a server that is busy, and others do without it.
+    first: bool,
     /// The rungs as they were wanted at first.
     rungs: Vec<Rung>,
     /// The rungs as far as they were tried over the address family that is not in use now; none when it was not tried.
@@ -81,6 +83,7 @@ impl Journey {
             host: host.to_owned(),
             port,
             login,
+            first: true,
             rungs: options.rungs.clone(),
             elsewhere: None,
             options,
@@ -113,6 +116,7 @@ impl Journey {
             client: None,
             memory: self.memory.clone(),
             retries: self.retries,
+            first: false,
             rungs: self.rungs.clone(),
             elsewhere: self.elsewhere.clone(),
             known: Arc::clone(&self.known),
@@ -266,7 +270,7 @@ impl Journey {
             let mut untried = false;
             let error = match self.session().await {
                 // Nobody was ever met there: asking again tells nothing new.
-                Err(e) if !met => return Err(e),
+                Err(e) if !(met || (self.first && is_busy(&e))) => return Err(e),
                 Ok(mut client) => match work(&mut client).await {
                     Ok(done) => {
                         self.absorb(&client, Some(true));
@@ -309,7 +313,7 @@ impl Journey {
                 _ => "trying again in a new session",
             };
             self.tell(format!("{}; {next}", first_line(&error)));
-            let pause = pause(fruitless);
+            let pause = if is_busy(&error) { busy_pause(fruitless) } else { pause(fruitless) };
             tokio::time::sleep(pause).await;
             // What we waited of our own accord is not held against the server.
             since += pause;
@@ -332,29 +336,37 @@ impl Journey {
     }
 
     async fn session(&mut self) -> Result<Client, Error> {
-        match self.client.take() {
-            Some(client) => Ok(client),
-            None => {
-                let notice = Arc::clone(&self.notice);
-                let notice: Listener = Box::new(move |heard| {
-                    let mut notice = notice.lock().unwrap_or_else(PoisonError::into_inner);
-                    notice(heard);
-                });
-                let mut options = self.options.clone();
-                {
-                    let known = self.known();
-                    options.features = known.features.clone();
-                    options.flights = known.flights;
-                    if let Some((mode, _)) = known.mode {
-                        options.mode = mode;
-                    }
-                }
-                let login = self.login.clone();
-                let client = Client::connect(&self.host, self.port, login, options, notice).await?;
-                self.absorb(&client, None);
-                Ok(client)
+        if let Some(client) = self.client.take() {
+            return Ok(client);
+        }
+        let client = match self.connect().await {
+            Err(e @ Error::ClosedOnFeat) if !self.options.rfc959 => {
+                self.options.rfc959 = true;
+                self.tell(format!("{e}; only commands of RFC 959 from now on"));
+                self.connect().await?
+            }
+            client => client?,
+        };
+        self.absorb(&client, None);
+        Ok(client)
+    }
+
+    async fn connect(&self) -> Result<Client, Error> {
+        let notice = Arc::clone(&self.notice);
+        let notice: Listener = Box::new(move |heard| {
+            let mut notice = notice.lock().unwrap_or_else(PoisonError::into_inner);
+            notice(heard);
+        });
+        let mut options = self.options.clone();
+        {
+            let known = self.known();
+            options.features = known.features.clone();
+            options.flights = known.flights;
+            if let Some((mode, _)) = known.mode {
+                options.mode = mode;
             }
         }
+        Client::connect(&self.host, self.port, self.login.clone(), options, notice).await
     }
 
     /// What a session knows is known to all; `well` when something was done in it, in order or not.
@@ -430,6 +442,16 @@ fn pause(fruitless: u32) -> Duration {
     }
 }
 
+/// Whether the server takes no more sessions for the moment.
+fn is_busy(error: &Error) -> bool {
+    matches!(error, Error::Refused { code: 421, .. })
+}
+
+/// How long a server that is busy is left alone: "a few seconds", as they say.
+fn busy_pause(fruitless: u32) -> Duration {
+    Duration::from_secs(fruitless.max(1).into()).min(PAUSE)
+}
+
 fn rung_of(way: Way) -> Rung {
     match way {
         Way::Epsv => Rung::Epsv,
@@ -458,7 +480,7 @@ fn may_help(error: &Error) -> bool {
         Error::Unreachable { steps, .. } => {
             steps.is_empty() || !steps.iter().all(|step| step.contains("refused"))
         }
-        Error::Short { .. } | Error::Unconfirmed { .. } | Error::OutOfStep(_) => true,
+        Error::Short { .. } | Error::Unconfirmed { .. } | Error::OutOfStep(_) | Error::ClosedOnFeat => true,
         Error::BadArgument(_) | Error::NotUnderstood(_) | Error::Local { .. } => false,
     }
 }

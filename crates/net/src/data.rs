@@ -34,7 +34,23 @@ impl DataStream {
     /// # Errors
     /// When the peer has broken the connection before.
     pub async fn finish(mut self) -> io::Result<()> {
+        self.half_close().await
+    }
+
+    /// The same, and the connection is kept, so that its send queue tells what becomes of the bytes.
+    ///
+    /// # Errors
+    /// When the peer has broken the connection before.
+    pub async fn half_close(&mut self) -> io::Result<()> {
         self.stream.shutdown().await
+    }
+
+    /// Its send queue, to be looked at while bytes pass.
+    #[must_use]
+    pub fn send_queue(&self) -> Option<SendQueue> {
+        let (local, peer) = (self.stream.local_addr().ok()?, self.stream.peer_addr().ok()?);
+        let table = if local.is_ipv4() { "/proc/net/tcp" } else { "/proc/net/tcp6" };
+        Some(SendQueue { table, local: local.port(), peer: peer.port() })
     }
 }
 
@@ -97,6 +113,35 @@ impl AsyncWrite for DataStream {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
+}
+
+/// What the system has taken for the peer of a connection.
+#[derive(Debug, Clone, Copy)]
+pub struct SendQueue {
+    table: &'static str,
+    local: u16,
+    peer: u16,
+}
+
+impl SendQueue {
+    /// Bytes that the peer has not acknowledged; none where the system does not tell (Linux does, in /proc), or the
+    /// connection is gone.
+    #[must_use]
+    pub fn unacknowledged(&self) -> Option<u64> {
+        in_queue(&std::fs::read_to_string(self.table).ok()?, self.local, self.peer)
+    }
+}
+
+/// The send queue of the connection between these ports in the text of `/proc/net/tcp`: `ADDRESS:PORT` twice, a state, and
+/// `SEND:RECEIVE`, all in hexadecimal.
+fn in_queue(table: &str, local: u16, peer: u16) -> Option<u64> {
+    table.lines().skip(1).find_map(|line| {
+        let mut fields = line.split_whitespace().skip(1);
+        let port = |field: Option<&str>| u16::from_str_radix(field?.rsplit(':').next()?, 16).ok();
+        let ends = (port(fields.next())?, port(fields.next())?);
+        let queue = fields.nth(1)?.split(':').next()?;
+        (ends == (local, peer)).then(|| u64::from_str_radix(queue, 16).ok())?
+    })
 }
 
 #[cfg(test)]
@@ -192,5 +237,28 @@ mod tests {
         let (stall, progress) = (Duration::from_secs(60), Progress::default());
         let cut = twoport_pipe::receive(&mut far, &mut sink, Framing::Block, stall, &progress).await;
         assert_eq!(cut.unwrap_err().source.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn the_send_queue_is_found_by_its_ports() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr\n\
+            0: 0100007F:0050 00000000:0000 0A 00000000:00000000 00\n\
+            1: 0202000A:C350 0271CB00:9C40 04 00000400:00000007 01\n";
+        assert_eq!(in_queue(table, 50000, 40000), Some(1024));
+        assert_eq!(in_queue(table, 50001, 40000), None);
+        assert_eq!(in_queue("", 1, 2), None);
+    }
+
+    #[tokio::test]
+    async fn what_the_peer_has_is_not_in_the_queue() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (_peer, _) = listener.accept().await.unwrap();
+        let mut data = DataStream::new(stream);
+        data.write_all(b"hello").await.unwrap();
+        // On loopback the acknowledgement is there as soon as somebody looks; it is waited for all the same.
+        while data.send_queue().unwrap().unacknowledged() != Some(0) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
     }
 }

@@ -9,6 +9,6 @@ pub mod mapping;
 pub mod proxy;
 
 pub use control::ControlStream;
-pub use data::DataStream;
+pub use data::{DataStream, SendQueue};
 pub use dial::{Source, dial, dial_first};
 pub use listen::{ActiveListener, DataListener, PassivePorts, bind_control, own_addresses};

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use twoport_pipe::{Body, Progress};
 use twoport_proto::listing::mlsx;
@@ -18,6 +19,9 @@ impl Client {
     /// # Errors
     /// When there is nothing of that name, or the server tells nothing.
     pub async fn stat(&mut self, path: &[u8]) -> Result<Entry, Error> {
+        if self.options.rfc959 {
+            return self.stat_by_list(path).await;
+        }
         let path = &self.on_server(path)?;
         let name = self.options.charset.decode(&last_part(path));
         if self.features.has("MLST") {
@@ -43,12 +47,31 @@ impl Client {
         Ok(entry)
     }
 
+    /// What a listing of its folder says of a name, for a server that bears neither SIZE nor MLST.
+    async fn stat_by_list(&mut self, path: &[u8]) -> Result<Entry, Error> {
+        let trimmed = path.strip_suffix(b"/").unwrap_or(path);
+        let name = last_part(trimmed);
+        let folder = &trimmed[..trimmed.len() - name.len()];
+        let folder = if folder.len() > 1 { folder.strip_suffix(b"/").unwrap_or(folder) } else { folder };
+        if name.is_empty() {
+            return Ok(Entry::new(name, Kind::Directory, 0));
+        }
+        let name = self.options.charset.decode(&self.on_server(&name)?);
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = Moment::from_seconds(i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
+        let listed = Box::pin(self.list(folder, now)).await?;
+        listed.into_iter().find(|entry| entry.name == name).ok_or_else(|| Error::Refused {
+            code: 550,
+            text: "no such file: its folder has no such name".to_owned(),
+        })
+    }
+
     /// MDTM: when a file was changed; none where the server does not say.
     ///
     /// # Errors
     /// When the connection broke.
     pub async fn modified(&mut self, path: &[u8]) -> Result<Option<Moment>, Error> {
-        if self.lists.no_times {
+        if self.lists.no_times || self.options.rfc959 {
             return Ok(None);
         }
         let path = &self.on_server(path)?;

@@ -33,6 +33,9 @@ impl Client {
             }
             None => reach(host, port, &options).await?,
         };
+        if options.rfc959 && options.rungs.iter().any(|rung| *rung != Rung::Epsv) {
+            options.rungs.retain(|rung| *rung != Rung::Epsv);
+        }
         let settings = Settings {
             rungs: options.rungs.clone(),
             patience: options.timeout,

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use twoport_net::DataStream;
+use twoport_net::{DataStream, SendQueue};
 use twoport_pipe::{Body, Cut, Form, Framing, Progress, Recode, Side, Sink};
 use twoport_proto::modes::Mode;
 use twoport_proto::{Moment, Request, Verb};
@@ -158,8 +158,10 @@ impl Client {
             Representation::Image => (false, Recode::None),
             Representation::Text | Representation::TextAsItCame => (true, Recode::Ascii),
         };
-        let ask = self.asking(request(verb, path)?, from, ascii);
+        // Nothing is said behind an upload: a server that takes it for the end of the transfer would keep half a file.
+        let ask = TransferAsk::alone(request(verb, path)?, from, ascii);
         let (wire, road) = self.open_link(ask).await?;
+        let (queue, began, patience) = (wire.send_queue(), progress.moved(), self.options.opening);
         let mut wire = Outgoing(Some(wire));
         let form = Form { recode, framing: framing(self.mode) };
         let terms = self.terms();
@@ -167,14 +169,26 @@ impl Client {
             Some(wire) => tokio::select! {
                 sent = twoport_pipe::send(body, wire, form, terms, progress) => sent,
                 never = self.driver.attend_on() => match never {},
+                // A reset is small: it arrives, and the server lets go of the file.
+                () = swallowed(queue, progress, began, patience) => return Err(vanished(patience)),
             },
             None => Ok(0),
         };
         let (moved, kept) = match (sent, wire.0.take()) {
             (Ok(bytes), Some(wire)) if form.framing == Framing::Block => (Ok(bytes), Some(wire)),
-            (Ok(bytes), Some(wire)) => {
+            (Ok(bytes), Some(mut wire)) => {
                 let cut = |source| Cut { side: Side::Wire, moved: bytes, source };
-                (wire.finish().await.map(|()| bytes).map_err(cut), None)
+                if let Err(e) = wire.half_close().await {
+                    return self.finish(Err(cut(e)), road, None).await;
+                }
+                return tokio::select! {
+                    biased;
+                    finished = self.finish(Ok(bytes), road, None) => finished,
+                    () = swallowed(queue, progress, began, patience) => {
+                        wire.reset();
+                        Err(vanished(patience))
+                    }
+                };
             }
             (sent, unfinished) => {
                 wire.0 = unfinished;
@@ -288,6 +302,32 @@ async fn nothing_came(patience: Duration, progress: &Progress) {
     if before.is_none() || progress.pulse() != before {
         std::future::pending().await
     }
+}
+
+/// Ends when the peer has acknowledged not one byte more for so long, of bytes that wait for it: small packets pass, or there
+/// would be no connection, and full ones vanish.
+async fn swallowed(queue: Option<SendQueue>, progress: &Progress, began: u64, patience: Duration) {
+    let Some(queue) = queue else { return std::future::pending().await };
+    // A queue that is as long as before may be one that is filled as fast as it is emptied.
+    let look = || (queue.unacknowledged(), progress.moved());
+    loop {
+        let before = look();
+        tokio::time::sleep(patience).await;
+        match before.0 {
+            None => return std::future::pending().await,
+            // The first segment is a full one: where it was acknowledged, full ones pass, and the server is only slow.
+            Some(left) if before.1 - began > left => return std::future::pending().await,
+            Some(0) => {}
+            Some(_) if look() == before => return,
+            Some(_) => {}
+        }
+    }
+}
+
+fn vanished(patience: Duration) -> Error {
+    let seconds = patience.as_secs();
+    let why = format!("for {seconds} seconds the server acknowledged nothing more of what was sent");
+    Error::Short { bytes: 0, why }
 }
 
 fn silence(patience: Duration) -> Cut {

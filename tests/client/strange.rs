@@ -7,8 +7,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use twoport_client::{Error, Journey, Notice, Options};
-use twoport_proto::Secret;
 use twoport_proto::hostport::read_port;
+use twoport_proto::{Kind, Secret};
 use twoport_session::client::io::Rung;
 
 use super::house::{enter, fetch, wait};
@@ -286,5 +286,57 @@ fn where_no_road_carries_and_the_session_is_lost_a_listing_comes_over_the_contro
         listed.map(|entries| entries.into_iter().map(|entry| entry.name).collect::<Vec<_>>())
     });
     assert_eq!(names.unwrap(), [b"one"]);
+    running.join().unwrap();
+}
+
+/// A server whose LIST nobody understands.
+#[test]
+fn a_listing_that_is_not_understood_is_asked_for_by_name() {
+    let control = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = control.local_addr().unwrap().port();
+    let running = std::thread::spawn(move || {
+        let (stream, _) = control.accept().unwrap();
+        let mut out = stream.try_clone().unwrap();
+        let mut say = move |text: &str| _ = out.write_all(format!("{text}\r\n").as_bytes());
+        let mut passive: Option<TcpListener> = None;
+        say("220 odd");
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            let (verb, argument) = line.split_once(' ').unwrap_or((&line, ""));
+            match verb {
+                "USER" => say("230 in"),
+                "TYPE" => say("200 ok"),
+                "PWD" => say("257 \"/\""),
+                "CWD" if argument == "sub" || argument == "/" => say("250 there"),
+                "SIZE" if argument == "one" => say("213 17"),
+                "MDTM" if argument == "one" => say("213 20200102030405"),
+                "EPSV" => {
+                    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+                    say(&format!("229 here (|||{}|)", listener.local_addr().unwrap().port()));
+                    passive = Some(listener);
+                }
+                "LIST" | "NLST" => {
+                    let Some(listener) = passive.take() else { return say("425 no") };
+                    let (mut link, _) = listener.accept().unwrap();
+                    say("150 here it comes");
+                    let text =
+                        if verb == "LIST" { "%% <one> ~~ 17\r\n" } else { "one\r\nsub\r\n../evil\r\n" };
+                    link.write_all(text.as_bytes()).unwrap();
+                    drop(link);
+                    say("226 done");
+                }
+                "QUIT" => return say("221 bye"),
+                _ => say("502 what?"),
+            }
+        }
+    });
+    let listed = wait(async {
+        let (mut client, _) = enter(port, Options::default()).await.unwrap();
+        let listed = client.list(b"", twoport_proto::Moment::from_seconds(1_800_000_000)).await;
+        client.quit().await;
+        listed.unwrap()
+    });
+    let told: Vec<_> = listed.iter().map(|entry| (entry.name.as_slice(), entry.kind, entry.size)).collect();
+    assert_eq!(told, [(&b"one"[..], Kind::File, 17), (b"sub", Kind::Directory, 0)]);
+    assert_eq!(listed[0].modified.unwrap().stamp(), "20200102030405");
     running.join().unwrap();
 }

@@ -93,7 +93,8 @@ fn every_failure_has_its_object_and_its_sentence() {
         let error = object["error"].as_str().unwrap();
         assert!(told.contains(error), "stderr says the same: {told}");
     }
-    let args = ["get", &desk.url("nothing"), &desk.url("a")];
+    // In one session, so that one comes after the other.
+    let args = ["get", "--parallel", "1", &desk.url("nothing"), &desk.url("a")];
     let out = objects(&desk, &args, 7);
     assert_eq!(out.len(), 3, "{out:?}");
     assert_eq!(out[0], "cause: not-found, error: text, exit: whole, name: text");

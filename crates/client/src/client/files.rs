@@ -22,8 +22,14 @@ impl Client {
         if self.options.rfc959 {
             return self.stat_by_list(path).await;
         }
-        let path = &self.on_server(path)?;
-        let name = self.options.charset.decode(&last_part(path));
+        let path = self.on_server(path)?.into_owned();
+        let name = self.options.charset.decode(&last_part(&path));
+        Ok(Entry { name, ..self.stat_there(&path).await? })
+    }
+
+    /// The same of a path as the server has it, and its name as it is there.
+    pub(super) async fn stat_there(&mut self, path: &[u8]) -> Result<Entry, Error> {
+        let name = last_part(path);
         if self.features.has("MLST") {
             let reply = self.say(request(Verb::Mlst, path)?).await?;
             let line = reply.lines.get(1).map(|line| line.trim_ascii_start());

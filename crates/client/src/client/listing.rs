@@ -3,7 +3,7 @@
 use twoport_pipe::Progress;
 use twoport_proto::listing::mlsx;
 use twoport_proto::listing::{Outcome, Reader};
-use twoport_proto::{Entry, Moment, Request, Verb};
+use twoport_proto::{Entry, Kind, Moment, Request, Verb};
 
 use super::{Client, literal, request};
 use crate::error::Error;
@@ -17,6 +17,8 @@ pub(super) struct Habits {
     all: Option<bool>,
     /// Whether MDTM is not known there.
     pub(super) no_times: bool,
+    /// The last LIST was in a form that is not understood.
+    odd: bool,
     /// The folder of the login, as PWD told it.
     home: Option<Vec<u8>>,
 }
@@ -50,6 +52,7 @@ impl Client {
             }
         }
         match self.list_there(path, now).await {
+            Err(e @ Error::NotUnderstood(_)) if self.lists.odd => self.list_by_name(path, e).await,
             Err(e) => self.list_by_stat(path, now, e).await,
             listed => listed,
         }
@@ -111,7 +114,7 @@ impl Client {
             match self.gather(Verb::List, &[flagged, &path].concat(), Entries::of_list(now)).await {
                 Ok(read) => {
                     let is_all = read.parent;
-                    match read.understood() {
+                    match self.understood(read) {
                         Ok(entries) if is_all || !entries.is_empty() => {
                             self.lists.all = Some(true);
                             return Ok(entries);
@@ -125,11 +128,42 @@ impl Client {
                 Err(e) => return Err(e),
             }
         }
-        let entries = self.gather(Verb::List, &path, Entries::of_list(now)).await?.understood()?;
+        let read = self.gather(Verb::List, &path, Entries::of_list(now)).await?;
+        let entries = self.understood(read)?;
         if !entries.is_empty() {
             self.lists.all.get_or_insert(false);
         }
         Ok(entries)
+    }
+
+    fn understood(&mut self, read: Entries) -> Result<Vec<Entry>, Error> {
+        let entries = read.understood();
+        self.lists.odd = matches!(entries, Err(Error::NotUnderstood(_)));
+        entries
+    }
+
+    /// A listing that nobody understands: NLST tells the names at least (RFC 959 §4.1.3), and each is asked what it is.
+    async fn list_by_name(&mut self, path: &[u8], failure: Error) -> Result<Vec<Entry>, Error> {
+        let Ok(lines) = self.lines(Verb::Nlst, &literal(path)).await else { return Err(failure) };
+        let mut entries = Vec::new();
+        for line in lines {
+            // Some servers put the folder before each name.
+            let name = line.strip_prefix(path).and_then(|rest| rest.strip_prefix(b"/")).unwrap_or(&line);
+            if !is_a_name(name) {
+                continue;
+            }
+            let at = match path {
+                b"" => name.to_vec(),
+                path if path.ends_with(b"/") => [path, name].concat(),
+                path => [path, b"/", name].concat(),
+            };
+            match self.stat_there(&at).await {
+                Ok(entry) => entries.push(Entry { name: name.to_vec(), ..entry }),
+                Err(Error::Refused { .. }) => entries.push(Entry::new(name.to_vec(), Kind::Other, 0)),
+                Err(e) => return Err(e),
+            }
+        }
+        if entries.is_empty() { Err(failure) } else { Ok(entries) }
     }
 
     /// STAT instead; what it cannot do leaves the failure that it was.

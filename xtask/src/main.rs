@@ -10,6 +10,7 @@ mod peers;
 mod reach;
 mod test;
 mod tidy;
+mod wan;
 
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
@@ -22,6 +23,7 @@ usage: cargo xtask COMMAND
   conformance      writes docs/conformance/RFC.md from the grammar and the law; --check only compares
   reach [--impossible] [SITUATION…]
                    our client in the reachability laboratory, where it lies beside the checkout (root, Linux)
+  wan              a tree of small files over a long road, by our client and by others (root, Linux): times, not a test
   fuzz [TARGET] [--seconds N]
                    the fuzz targets, all side by side or one, 60 seconds each unless told otherwise
 ";
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         ["conformance"] => conformance::run(&root, false),
         ["conformance", "--check"] => conformance::run(&root, true),
         ["reach", rest @ ..] => test::reach(&root, rest),
+        ["wan"] => test::wan(&root),
         ["fuzz", rest @ ..] => fuzz::run(&root, rest),
         ["help" | "-h" | "--help"] => {
             print!("{USAGE}");

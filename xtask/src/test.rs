@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::peers::Peers;
 use crate::reach::Campaign;
-use crate::{conformance, fuzz, install, tidy};
+use crate::{conformance, fuzz, install, tidy, wan};
 
 struct Step {
     name: &'static str,
@@ -105,6 +105,16 @@ pub(crate) fn reach(root: &Path, args: &[&str]) -> Result<(), String> {
         None => world.cargo("build", &["--release", "-p", "twoport"])?,
     }
     world.reach(!flags.is_empty(), &only)
+}
+
+/// The comparison over a long road, with the release build.
+pub(crate) fn wan(root: &Path) -> Result<(), String> {
+    let mut world = World::of(root, false)?;
+    match std::env::var_os("TWOPORT_BIN") {
+        Some(binary) => world.binary = binary.into(),
+        None => world.cargo("build", &["--release", "-p", "twoport"])?,
+    }
+    wan::run(root, &world.target, &world.binary)
 }
 
 impl World {

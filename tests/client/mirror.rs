@@ -177,9 +177,14 @@ fn a_server_that_takes_few_sessions_is_asked_for_fewer() {
         // More than goes into one flight.
         desk.house.put(&format!("f{number}"), &bytes(1_000_000, number));
     }
-    let (out, err) = desk.mirror(&[&desk.url(""), "copy"], 0);
+    // Slow enough that every session has asked before the files are gone.
+    let (out, err) = desk.mirror(&[&desk.url(""), "copy", "--limit-rate", "10M"], 0);
     assert!(out.contains("20 files copied (20000000 bytes in "), "{out}");
     assert!(err.contains("going on with 2 sessions"), "{err}");
+    // And it is remembered.
+    fs::remove_dir_all(desk.here("copy")).unwrap();
+    let (out, err) = desk.mirror(&[&desk.url(""), "copy"], 0);
+    assert!(out.contains("20 files copied") && !err.contains("going on with"), "{out}{err}");
 }
 
 #[test]

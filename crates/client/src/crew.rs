@@ -183,7 +183,10 @@ async fn hand(mut journey: Journey, labour: &impl Labour, floor: &Floor) -> Jour
             let left = (floor.hands.get() - 1).max(1);
             labour.fewer(left, &e);
             floor.most.set(left);
-            journey.takes_at_most(u16::try_from(left).unwrap_or(u16::MAX));
+            // Only the server's own word is worth remembering.
+            if matches!(e, Error::Refused { .. }) {
+                journey.takes_at_most(u16::try_from(left).unwrap_or(u16::MAX));
+            }
             break;
         }
     }

@@ -27,6 +27,9 @@ const SMALL_SEGMENTS: u16 = 1200;
 /// How long a piece of work may go on without a byte, for each of the sessions that it may take.
 const HOPE: Duration = Duration::from_secs(7);
 
+/// How long, in seconds, a server's word on how many sessions it takes is remembered.
+const A_DAY: u64 = 86_400;
+
 /// The longest pause between two sessions, when so many are wanted that the server needs one.
 const PAUSE: Duration = Duration::from_secs(30);
 
@@ -197,7 +200,9 @@ impl Journey {
             self.begin_with(rung_of(verdict.way));
             self.options.mss = self.options.mss.or(verdict.mss);
             let mut known = self.known();
-            known.connections = verdict.connections;
+            // Who is busy today has room tomorrow.
+            let age = now_seconds().saturating_sub(verdict.time);
+            known.connections = verdict.connections.filter(|_| age < A_DAY);
             known.flights = match verdict.pipelining {
                 None => Flights::Later,
                 Some(true) => Flights::Now,
@@ -234,14 +239,13 @@ impl Journey {
         let mut memory = Memory::load(path);
         match worked.map(way_of) {
             Some(way) if way != Way::Epsv || more => {
-                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 let verdict = Verdict {
                     way,
                     pipelining,
                     mss: self.options.mss,
                     tls12: false,
                     connections,
-                    time: since.as_secs(),
+                    time: now_seconds(),
                 };
                 memory.put(key.clone(), verdict);
             }
@@ -431,6 +435,10 @@ impl Journey {
         let mut notice = self.notice.lock().unwrap_or_else(PoisonError::into_inner);
         notice(Notice::Stepped(why));
     }
+}
+
+fn now_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// How long to leave the server alone before one more session: not at all for those that everybody has, then longer each

@@ -321,9 +321,13 @@ fn write_mark(part: &Path, bytes: u64) -> io::Result<()> {
     let (mark, new) = (mark_of(part), mark_of(part).with_extension("whole-to-new"));
     clear(&new)?;
     let mut file = OpenOptions::new().write(true).create_new(true).open(&new)?;
-    file.write_all(bytes.to_string().as_bytes())?;
     // In one step: half a number is another number.
-    fs::rename(&new, &mark)
+    let written = file.write_all(bytes.to_string().as_bytes()).and_then(|()| fs::rename(&new, &mark));
+    if written.is_err() {
+        // What could not be written is of no use to anybody.
+        let _ = fs::remove_file(&new);
+    }
+    written
 }
 
 /// None when there is none; 0 when it makes no sense.

@@ -12,12 +12,12 @@ use twoport_proto::reply_reader::ReceivedReply;
 use twoport_proto::{Entry, Moment, Request, Verb};
 use twoport_session::client::io::{Flights, Rung};
 
-use crate::client::{Login, Moved, Options, Put};
+use crate::client::{Moved, Options, Put};
 use crate::drive::Listener;
 use crate::error::Error;
 use crate::features::Features;
 use crate::upload::{Upload, Uploaded};
-use crate::url::Url;
+use crate::url::{Login, Url};
 
 /// A session with a server: [`crate::Client`], waited for.
 pub struct Client {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use twoport_pipe::{Rate, Terms};
 use twoport_proto::modes::Mode;
 use twoport_proto::reply_reader::ReceivedReply;
-use twoport_proto::{Moment, Request, Secret, Verb};
+use twoport_proto::{Moment, Request, Verb};
 use twoport_session::client::Settings;
 use twoport_session::client::io::{Answer, Ask, Failed, Flights, Road, Rung};
 
@@ -27,7 +27,7 @@ use crate::error::Error;
 use crate::family::Family;
 use crate::features::Features;
 use crate::proxy::Named;
-use crate::url::Url;
+use crate::url::{Login, Url};
 
 /// How to connect and what to try.
 #[derive(Debug, Clone)]
@@ -114,9 +114,6 @@ impl Default for Options {
         }
     }
 }
-
-/// A user, the password, and the account for servers that ask for one.
-pub type Login = (Vec<u8>, Secret, Option<Secret>);
 
 /// A session with a server.
 pub struct Client {

@@ -5,18 +5,16 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use twoport_pipe::Progress;
 use twoport_proto::modes::Mode;
 use twoport_session::client::io::{Flights, Rung};
 
-use crate::client::{Client, Login, Options, has_family};
+use crate::client::{Client, Options, has_family};
 use crate::drive::{Listener, Notice};
 use crate::error::Error;
 use crate::family::Family;
 use crate::features::Features;
 use crate::memory::{Key, Memory, Verdict, Way};
-use crate::upload::{Upload, Uploaded};
-use crate::url::Url;
+use crate::url::{Login, Url};
 
 /// How often a piece of work that came no further is tried again, unless its owner says otherwise.
 pub const RETRIES: u32 = 3;
@@ -322,14 +320,6 @@ impl Journey {
             // What we waited of our own accord is not held against the server.
             since += pause;
         }
-    }
-
-    /// Carries a file to the server: [`Upload::run`].
-    ///
-    /// # Errors
-    /// As there.
-    pub async fn upload(&mut self, upload: &Upload, progress: &Progress) -> Result<Uploaded, Error> {
-        upload.run(self, progress).await
     }
 
     /// Says goodbye, if there is anybody to say it to.

@@ -56,7 +56,7 @@ pub mod upload;
 pub mod url;
 
 pub use charset::Charset;
-pub use client::{Client, Login, Moved, Options, Put, Representation};
+pub use client::{Client, Moved, Options, Put, Representation};
 pub use crew::Crew;
 pub use drive::{Listener, Notice, deaf};
 pub use error::Error;
@@ -64,6 +64,7 @@ pub use family::Family;
 pub use features::Features;
 pub use journey::Journey;
 pub use upload::{Onto, Upload, Uploaded, Word};
+pub use url::Login;
 
 // What the calls here take and give, so that a user needs no other crate of ours.
 pub use twoport_pipe::{Body, Boxed, Progress, Rate, Sink, Source, Taker};

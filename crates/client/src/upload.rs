@@ -256,6 +256,16 @@ impl Upload {
     }
 }
 
+impl Journey {
+    /// Carries a file to the server: [`Upload::run`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn upload(&mut self, upload: &Upload, progress: &Progress) -> Result<Uploaded, Error> {
+        upload.run(self, progress).await
+    }
+}
+
 /// What one session leaves for the next.
 #[derive(Debug, Default)]
 struct State {

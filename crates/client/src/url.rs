@@ -8,8 +8,10 @@ use std::str::FromStr;
 
 use twoport_proto::Secret;
 
-use crate::client::Login;
 use crate::error::Error;
+
+/// A user, the password, and the account for servers that ask for one.
+pub type Login = (Vec<u8>, Secret, Option<Secret>);
 
 /// How the connection is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

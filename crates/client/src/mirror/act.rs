@@ -11,8 +11,7 @@ use twoport_pipe::Progress;
 use twoport_proto::Moment;
 
 use super::diff::{Plan, Rules, Step, Tree};
-use super::step::names;
-use super::tree::{Folder, Lister, Seen, join};
+use super::tree::{Folder, Lister, Seen, join, names};
 use crate::crew::{Crew, Labour};
 use crate::error::Error;
 use crate::journey::Journey;

@@ -11,11 +11,11 @@ use twoport_proto::{Kind, Moment};
 
 use super::act::{Direction, Event, LOST, Work};
 use super::diff::{Step, Why};
-use super::tree::{join, modified};
+use super::tree::{join, modified, names};
 use crate::client::Client;
 use crate::error::Error;
 use crate::journey::Journey;
-use crate::local_name::{Begin, Download, LocalName, beneath, make_folder};
+use crate::local_name::{Begin, Download, beneath, make_folder};
 use crate::upload::Upload;
 
 impl Work<'_> {
@@ -181,10 +181,6 @@ fn begin(part: &Path, size: u64, listed: Option<Moment>) -> Begin {
     let is_older = listed.is_some_and(|listed| modified(&data).seconds < listed.seconds);
     let fits = data.is_file() && data.len() > 0 && data.len() < size && !is_older;
     if fits { Begin::Resume } else { Begin::Anew }
-}
-
-pub(super) fn names(path: &[u8]) -> io::Result<Vec<LocalName>> {
-    LocalName::read_path(path).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))
 }
 
 pub(super) fn local(what: &str, source: io::Error) -> Error {

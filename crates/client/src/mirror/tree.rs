@@ -246,6 +246,11 @@ pub fn join(folder: &[u8], name: &[u8]) -> Vec<u8> {
     }
 }
 
+/// The parts of a path, each a name that cannot lead away.
+pub(super) fn names(path: &[u8]) -> io::Result<Vec<LocalName>> {
+    LocalName::read_path(path).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))
+}
+
 /// When a file of this machine was changed.
 pub(super) fn modified(data: &Metadata) -> Moment {
     Moment { seconds: data.mtime(), nanos: u32::try_from(data.mtime_nsec()).unwrap_or(0) }

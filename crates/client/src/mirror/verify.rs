@@ -6,8 +6,8 @@ use std::sync::Arc;
 use rustix::fs::OFlags;
 
 use super::act::{Event, Sides};
-use super::step::{local, names};
-use super::tree::join;
+use super::step::local;
+use super::tree::{join, names};
 use crate::client::Client;
 use crate::crew::{self, Crew};
 use crate::error::Error;

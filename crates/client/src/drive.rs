@@ -173,15 +173,15 @@ impl Driver {
         Err(faults)
     }
 
-    /// Waits until the server has said that the transfer is over and well, and no byte has come for a while since. It
-    /// reads the control connection meanwhile, so that what is said there is heard when it is said.
-    pub(crate) async fn over(&mut self, progress: &Progress) {
+    /// Waits until the server has said that the transfer is over, and no byte has come for a while since; whether it said
+    /// that all went well. It reads the control connection meanwhile, so that what is said there is heard when it is said.
+    pub(crate) async fn over(&mut self, progress: &Progress) -> bool {
         loop {
-            if self.machine.is_done_elsewhere() {
+            if let Some(well) = self.machine.ended_elsewhere() {
                 let before = progress.pulse();
                 tokio::time::sleep(LATE).await;
                 if before.is_some() && progress.pulse() == before {
-                    return;
+                    return well;
                 }
                 continue;
             }

@@ -309,25 +309,39 @@ pub(crate) fn cat(args: &Remote) -> Result<(), Stopped> {
     with_runtime(async {
         let progress = Progress::default();
         let mut journey = journey(&url, &args.common)?;
+        let lost = Cell::new(None);
         let work = async |client: &mut Client| {
             let mut sink = Sink::Taker(Box::new(Stdout));
             if args.common.ascii && progress.moved() > 0 {
                 // The server counts other bytes than we do.
                 return Err(Error::BadArgument("text that was cut cannot be gone on with".to_owned()));
             }
+            // A try whose last word never came: the size tells whether that was all.
+            if let Some(moved) = lost.take() {
+                let size = client.size(&url.target()).await?;
+                if size.is_none_or(|size| size <= progress.moved()) {
+                    return Ok((moved, size.map(|_| Word::Size)));
+                }
+            }
             match client.fetch(&url.target(), progress.moved(), &mut sink, &progress).await {
                 Err(e) => Err(client.explained(&url.target(), e).await),
-                fetched => fetched,
+                Ok(moved) if moved.confirmed || args.common.ascii => {
+                    Ok((moved, moved.confirmed.then_some(Word::Reply)))
+                }
+                Ok(moved) => {
+                    lost.set(Some(moved));
+                    Err(Error::Unconfirmed { bytes: moved.bytes, why: String::new() })
+                }
             }
         };
         let began = Instant::now();
-        let done = journey.run(|| progress.moved(), work).await;
+        let further = || progress.moved() + u64::from(lost.get().is_some());
+        let done = journey.run(further, work).await;
         journey.end().await;
-        let mut moved = done.map_err(|e| about(&url, e))?;
+        let (mut moved, word) = done.map_err(|e| about(&url, e))?;
         moved.bytes = progress.moved();
         // Standard output is the file's.
         if !args.common.quiet {
-            let word = moved.confirmed.then_some(Word::Reply);
             say(show::moved(&url.to_string(), &moved, word, began.elapsed()));
         }
         Ok(())

@@ -62,17 +62,22 @@ impl Client {
                 _ => self.driver.over(progress).await,
             }
         };
+        let mut ended = true;
         let moved = tokio::select! {
             moved = receiving => moved,
-            // The server's end of the stream may be lost on the way: when it has said that all is over, and nothing
-            // more comes, all is over.
-            () = over => Ok(progress.moved()),
+            // The end of the stream may be lost on the way, and so may what came before it: when the server has said that
+            // all is over, and nothing more comes, then nothing more will. Whether this is all the stream does not say.
+            well = over => {
+                ended = false;
+                if well { Ok(progress.moved()) } else { Err(given_up()) }
+            }
             () = nothing_came(self.options.opening, progress) => Err(silence(self.options.opening)),
         };
         // In a stream our end is closed before the last word is waited for: ProFTPD says it only then, or ten seconds later,
         // and vsftpd a round trip sooner.
         let wire = (moved.is_ok() && framing == Framing::Block).then_some(wire);
-        self.finish(moved, road, wire).await
+        let moved = self.finish(moved, road, wire).await?;
+        Ok(Moved { confirmed: moved.confirmed && ended, ..moved })
     }
 
     /// Fetches the bytes `range` of a file into the same place of `into`, which tells how far it came. Where the server has
@@ -328,6 +333,11 @@ fn vanished(patience: Duration) -> Error {
     let seconds = patience.as_secs();
     let why = format!("for {seconds} seconds the server acknowledged nothing more of what was sent");
     Error::Short { bytes: 0, why }
+}
+
+fn given_up() -> Cut {
+    let text = "the server gave the transfer up, and the data connection was not closed";
+    Cut { side: Side::Wire, moved: 0, source: io::Error::other(text) }
 }
 
 fn silence(patience: Duration) -> Cut {

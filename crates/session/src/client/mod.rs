@@ -326,10 +326,13 @@ impl ClientSession {
         matches!(self.doing, Doing::Idle)
     }
 
-    /// Whether the server has said that the transfer is over and well, while bytes pass as far as we know.
+    /// What the server has said of the transfer's end while bytes pass as far as we know: that it went well, or not.
     #[must_use]
-    pub fn is_done_elsewhere(&self) -> bool {
-        matches!(&self.doing, Doing::Moving(Some(reply)) if (200..300).contains(&reply.code))
+    pub fn ended_elsewhere(&self) -> Option<bool> {
+        match &self.doing {
+            Doing::Moving(Some(reply)) => Some((200..300).contains(&reply.code)),
+            _ => None,
+        }
     }
 
     /// Says ABOR, and awaits an answer to it and to what is still unanswered (RFC 959 §4.1.3).

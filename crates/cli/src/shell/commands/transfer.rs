@@ -73,6 +73,19 @@ impl Shell {
             }
         };
         self.say_rate(moved.bytes, "received", took);
+        if !moved.confirmed {
+            // Without the server's last word the size must say whether this is all. As text it counts other bytes.
+            let asked = self.talk(async |client| client.size(remote).await).ok().flatten();
+            let told = asked.filter(|_| self.settings.kind != Type::Ascii);
+            if told != Some(from + moved.bytes) {
+                let kept = place.give_up().map_or(String::new(), |part| {
+                    format!("; what came is kept in {}", harmless(part.as_os_str().as_bytes()))
+                });
+                return Err(Fault::Say(format!(
+                    "local: the server never said that this was all{kept}; reget goes on"
+                )));
+            }
+        }
         let modified = match self.settings.preserve && place.is_file() {
             true => self.ask_modified(remote, Volume::Silent).ok(),
             false => None,
@@ -123,8 +136,12 @@ impl Shell {
             // Its output is closed by now: it ends, if it has not.
             let _ = child.wait();
         }
-        self.say_rate(moved?.bytes, "sent", began.elapsed());
-        Ok(())
+        let moved = moved?;
+        self.say_rate(moved.bytes, "sent", began.elapsed());
+        match moved.confirmed {
+            true => Ok(()),
+            false => Err(Fault::say("ftp: the server never said that it has all of this; compare with size")),
+        }
     }
 
     fn say_rate(&self, bytes: u64, direction: &str, took: std::time::Duration) {

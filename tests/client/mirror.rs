@@ -220,6 +220,11 @@ fn verify_finds_what_size_and_time_do_not() {
 
 /// A server whose one listing is this.
 fn liar(listing: &'static str) -> u16 {
+    strange(listing, false)
+}
+
+/// The same; with `hangs` the data connection of the listing stays where it is when all was said.
+fn strange(listing: &'static str, hangs: bool) -> u16 {
     let control = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = control.local_addr().unwrap().port();
     std::thread::spawn(move || {
@@ -228,7 +233,7 @@ fn liar(listing: &'static str) -> u16 {
             std::thread::spawn(move || {
                 let mut out = stream.try_clone().unwrap();
                 let mut say = move |text: &str| _ = out.write_all(format!("{text}\r\n").as_bytes());
-                let mut passive: Option<TcpListener> = None;
+                let (mut passive, mut hanging) = (None::<TcpListener>, Vec::new());
                 say("220 strange");
                 for line in BufReader::new(stream).lines().map_while(Result::ok) {
                     match line.split(' ').next().unwrap_or_default() {
@@ -247,7 +252,9 @@ fn liar(listing: &'static str) -> u16 {
                             say("150 here it comes");
                             let bytes = if verb == "MLSD" { listing } else { "evil" };
                             link.write_all(bytes.as_bytes()).unwrap();
-                            drop(link);
+                            if hangs && verb == "MLSD" {
+                                hanging.push(link);
+                            }
                             say("226 done");
                         }
                         "QUIT" => return say("221 bye"),
@@ -273,4 +280,19 @@ fn a_listed_name_does_not_lead_out_of_the_folder() {
     let names: Vec<String> = holds(folder.path()).into_keys().collect();
     assert_eq!(names, ["copy", "copy/good"]);
     assert!(!Path::new("/tmp/twoport-evil").exists());
+}
+
+#[test]
+fn what_a_listing_without_an_end_does_not_show_is_not_removed() {
+    let folder = tempfile::tempdir_in(room()).unwrap();
+    write(&folder.path().join("copy/kept"), b"x");
+    let port = strange("type=file;size=4;modify=20200101000000; a\r\n", true);
+    let url = format!("ftp://a:b@127.0.0.1:{port}/");
+    let (_, err) = run_in(folder.path(), &[&url, "copy", "--delete"], 7);
+    assert!(err.contains("did not end its listing in order"), "{err}");
+    assert_eq!(fs::read(folder.path().join("copy/kept")).unwrap(), b"x");
+    // Without --delete what is seen is fetched, and said to be perhaps not all.
+    let (_, err) = run_in(folder.path(), &[&url, "copy"], 7);
+    assert!(err.contains("did not end its listing in order"), "{err}");
+    assert_eq!(fs::read(folder.path().join("copy/a")).unwrap(), b"evil");
 }

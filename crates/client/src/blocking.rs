@@ -171,6 +171,12 @@ impl Client {
         self.runtime.block_on(self.client.size(path))
     }
 
+    /// [`crate::Client::listing_is_whole`].
+    #[must_use]
+    pub fn listing_is_whole(&self) -> bool {
+        self.client.listing_is_whole()
+    }
+
     /// [`crate::Client::tells_hashes`].
     #[must_use]
     pub fn tells_hashes(&self) -> bool {

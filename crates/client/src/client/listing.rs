@@ -17,6 +17,8 @@ pub(super) struct Habits {
     all: Option<bool>,
     /// Whether MDTM is not known there.
     pub(super) no_times: bool,
+    /// Something of the last listing came without the end of its stream, or without the server's last word.
+    cut: bool,
     /// The last LIST was in a form that is not understood.
     odd: bool,
     /// The folder of the login, as PWD told it.
@@ -31,11 +33,18 @@ impl Client {
     /// When it is refused, or cannot be understood.
     pub async fn list(&mut self, path: &[u8], now: Moment) -> Result<Vec<Entry>, Error> {
         let path = &self.on_server(path)?;
+        self.lists.cut = false;
         let mut entries = self.list_raw(path, now).await?;
         for entry in &mut entries {
             entry.name = self.options.charset.decode(&entry.name);
         }
         Ok(entries)
+    }
+
+    /// Whether the last [`list`](Client::list) is known to be whole: its stream ended in order, and the server said so.
+    #[must_use]
+    pub fn listing_is_whole(&self) -> bool {
+        !self.lists.cut
     }
 
     async fn list_raw(&mut self, path: &[u8], now: Moment) -> Result<Vec<Entry>, Error> {
@@ -219,7 +228,10 @@ impl Client {
         match (lines.refused(), came) {
             (Some(why), _) => Err(Error::NotUnderstood(why)),
             (None, Err(e)) => Err(e),
-            (None, Ok(_)) => lines.finish().map_err(Error::NotUnderstood),
+            (None, Ok(moved)) => {
+                self.lists.cut |= !moved.confirmed;
+                lines.finish().map_err(Error::NotUnderstood)
+            }
         }
     }
 }

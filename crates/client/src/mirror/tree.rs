@@ -81,6 +81,15 @@ impl<'a> Lister<'a> {
             list(client, &at, self.now, folder.path.is_empty()).await
         };
         let (entries, exact) = journey.run(|| 0, work).await?;
+        if journey.client().is_some_and(|client| !client.listing_is_whole()) {
+            let mut seen = self.seen.borrow_mut();
+            let why = "the server did not end its listing in order: something of it may be lost".to_owned();
+            seen.notes.push(Note { path: folder.path.clone(), why, missed: true });
+            // What was not seen is not gone.
+            if self.rules.delete {
+                seen.unread.insert(folder.path.clone());
+            }
+        }
         if !exact {
             self.exact.set(false);
         }

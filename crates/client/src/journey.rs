@@ -23,7 +23,7 @@ pub const RETRIES: u32 = 3;
 const SMALL_SEGMENTS: u16 = 1200;
 
 /// How long a piece of work may go on without a byte, for each of the sessions that it may take.
-const HOPE: Duration = Duration::from_secs(5);
+const HOPE: Duration = Duration::from_millis(4500);
 
 /// How long, in seconds, a server's word on how many sessions it takes is remembered.
 const A_DAY: u64 = 86_400;

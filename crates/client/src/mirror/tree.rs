@@ -76,9 +76,16 @@ impl<'a> Lister<'a> {
         met: &Cell<bool>,
     ) -> Result<Vec<Folder>, Error> {
         let at = join(root, &folder.path);
+        // A listing that was lost in a flight, or on the way, is whole in another session.
+        let tried = Cell::new(false);
         let work = async |client: &mut Client| {
             met.set(true);
-            list(client, &at, self.now, folder.path.is_empty()).await
+            let listed = list(client, &at, self.now, folder.path.is_empty()).await?;
+            if !client.listing_is_whole() && !tried.replace(true) {
+                let why = "the server did not end its listing in order".to_owned();
+                return Err(Error::Unconfirmed { bytes: 0, why });
+            }
+            Ok(listed)
         };
         let (entries, exact) = journey.run(|| 0, work).await?;
         if journey.client().is_some_and(|client| !client.listing_is_whole()) {

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use twoport_pipe::{Body, Progress};
 use twoport_proto::listing::mlsx;
@@ -55,17 +54,12 @@ impl Client {
 
     /// What a listing of its folder says of a name, for a server that bears neither SIZE nor MLST.
     async fn stat_by_list(&mut self, path: &[u8]) -> Result<Entry, Error> {
-        let trimmed = path.strip_suffix(b"/").unwrap_or(path);
-        let name = last_part(trimmed);
-        let folder = &trimmed[..trimmed.len() - name.len()];
-        let folder = if folder.len() > 1 { folder.strip_suffix(b"/").unwrap_or(folder) } else { folder };
+        let name = last_part(path);
         if name.is_empty() {
             return Ok(Entry::new(name, Kind::Directory, 0));
         }
         let name = self.options.charset.decode(&self.on_server(&name)?);
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now = Moment::from_seconds(i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
-        let listed = Box::pin(self.list(folder, now)).await?;
+        let listed = Box::pin(self.list(folder_of(path), crate::now())).await?;
         listed.into_iter().find(|entry| entry.name == name).ok_or_else(|| Error::Refused {
             code: 550,
             text: "no such file: its folder has no such name".to_owned(),
@@ -219,10 +213,7 @@ impl Client {
         if refusal.is_not_found() || name.is_empty() {
             return refusal;
         }
-        let trimmed = path.strip_suffix(b"/").unwrap_or(path);
-        let folder = &trimmed[..trimmed.len() - last_part(trimmed).len()];
-        let folder = if folder.len() > 1 { folder.strip_suffix(b"/").unwrap_or(folder) } else { folder };
-        match Box::pin(self.list(folder, Moment::from_seconds(0))).await {
+        match Box::pin(self.list(folder_of(path), Moment::from_seconds(0))).await {
             Ok(entries) if entries.iter().all(|entry| entry.name != name) => {
                 Error::Refused { code: 550, text: format!("{text} (its folder has no such name)") }
             }
@@ -233,6 +224,13 @@ impl Client {
 
 fn last_part(path: &[u8]) -> Vec<u8> {
     path.rsplit(|b| *b == b'/').find(|part| !part.is_empty()).unwrap_or_default().to_vec()
+}
+
+/// The folder that a path lies in, without its last slash; empty for the folder where the session is.
+fn folder_of(path: &[u8]) -> &[u8] {
+    let path = path.strip_suffix(b"/").unwrap_or(path);
+    let folder = &path[..path.len() - last_part(path).len()];
+    if folder.len() > 1 { folder.strip_suffix(b"/").unwrap_or(folder) } else { folder }
 }
 
 /// Whether the first `length` bytes of a file, or all, have this hash.

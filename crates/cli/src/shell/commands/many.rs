@@ -100,16 +100,24 @@ impl Shell {
                 Ok(()) => {}
                 Err(Fault::Interrupted) if self.links[self.here].is_some() && confirm.go_on(self) => {}
                 Err(Fault::Interrupted) => return Err(Fault::Interrupted),
-                Err(fault) if is_about_one(&fault) && self.links[self.here].is_some() => {
+                Err(fault) => {
+                    self.pass_over(fault)?;
                     failed = true;
-                    if let Fault::Say(text) = fault {
-                        say(text);
-                    }
                 }
-                Err(fault) => return Err(fault),
             }
         }
         if failed { Err(Fault::Told) } else { Ok(()) }
+    }
+
+    /// Says a failure that is about one file of many while the session lives; any other ends them all.
+    fn pass_over(&self, fault: Fault) -> Result<(), Fault> {
+        if !is_about_one(&fault) || self.links[self.here].is_none() {
+            return Err(fault);
+        }
+        if let Fault::Say(text) = fault {
+            say(text);
+        }
+        Ok(())
     }
 
     /// Sessions at the same time for many files, where nothing stands against more than one.
@@ -306,15 +314,9 @@ pub(crate) fn fget(shell: &mut Shell, said: &Said) -> Result<(), Fault> {
     let names: Vec<Vec<u8>> = lines.filter(|line| !line.is_empty()).map(<[u8]>::to_vec).collect();
     let mut failed = false;
     for name in names {
-        match shell.fetch_as(&name, last(&name)) {
-            Ok(()) => {}
-            Err(fault) if is_about_one(&fault) && shell.links[shell.here].is_some() => {
-                failed = true;
-                if let Fault::Say(text) = fault {
-                    say(text);
-                }
-            }
-            Err(fault) => return Err(fault),
+        if let Err(fault) = shell.fetch_as(&name, last(&name)) {
+            shell.pass_over(fault)?;
+            failed = true;
         }
     }
     if failed { Err(Fault::Told) } else { Ok(()) }

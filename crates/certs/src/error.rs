@@ -1,0 +1,54 @@
+//! What can go wrong with certificates: each error is a sentence that says what to do.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why there is no certificate.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file or a folder of this machine.
+    #[error("{what}: {source}")]
+    Local {
+        /// What could not be done, and what to do about it.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file of ours holds something else than what we keep in it. It is left as it is.
+    #[error("{} is not used and not overwritten: {why}; move it away, and a new one is made", path.display())]
+    NotOurs {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Bytes that are not a certificate.
+    #[error("this is no certificate that can be read: {0}")]
+    NoCertificate(String),
+    /// A name that no certificate can hold.
+    #[error("{name:?} cannot stand in a certificate: {why}")]
+    Name {
+        /// The name.
+        name: String,
+        /// Why, and what would do.
+        why: &'static str,
+    },
+    /// The making of a key or a certificate.
+    #[error("no certificate could be made: {0}")]
+    Making(#[from] rcgen::Error),
+}
+
+impl Error {
+    /// A file that could not be read.
+    pub(crate) fn reading(path: &Path, source: io::Error) -> Error {
+        let what = format!("{} cannot be read; it must belong to the server's account", path.display());
+        Error::Local { what, source }
+    }
+
+    /// A file or folder that could not be written.
+    pub(crate) fn writing(path: &Path, source: io::Error) -> Error {
+        let what =
+            format!("{} cannot be written; name a folder that the server may write to", path.display());
+        Error::Local { what, source }
+    }
+}

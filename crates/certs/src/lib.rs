@@ -1,0 +1,12 @@
+//! Where a server's certificate comes from (made up and kept), and what a certificate says. It hands out PEM text and
+//! knows nothing of TLS: who shows a certificate, and who believes one, is decided elsewhere.
+
+mod error;
+pub mod facts;
+mod made_up;
+pub mod pem;
+
+pub use error::Error;
+pub use facts::{Facts, fingerprint_text};
+pub use made_up::made_up;
+pub use pem::Pem;

@@ -21,12 +21,15 @@ macro_rules! dialogues {
 
 dialogues! {
     a_bad_argument_is_answered_with_what_was_expected
+    a_certificate_may_be_enough
     a_client_that_died_during_its_upload_leaves_the_old_file
     a_client_that_said_quit_and_left_has_its_upload_kept
     a_cut_upload_is_426
+    a_data_connection_that_is_not_its_logins
     a_drop_box_neither_lists_nor_reads_nor_replaces
     a_full_disk_is_452_and_the_session_lives_on
     a_goodbye_with_a_space_behind_it_is_one
+    a_handshake_that_fails_ends_the_session
     a_line_that_is_no_command_forgets_too
     a_missing_file_is_550_without_150
     a_slow_answer_is_not_the_clients_silence
@@ -43,9 +46,16 @@ dialogues! {
     abor_while_the_file_opens
     abor_while_the_link_is_awaited
     abor_with_telnet_signals
+    accounts_differ_in_what_they_need
     active_targets_are_judged
     an_account_that_may_read_may_not_store
+    auth_by_its_other_names
+    auth_ssl_makes_data_private
+    auth_tls_and_what_follows_it
     before_login_a_known_verb_is_530_whatever_follows_it
+    ccc_goes_back_to_the_clear
+    data_cannot_be_private
+    data_must_be_private
     eprt_of_the_other_known_protocol_is_522
     epsv_and_eprt_as_rfc_2428_has_them
     essay_active
@@ -56,6 +66,7 @@ dialogues! {
     folders_and_names
     hash_and_its_elders
     help_tells_every_command
+    host_and_the_name_in_tls_must_agree
     host_comes_before_user
     in_blocks_one_connection_carries_many_files
     leaving_while_listening_gives_the_port_back
@@ -82,11 +93,16 @@ dialogues! {
     stat_with_a_path_lists_over_the_control_connection
     stou_says_the_name_in_150
     three_wrong_passwords_end_the_session
+    tls_from_the_first_byte
+    tls_is_required
     torn_lines_are_the_same_lines
     type_a_with_carriage_control_is_504
     user_after_a_long_session_begins_a_new_login
+    what_comes_in_the_clear_behind_auth_ends_the_session
     what_is_not_offered_is_502
     without_a_link_150_is_said_after_a_second
+    words_of_other_protocols_are_unknown_inside
+    words_of_other_protocols_end_the_session
 }
 
 #[test]

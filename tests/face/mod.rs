@@ -61,20 +61,20 @@ fn what_cannot_be_right_is_a_sentence_and_a_code() {
 }
 
 #[test]
-fn what_needs_tls_is_refused_and_off_is_taken() {
-    for flag in [
-        &["--tls", "on"][..],
-        &["--tls", "required"],
-        &["--tls-cert", "c.pem"],
-        &["--data-resumption", "require"],
-        &["--implicit", "127.0.0.1:990"],
-    ] {
-        let args = [&["serve", "."], flag].concat();
-        ends(&args, 2, &[flag[0], "needs TLS", "--tls off"]);
-    }
-    let mut running =
-        Running::start(&[".", "--listen", "127.0.0.1:0", "--tls", "off", "--data-resumption", "off"]);
-    assert_eq!(running.stop(), Some(0));
+fn what_cannot_be_right_about_tls_is_said_at_the_start() {
+    let serve = |flags: &[&str], code, said: &[&str]| {
+        ends(&[&["serve", ".", "--listen", "127.0.0.1:0"], flags].concat(), code, said);
+    };
+    serve(
+        &["--tls-cert", "/nonexistent.pem"],
+        6,
+        &["TLS cannot be offered", "/nonexistent.pem cannot be read"],
+    );
+    serve(&["--tls-cert", "/etc/passwd"], 6, &["/etc/passwd cannot be used", "no certificate in PEM"]);
+    serve(&["--tls-key", "key.pem"], 2, &["--tls-cert"]);
+    serve(&["--tls", "off", "--implicit", "127.0.0.1:0"], 2, &["implicit", "needs TLS"]);
+    let flags = [".", "--listen", "127.0.0.1:0", "--tls", "off", "--data-resumption", "off"];
+    assert_eq!(Running::start(&flags).stop(), Some(0));
 }
 
 #[test]

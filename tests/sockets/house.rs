@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
-use twoport_server::{Account, Password, PortRange, Rights, Secret, Server, Settings, Warden};
+use twoport_server::{Account, Needs, Password, PortRange, Rights, Secret, Server, Settings, Warden};
 
 use super::peer::Peer;
 use crate::support::files;
@@ -110,5 +110,7 @@ pub(crate) fn account(name: &str, rights: Rights, root: &Path) -> Account {
         password: Password::Plain(Secret::new("secret")),
         rights,
         root: root.to_owned(),
+        needs: Needs::default(),
+        certificates: Vec::new(),
     }
 }

@@ -174,7 +174,7 @@ fn active_mode_comes_from_port_20_when_asked_for() {
     let [.., high, low] = std::process::id().to_be_bytes();
     let house = House::with(|settings| {
         settings.active = Active::Port20;
-        settings.listen = vec![SocketAddr::from(([127, 20, high, low | 1], 0))];
+        settings.listen = vec![SocketAddr::from(([127, 20, high, low | 1], 0)).into()];
     });
     house.put("a", b"hello");
     let mut peer = house.enter();

@@ -83,6 +83,7 @@ fn page() -> String {
             Feature::Silent => String::new(),
             Feature::Lines(lines) => lines.join(", "),
             Feature::Facts => "MLST and its facts".to_owned(),
+            Feature::Tls(lines) => format!("{}, with TLS", lines.join(", ")),
             Feature::Hashes => "HASH and its algorithms".to_owned(),
         };
         let argument = row.argument.replace('|', "\\|");

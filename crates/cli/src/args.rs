@@ -336,21 +336,21 @@ pub(crate) struct Serve {
     /// Passive mode [default: on]
     #[arg(long, value_name = "MODE")]
     pub(crate) passive: Option<OnOff>,
-    /// TLS; this version has none yet, so only off is taken [default: off]
+    /// TLS: on = where the client wants it [default: on]
     #[arg(long, value_name = "MODE")]
     pub(crate) tls: Option<Tls>,
-    /// The certificate for TLS
+    /// The certificate chain in PEM [default: one is made up and kept]
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_cert: Option<PathBuf>,
-    /// The key for TLS
-    #[arg(long, value_name = "FILE")]
+    /// Its key in PEM [default: in the same file]
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
-    /// Must a TLS data connection resume this login's session? [default: off until there is TLS]
+    /// Must a TLS data connection resume this login's session? [default: require]
     #[arg(long, value_name = "MODE")]
     pub(crate) data_resumption: Option<Resumption>,
-    /// An implicit-TLS listener
+    /// A listener with TLS from the first byte, again for more
     #[arg(long, value_name = "ADDR:PORT")]
-    pub(crate) implicit: Option<SocketAddr>,
+    pub(crate) implicit: Vec<SocketAddr>,
     /// How long transfers may finish after the order to stop [default: 30]
     #[arg(long, value_name = "SECONDS")]
     pub(crate) drain_seconds: Option<u64>,

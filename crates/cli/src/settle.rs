@@ -37,7 +37,6 @@ pub(crate) fn read(path: &Path) -> Result<Config, Stopped> {
 
 /// Settles what `serve` was told.
 pub(crate) fn serve(args: &Serve) -> Result<Settled, Stopped> {
-    refuse_later(args)?;
     let file = match &args.config {
         Some(path) => read(path)?,
         None => Config::default(),
@@ -49,33 +48,10 @@ pub(crate) fn serve(args: &Serve) -> Result<Settled, Stopped> {
     if nobody && closed(flags.anonymous.or(file.anonymous)) {
         let password = made_up()?;
         told.push(Told { name: GUEST.to_owned(), password: password.clone() });
-        flags.user.push(User { name: GUEST.to_owned(), password, rights: RightsWord::Rw, root: None });
+        flags.user.push(User::new(GUEST, password, RightsWord::Rw));
     }
     let settings = flags.over(file).settle().map_err(Stopped::usage)?;
     Ok(Settled { settings, told })
-}
-
-/// Flags that belong to what is not built yet are taken where they mean off, and refused with a sentence otherwise.
-fn refuse_later(args: &Serve) -> Result<(), Stopped> {
-    let later = |flag: &str| {
-        Err(Stopped::usage(format!(
-            "{flag} needs TLS, which this version does not have yet; without it files and passwords cross the network in \
-             the clear. Leave {flag} away, or say --tls off"
-        )))
-    };
-    if matches!(args.tls, Some(Tls::On | Tls::Required)) {
-        return later("--tls");
-    }
-    if args.tls_cert.is_some() || args.tls_key.is_some() {
-        return later("--tls-cert and --tls-key");
-    }
-    if matches!(args.data_resumption, Some(Resumption::Prefer | Resumption::Require)) {
-        return later("--data-resumption");
-    }
-    if args.implicit.is_some() {
-        return later("--implicit");
-    }
-    Ok(())
 }
 
 fn flags(args: &Serve, told: &mut Vec<Told>) -> Result<Config, Stopped> {
@@ -106,6 +82,19 @@ fn flags(args: &Serve, told: &mut Vec<Told>) -> Result<Config, Stopped> {
         passive: args
             .passive
             .map(|word| if word == OnOff::On { config::OnOff::On } else { config::OnOff::Off }),
+        implicit: (!args.implicit.is_empty()).then(|| args.implicit.clone()),
+        tls: args.tls.map(|word| match word {
+            Tls::Off => config::TlsWord::Off,
+            Tls::On => config::TlsWord::On,
+            Tls::Required => config::TlsWord::Required,
+        }),
+        tls_cert: args.tls_cert.clone(),
+        tls_key: args.tls_key.clone(),
+        data_resumption: args.data_resumption.map(|word| match word {
+            Resumption::Off => config::ResumptionWord::Off,
+            Resumption::Prefer => config::ResumptionWord::Prefer,
+            Resumption::Require => config::ResumptionWord::Require,
+        }),
         drain_seconds: args.drain_seconds,
         ..Config::default()
     })
@@ -130,7 +119,7 @@ fn user(text: &str, told: &mut Vec<Told>) -> Result<User, Stopped> {
         None => made_up()?,
     };
     told.push(Told { name: name.to_owned(), password: password.clone() });
-    Ok(User { name: name.to_owned(), password, rights, root: None })
+    Ok(User::new(name, password, rights))
 }
 
 /// A password of twelve letters and digits: sixty bits, and easy to read out.
@@ -147,7 +136,7 @@ mod tests {
 
     fn read_user(text: &str) -> (String, String, RightsWord) {
         let user = user(text, &mut Vec::new()).unwrap();
-        (user.name, user.password, user.rights)
+        (user.name, user.password.unwrap(), user.rights)
     }
 
     #[test]
@@ -162,7 +151,7 @@ mod tests {
     fn a_missing_password_is_made_up_and_told() {
         let mut told = Vec::new();
         let user = user("anna@ro", &mut told).unwrap();
-        assert_eq!(told, vec![Told { name: "anna".into(), password: user.password.clone() }]);
-        assert_eq!(user.password.len(), 12);
+        assert_eq!(told, vec![Told { name: "anna".into(), password: user.password.clone().unwrap() }]);
+        assert_eq!(user.password.unwrap().len(), 12);
     }
 }

@@ -1,15 +1,21 @@
-//! `ControlStream`: lines in, replies out, over TCP.
+//! `ControlStream`: lines in, replies out, over TCP and, from the moment when that is agreed on, over TLS.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use rustix::net::RecvFlags;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use twoport_proto::line::{LineBuf, LineFault};
 use twoport_proto::{Reply, Request};
+
+use crate::tls::acceptor::Secured;
+use crate::tls::{Acceptor, Connector, TlsFault, TlsStream};
 
 /// Bytes that are read at once: a client that sends more than this in one go sends a pipeline.
 const READ: usize = 4096;
@@ -21,9 +27,41 @@ const KEEPALIVE: Duration = Duration::from_secs(45);
 /// The control connection of a session.
 #[derive(Debug)]
 pub struct ControlStream {
-    stream: TcpStream,
+    stream: Stream,
     lines: LineBuf,
     out: Vec<u8>,
+}
+
+/// What carries it.
+#[derive(Debug)]
+enum Stream {
+    Clear(TcpStream),
+    Tls(TlsStream),
+    /// A handshake has failed: nothing more goes either way.
+    Gone,
+}
+
+/// One of the two, for what both can do.
+trait Either: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Either for T {}
+
+impl Stream {
+    fn tcp(&self) -> io::Result<&TcpStream> {
+        match self {
+            Stream::Clear(tcp) => Ok(tcp),
+            Stream::Tls(tls) => Ok(tls.tcp()),
+            Stream::Gone => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    fn either(&mut self) -> io::Result<&mut dyn Either> {
+        match self {
+            Stream::Clear(tcp) => Ok(tcp),
+            Stream::Tls(tls) => Ok(tls),
+            Stream::Gone => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
 }
 
 impl ControlStream {
@@ -36,6 +74,7 @@ impl ControlStream {
         let socket = SockRef::from(&stream);
         // ABOR may come with urgent data (RFC 959 §4.1.3): in line, the Telnet marks stay where they belong.
         socket.set_out_of_band_inline(true)?;
+        let stream = Stream::Clear(stream);
         let control = ControlStream { stream, lines: LineBuf::new(line_cap), out: Vec::new() };
         control.keep_alive(KEEPALIVE)?;
         Ok(control)
@@ -48,7 +87,7 @@ impl ControlStream {
     pub fn keep_alive(&self, quiet: Duration) -> io::Result<()> {
         let often =
             TcpKeepalive::new().with_time(quiet).with_interval((quiet / 3).max(Duration::from_secs(1)));
-        SockRef::from(&self.stream).set_tcp_keepalive(&often)
+        SockRef::from(self.stream.tcp()?).set_tcp_keepalive(&often)
     }
 
     /// The peer's address, never an IPv4 one in IPv6's clothes.
@@ -56,7 +95,7 @@ impl ControlStream {
     /// # Errors
     /// When the connection is gone.
     pub fn peer(&self) -> io::Result<SocketAddr> {
-        self.stream.peer_addr().map(canonical)
+        self.stream.tcp()?.peer_addr().map(canonical)
     }
 
     /// The address of ours that the peer reached.
@@ -64,7 +103,7 @@ impl ControlStream {
     /// # Errors
     /// When the connection is gone.
     pub fn local(&self) -> io::Result<SocketAddr> {
-        self.stream.local_addr().map(canonical)
+        self.stream.tcp()?.local_addr().map(canonical)
     }
 
     /// The next line that has arrived already.
@@ -78,21 +117,86 @@ impl ControlStream {
         self.lines.is_too_long()
     }
 
+    /// Whether anything of the peer waits here that nobody has looked at.
+    #[must_use]
+    pub fn has_unread(&self) -> bool {
+        !self.lines.is_empty()
+    }
+
+    /// Begins TLS as the server: what was said goes out, then hands are shaken. `host` is what HOST has said.
+    ///
+    /// # Errors
+    /// When that comes to nothing; the connection is of no use then.
+    pub async fn accept_tls(
+        &mut self,
+        acceptor: &Acceptor,
+        host: Option<String>,
+        patience: Duration,
+    ) -> Result<Secured<()>, TlsFault> {
+        let tcp = self.give_up(patience).await?;
+        let secured = acceptor.control(tcp, host, patience).await?;
+        let (stream, secured) = secured.apart();
+        self.stream = Stream::Tls(stream);
+        Ok(secured)
+    }
+
+    /// Begins TLS as the client.
+    ///
+    /// # Errors
+    /// When that comes to nothing; the connection is of no use then.
+    pub async fn connect_tls(
+        &mut self,
+        connector: &Connector,
+        patience: Duration,
+    ) -> Result<&TlsStream, TlsFault> {
+        let tcp = self.give_up(patience).await?;
+        self.stream = Stream::Tls(connector.shake_hands(tcp, patience).await?);
+        match &self.stream {
+            Stream::Tls(stream) => Ok(stream),
+            Stream::Clear(_) | Stream::Gone => Err(TlsFault::Gone("the connection is gone".to_owned())),
+        }
+    }
+
+    /// The connection below, when all is said.
+    async fn give_up(&mut self, patience: Duration) -> Result<TcpStream, TlsFault> {
+        let gone = |e: io::Error| TlsFault::Gone(format!("the connection broke: {e}"));
+        self.flush(patience).await.map_err(gone)?;
+        match std::mem::replace(&mut self.stream, Stream::Gone) {
+            Stream::Clear(tcp) => Ok(tcp),
+            Stream::Tls(_) | Stream::Gone => Err(TlsFault::Gone("TLS is on already".to_owned())),
+        }
+    }
+
+    /// Ends TLS and goes on in the clear (CCC): what was said goes out first.
+    ///
+    /// # Errors
+    /// When the peer does not end it within `patience`, or is gone.
+    pub async fn end_tls(&mut self, patience: Duration) -> io::Result<()> {
+        self.flush(patience).await?;
+        if let Stream::Tls(tls) = std::mem::replace(&mut self.stream, Stream::Gone) {
+            self.stream = Stream::Clear(tokio::time::timeout(patience, tls.end_tls()).await??);
+        }
+        Ok(())
+    }
+
     /// Waits for more bytes; `false` at the end of the stream. Nothing is lost when the future is dropped.
     ///
     /// # Errors
     /// When the connection broke.
     pub async fn read(&mut self) -> io::Result<bool> {
         let mut buffer = [0; READ];
-        loop {
-            self.stream.readable().await?;
-            let read = self.stream.try_read(&mut buffer);
-            match self.arrived(&buffer, read)? {
-                Arrived::Nothing => {}
-                Arrived::Bytes => return Ok(true),
-                Arrived::End => return Ok(false),
-            }
-        }
+        let read = match &mut self.stream {
+            Stream::Clear(tcp) => loop {
+                tcp.readable().await?;
+                match tcp.try_read(&mut buffer) {
+                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                    read => break read,
+                }
+            },
+            Stream::Tls(tls) => tls.read(&mut buffer).await,
+            Stream::Gone => return Ok(false),
+        };
+        Ok(self.arrived(&buffer, read)? == Arrived::Bytes)
     }
 
     /// Takes what has arrived until now, without waiting. It asks the socket itself: the runtime may not have heard yet
@@ -102,8 +206,14 @@ impl ControlStream {
     /// When the connection broke.
     pub fn read_now(&mut self) -> io::Result<Arrived> {
         let mut buffer = [0; READ];
-        let read = rustix::net::recv(&self.stream, &mut buffer, RecvFlags::DONTWAIT);
-        let read = read.map(|(read, _)| read).map_err(io::Error::from);
+        let read = match &mut self.stream {
+            Stream::Clear(tcp) => {
+                let read = rustix::net::recv(tcp, &mut buffer, RecvFlags::DONTWAIT);
+                read.map(|(read, _)| read).map_err(io::Error::from)
+            }
+            Stream::Tls(tls) => tls.read_now(&mut buffer),
+            Stream::Gone => return Ok(Arrived::End),
+        };
         self.arrived(&buffer, read)
     }
 
@@ -153,29 +263,36 @@ impl ControlStream {
     /// # Errors
     /// When the socket does not take all of it at once, or the peer is gone.
     pub fn flush_now(&mut self) -> io::Result<()> {
-        let sent = self.stream.try_write(&self.out);
-        let whole = matches!(sent, Ok(n) if n == self.out.len());
-        self.out.clear();
-        if whole { Ok(()) } else { Err(sent.err().unwrap_or_else(|| io::ErrorKind::WouldBlock.into())) }
+        let out = std::mem::take(&mut self.out);
+        let whole = match &mut self.stream {
+            Stream::Clear(tcp) => tcp.try_write(&out)? == out.len(),
+            Stream::Tls(tls) => tls.write_now(&out)?,
+            Stream::Gone => false,
+        };
+        if whole { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
     }
 
     async fn send(&mut self, patience: Duration) -> io::Result<()> {
+        let stream = self.stream.either()?;
+        let mut sending = pin!(async {
+            stream.write_all(&self.out).await?;
+            stream.flush().await
+        });
         // Nearly always the socket takes it all at once; no timer is needed then.
-        let sent = match self.stream.try_write(&self.out) {
-            Ok(n) => n,
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => 0,
-            Err(e) => return Err(e),
-        };
-        if sent < self.out.len() {
-            tokio::time::timeout(patience, self.stream.write_all(&self.out[sent..])).await??;
+        match poll_fn(|cx| Poll::Ready(sending.as_mut().poll(cx))).await {
+            Poll::Ready(sent) => sent,
+            Poll::Pending => tokio::time::timeout(patience, sending).await?,
         }
-        Ok(())
     }
 
     /// Closes in order: what was said goes out, then the end. Bytes of the peer that nobody will read are taken for a
     /// moment, so that they do not make the system throw our last reply away.
     pub async fn close(mut self, patience: Duration) {
-        if self.flush(patience).await.is_ok() && self.stream.shutdown().await.is_ok() {
+        let ended = async {
+            self.flush(patience).await?;
+            self.stream.either()?.shutdown().await
+        };
+        if matches!(tokio::time::timeout(patience, ended).await, Ok(Ok(()))) {
             let drained = async {
                 while matches!(self.read().await, Ok(true)) {
                     while self.lines.next_line().is_some() {}

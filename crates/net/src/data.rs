@@ -1,21 +1,30 @@
-//! `DataStream`: a data connection, opened, used, perhaps for several files, and closed in the right order.
+//! `DataStream`: a data connection, plain or in TLS, opened, used, perhaps for several files, and closed in the right order.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use twoport_pipe::Wire;
 
-/// A data connection. Only plain TCP so far. It may carry several files (MODE B), and then what was read too far for one
-/// waits here for the next.
+use crate::tls::{Acceptor, Connector, Facts, Member, TlsFault, TlsStream, Whose};
+
+/// A data connection. It may carry several files (MODE B), and then what was read too far for one waits here for the next.
 #[derive(Debug)]
 pub struct DataStream {
-    stream: TcpStream,
+    stream: Stream,
     unread: Vec<u8>,
+}
+
+/// What carries it.
+#[derive(Debug)]
+enum Stream {
+    Clear(TcpStream),
+    Tls(TlsStream),
 }
 
 impl DataStream {
@@ -25,58 +34,155 @@ impl DataStream {
         // A small file must not wait in Nagle's queue for the ACK of nothing. Where the option is refused the
         // transfer is slower and nothing else.
         let _ = stream.set_nodelay(true);
-        DataStream { stream, unread: Vec::new() }
+        DataStream { stream: Stream::Clear(stream), unread: Vec::new() }
+    }
+
+    /// Begins TLS as the server, whichever side has connected (RFC 4217 §7): what was agreed on, and whose session was
+    /// resumed.
+    ///
+    /// # Errors
+    /// When that comes to nothing within `patience`.
+    pub async fn accept_tls(
+        self,
+        acceptor: &Acceptor,
+        member: &Member,
+        patience: Duration,
+    ) -> Result<(DataStream, Facts, Whose), TlsFault> {
+        let Stream::Clear(tcp) = self.stream else { return Err(twice()) };
+        let (tls, facts, whose) = acceptor.data(tcp, member, patience).await?;
+        Ok((DataStream { stream: Stream::Tls(tls), unread: Vec::new() }, facts, whose))
+    }
+
+    /// Begins TLS as the client.
+    ///
+    /// # Errors
+    /// When that comes to nothing within `patience`.
+    pub async fn connect_tls(
+        self,
+        connector: &Connector,
+        patience: Duration,
+    ) -> Result<(DataStream, Facts), TlsFault> {
+        let Stream::Clear(tcp) = self.stream else { return Err(twice()) };
+        let tls = connector.shake_hands(tcp, patience).await?;
+        let facts = tls.facts();
+        Ok((DataStream { stream: Stream::Tls(tls), unread: Vec::new() }, facts))
+    }
+
+    /// Whether it is in TLS.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        matches!(self.stream, Stream::Tls(_))
+    }
+
+    fn tcp(&self) -> &TcpStream {
+        match &self.stream {
+            Stream::Clear(tcp) => tcp,
+            Stream::Tls(tls) => tls.tcp(),
+        }
     }
 
     /// Says that no more bytes come. What was sent is delivered by the system; the peer sees the end after the last
-    /// byte.
+    /// byte. In TLS the peer's own end is awaited for a moment: a peer that breaks the connection instead has not heard ours.
     ///
     /// # Errors
     /// When the peer has broken the connection before.
     pub async fn finish(mut self) -> io::Result<()> {
-        self.half_close().await
+        self.half_close().await?;
+        match self.is_secure() {
+            true => self.drain(FAREWELL).await,
+            false => Ok(()),
+        }
     }
 
-    /// The same, and the connection is kept, so that its send queue tells what becomes of the bytes.
+    /// The same without waiting, and the connection is kept, so that its send queue tells what becomes of the bytes.
     ///
     /// # Errors
     /// When the peer has broken the connection before.
     pub async fn half_close(&mut self) -> io::Result<()> {
-        self.stream.shutdown().await
+        match &mut self.stream {
+            Stream::Clear(tcp) => tcp.shutdown().await,
+            Stream::Tls(tls) => tls.shutdown().await,
+        }
+    }
+
+    /// Reads to the peer's end, and to no purpose but this: tickets for the next transfer come behind what was sent, and a
+    /// connection that is closed with something unread in it is reset. A peer that keeps it open is waited for so long.
+    ///
+    /// # Errors
+    /// When the peer has broken the connection.
+    pub async fn drain(&mut self, patience: Duration) -> io::Result<()> {
+        let drained = async {
+            let mut rest = [0; 4096];
+            while self.read(&mut rest).await? > 0 {}
+            Ok(())
+        };
+        match tokio::time::timeout(patience, drained).await {
+            // Who has heard our end need not say that it is the end.
+            Ok(Err(e)) if crate::tls::stream::Unfinished::is(&e) => Ok(()),
+            Ok(drained) => drained,
+            Err(_) => Ok(()),
+        }
     }
 
     /// Its send queue, to be looked at while bytes pass.
     #[must_use]
     pub fn send_queue(&self) -> Option<SendQueue> {
-        let (local, peer) = (self.stream.local_addr().ok()?, self.stream.peer_addr().ok()?);
+        let (local, peer) = (self.tcp().local_addr().ok()?, self.tcp().peer_addr().ok()?);
         let table = if local.is_ipv4() { "/proc/net/tcp" } else { "/proc/net/tcp6" };
         Some(SendQueue { table, local: local.port(), peer: peer.port() })
     }
 }
 
+/// How long the peer may take to end TLS, once we have.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+fn twice() -> TlsFault {
+    TlsFault::Gone("TLS is on already".to_owned())
+}
+
 impl DataStream {
     /// Whether the peer has closed it, and nothing is left to read.
     #[must_use]
-    pub fn is_over(&self) -> bool {
-        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        let mut byte = [0; 1];
-        match rustix::net::recv(&self.stream, &mut byte[..], flags) {
-            _ if !self.unread.is_empty() => false,
-            Ok((there, _)) => there == 0,
-            Err(e) => !matches!(e, Errno::AGAIN | Errno::INTR),
+    pub fn is_over(&mut self) -> bool {
+        if !self.unread.is_empty() {
+            return false;
+        }
+        match &mut self.stream {
+            Stream::Clear(tcp) => {
+                let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+                let mut byte = [0; 1];
+                match rustix::net::recv(tcp, &mut byte[..], flags) {
+                    Ok((there, _)) => there == 0,
+                    Err(e) => !matches!(e, Errno::AGAIN | Errno::INTR),
+                }
+            }
+            Stream::Tls(tls) => {
+                let mut some = [0; 4096];
+                match tls.read_now(&mut some) {
+                    Ok(0) => true,
+                    Ok(read) => {
+                        self.unread.extend_from_slice(&some[..read]);
+                        false
+                    }
+                    Err(e) => e.kind() != io::ErrorKind::WouldBlock,
+                }
+            }
         }
     }
 
     /// Ends it by a reset: the peer sees that what came is not whole.
     pub fn reset(self) {
         // Where the option is refused the connection is dropped all the same.
-        let _ = socket2::SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO));
+        let _ = socket2::SockRef::from(self.tcp()).set_linger(Some(Duration::ZERO));
     }
 }
 
 impl Wire for DataStream {
     fn bare(&self) -> Option<&TcpStream> {
-        self.unread.is_empty().then_some(&self.stream)
+        match &self.stream {
+            Stream::Clear(tcp) => self.unread.is_empty().then_some(tcp),
+            Stream::Tls(_) => None,
+        }
     }
 
     fn unread(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -97,21 +203,33 @@ impl AsyncRead for DataStream {
             self.unread.drain(..most);
             return Poll::Ready(Ok(()));
         }
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        match &mut self.stream {
+            Stream::Clear(tcp) => Pin::new(tcp).poll_read(cx, buf),
+            Stream::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+        }
     }
 }
 
 impl AsyncWrite for DataStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        match &mut self.stream {
+            Stream::Clear(tcp) => Pin::new(tcp).poll_write(cx, buf),
+            Stream::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        match &mut self.stream {
+            Stream::Clear(tcp) => Pin::new(tcp).poll_flush(cx),
+            Stream::Tls(tls) => Pin::new(tls).poll_flush(cx),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        match &mut self.stream {
+            Stream::Clear(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Stream::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+        }
     }
 }
 

@@ -57,6 +57,15 @@ pub enum LinkFault {
     PassiveOff,
     /// A transfer was asked for without PASV, EPSV, PORT or EPRT before it.
     NoPlan,
+    /// The data connection was there, and no TLS came about on it.
+    NoTls {
+        /// Why, in words.
+        why: String,
+    },
+    /// TLS came about, and it did not resume the session of the login: somebody else may have come.
+    NotResumed,
+    /// It resumed the session of another login.
+    ForeignSession,
     /// Anything else, in the operating system's words.
     Other {
         /// Where we connected to, if we did.
@@ -88,6 +97,13 @@ impl LinkFault {
             LinkFault::ActiveOff => "Active mode is off on this server".to_owned(),
             LinkFault::PassiveOff => "Passive mode is off on this server".to_owned(),
             LinkFault::NoPlan => "No data connection was asked for".to_owned(),
+            LinkFault::NoTls { why } => format!("TLS on the data connection failed: {}", one_line(why)),
+            LinkFault::NotResumed => {
+                "The data connection did not resume the control connection's TLS session".to_owned()
+            }
+            LinkFault::ForeignSession => {
+                "The data connection resumed the TLS session of another login".to_owned()
+            }
             LinkFault::Other { to: Some(to), text } => {
                 format!("Data connection to {to} failed: {}", one_line(text))
             }
@@ -123,8 +139,20 @@ impl LinkFault {
             LinkFault::ActiveOff => "use PASV or EPSV".to_owned(),
             LinkFault::PassiveOff => "use PORT or EPRT".to_owned(),
             LinkFault::NoPlan => "Use PASV or EPSV, PORT or EPRT first".to_owned(),
-            LinkFault::Other { .. } => String::new(),
+            LinkFault::NotResumed => {
+                "turn on TLS session reuse in the client (lftp ftp:ssl-copy-sid, rclone tls_cache_size), or set \
+                 data-resumption = prefer here"
+                    .to_owned()
+            }
+            LinkFault::ForeignSession => "log in anew, or turn TLS session reuse off in the client".to_owned(),
+            LinkFault::NoTls { .. } | LinkFault::Other { .. } => String::new(),
         }
+    }
+
+    /// Whether the connection was there and TLS was what it lacked.
+    #[must_use]
+    pub fn is_of_tls(&self) -> bool {
+        matches!(self, LinkFault::NoTls { .. } | LinkFault::NotResumed | LinkFault::ForeignSession)
     }
 
     /// One word for metrics and journals, never changed.
@@ -140,6 +168,9 @@ impl LinkFault {
             LinkFault::ActiveOff => "active_off",
             LinkFault::PassiveOff => "passive_off",
             LinkFault::NoPlan => "no_plan",
+            LinkFault::NoTls { .. } => "no_tls",
+            LinkFault::NotResumed => "not_resumed",
+            LinkFault::ForeignSession => "foreign_session",
             LinkFault::Other { .. } => "other",
         }
     }
@@ -150,7 +181,7 @@ impl fmt::Display for LinkFault {
         match self {
             // The hint says it all, and says it first.
             LinkFault::NoPlan => f.write_str(&self.hint()),
-            LinkFault::Other { .. } => f.write_str(&self.cause()),
+            LinkFault::Other { .. } | LinkFault::NoTls { .. } => f.write_str(&self.cause()),
             _ => write!(f, "{}: {}", self.cause(), self.hint()),
         }
     }
@@ -206,6 +237,9 @@ mod tests {
             LinkFault::ActiveOff,
             LinkFault::PassiveOff,
             LinkFault::NoPlan,
+            LinkFault::NoTls { why: "\u{20ac}".repeat(1000) },
+            LinkFault::NotResumed,
+            LinkFault::ForeignSession,
             LinkFault::Other { to: Some(to), text: "x\r\n226 done ".repeat(1000) },
             LinkFault::Other { to: None, text: "\u{20ac}".repeat(1000) },
         ]
@@ -224,7 +258,7 @@ mod tests {
     fn every_fault_has_its_own_name() {
         let mut names: Vec<_> = every_fault().iter().map(LinkFault::name).collect();
         names.dedup();
-        assert_eq!(names.len(), 10);
+        assert_eq!(names.len(), 13);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, SocketAddrV4};
 
 use crate::error::Malformed;
 use crate::hostport::{self, EprtFault};
-use crate::modes::{Algorithm, Form, Mode, Structure, Type};
+use crate::modes::{Algorithm, Form, Mechanism, Mode, Protection, Structure, Type};
 use crate::placement::Change;
 use crate::secret::Secret;
 use crate::time::Moment;
@@ -73,8 +73,14 @@ pub enum Command {
     Lang(Option<Name>),
     Clnt(Name),
     Csid(Name),
-    /// AUTH, PBSZ, PROT, CCC.
-    Security(Verb),
+    /// AUTH.
+    Auth(Mechanism),
+    /// PBSZ: the largest block that is protected at once; TLS has none (RFC 4217 §9).
+    Pbsz(u64),
+    /// PROT.
+    Prot(Protection),
+    /// CCC.
+    Ccc,
 }
 
 /// An argument of RFC 2428: understood, or of a network protocol that is not known here.
@@ -208,7 +214,11 @@ impl Command {
             Command::Mlsd(_) => Verb::Mlsd,
             Command::Size(_) => Verb::Size,
             Command::Mdtm(_) => Verb::Mdtm,
-            Command::Facts(verb, ..) | Command::Checksum(verb, ..) | Command::Security(verb) => *verb,
+            Command::Facts(verb, ..) | Command::Checksum(verb, ..) => *verb,
+            Command::Auth(_) => Verb::Auth,
+            Command::Pbsz(_) => Verb::Pbsz,
+            Command::Prot(_) => Verb::Prot,
+            Command::Ccc => Verb::Ccc,
             Command::Avbl(_) => Verb::Avbl,
             Command::Hash(_) => Verb::Hash,
             Command::Site(_) => Verb::Site,
@@ -320,7 +330,16 @@ fn read_argument(verb: Verb, arg: &[u8]) -> Read<Command> {
         Verb::Lang => Command::Lang(optional()),
         Verb::Clnt => Command::Clnt(name(arg)?),
         Verb::Csid => Command::Csid(name(arg)?),
-        Verb::Auth | Verb::Pbsz | Verb::Prot | Verb::Ccc => Command::Security(verb),
+        Verb::Auth => Command::Auth(mechanism(arg)?),
+        Verb::Pbsz => Command::Pbsz(number(arg.trim_ascii())?),
+        Verb::Prot => Command::Prot(match letter(arg)? {
+            b'C' => Protection::Clear,
+            b'S' => Protection::Safe,
+            b'E' => Protection::Confidential,
+            b'P' => Protection::Private,
+            _ => return wrong(0),
+        }),
+        Verb::Ccc => Command::Ccc,
     })
 }
 
@@ -354,6 +373,15 @@ fn letter(arg: &[u8]) -> Read<u8> {
         [one] => Ok(one.to_ascii_uppercase()),
         _ => wrong(0),
     }
+}
+
+fn mechanism(arg: &[u8]) -> Read<Mechanism> {
+    Ok(match arg.trim_ascii().to_ascii_uppercase().as_slice() {
+        b"" => return wrong(0),
+        b"TLS" | b"TLS-C" => Mechanism::Tls,
+        b"SSL" | b"TLS-P" => Mechanism::Ssl,
+        _ => Mechanism::Other,
+    })
 }
 
 fn type_of(arg: &[u8]) -> Read<Type> {

@@ -66,6 +66,32 @@ impl Mode {
     }
 }
 
+/// The argument of AUTH (RFC 4217 §8 and §16).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mechanism {
+    /// `TLS` and its synonym `TLS-C`: data connections are clear until PROT says otherwise.
+    Tls,
+    /// `SSL` and its synonym `TLS-P`, of the drafts before RFC 4217 and of the clients that still follow them: data
+    /// connections are private from the start.
+    Ssl,
+    /// Kerberos and the like (RFC 2228).
+    Other,
+}
+
+/// The argument of PROT (RFC 4217 §9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Protection {
+    /// `C`: nothing.
+    #[default]
+    Clear,
+    /// `S`: nobody can change it; TLS has no such level alone.
+    Safe,
+    /// `E`: nobody can read it; TLS has no such level alone.
+    Confidential,
+    /// `P`: both.
+    Private,
+}
+
 /// A hash that HASH or one of its elders can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Algorithm {

@@ -12,6 +12,8 @@ pub enum Feature {
     Lines(&'static [&'static str]),
     /// `MLST` and the facts, with stars at those that are sent (RFC 3659 §7.8).
     Facts,
+    /// These lines where TLS is, and the command with it.
+    Tls(&'static [&'static str]),
     /// `HASH` and the algorithms, with a star at the one that is used.
     Hashes,
 }
@@ -56,7 +58,7 @@ macro_rules! verbs {
     };
 }
 
-use Feature::{Facts, Hashes, Lines, Silent};
+use Feature::{Facts, Hashes, Lines, Silent, Tls};
 
 verbs! {
     User "USER" &[], "NAME", "RFC 959 §4.1.1", Silent, "Say who you are";
@@ -115,10 +117,10 @@ verbs! {
     Lang "LANG" &[], "[EN]", "RFC 2640 §4", Lines(&["LANG EN*"]), "Choose the language of replies";
     Clnt "CLNT" &[], "NAME", "by custom", Lines(&["CLNT"]), "Say which program you are";
     Csid "CSID" &[], "NAME=VALUE;", "draft-preston-ftpext-csid", Lines(&["CSID"]), "Say which program you are, and hear which this is";
-    Auth "AUTH" &[], "TLS", "RFC 4217 §4", Silent, "Begin TLS";
-    Pbsz "PBSZ" &[], "0", "RFC 4217 §8", Silent, "Protection buffer size";
-    Prot "PROT" &[], "C or P", "RFC 4217 §9", Silent, "Protect data connections";
-    Ccc "CCC" &[], "", "RFC 4217 §6", Silent, "Back to a clear control connection";
+    Auth "AUTH" &[], "TLS", "RFC 4217 §4", Tls(&["AUTH TLS"]), "Begin TLS";
+    Pbsz "PBSZ" &[], "0", "RFC 4217 §9", Tls(&["PBSZ"]), "Protection buffer size";
+    Prot "PROT" &[], "C or P", "RFC 4217 §9", Tls(&["PROT"]), "Protect data connections";
+    Ccc "CCC" &[], "", "RFC 4217 §5", Tls(&["CCC"]), "Back to a clear control connection";
 }
 
 impl Verb {

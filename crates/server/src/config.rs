@@ -1,6 +1,8 @@
 //! The configuration as it is written: TOML with the names of the flags. Unknown keys and values that cannot be right
 //! are errors with line and column; what was read becomes [`Settings`] in [`Config::settle`].
 
+mod tls;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
@@ -15,6 +17,7 @@ use twoport_session::Rights;
 use twoport_store::CutUploads;
 use twoport_users::{Account, Accounts, Password};
 
+pub use self::tls::{Asked, Files, ListenerTable, ResumptionWord, TlsWord};
 use crate::settings::{Active, Settings};
 
 /// What a file or the flags said; what they did not say is `None`.
@@ -42,8 +45,30 @@ pub struct Config {
     pub active: Option<ActiveMode>,
     /// Passive mode.
     pub passive: Option<OnOff>,
-    /// TLS; only `off` until it is built.
-    pub tls: Option<Tls>,
+    /// Listeners with a mind of their own, besides those of `listen`: `[[listener]]`.
+    pub listener: Vec<ListenerTable>,
+    /// Listeners with TLS from the first byte.
+    pub implicit: Option<Vec<SocketAddr>>,
+    /// TLS: `on` by default, where the client wants it.
+    pub tls: Option<TlsWord>,
+    /// TLS of data connections; as `tls` by default.
+    pub tls_data: Option<TlsWord>,
+    /// The certificate in PEM; one is made up and kept where none is named.
+    pub tls_cert: Option<PathBuf>,
+    /// Its key in PEM; in the same file by default.
+    pub tls_key: Option<PathBuf>,
+    /// Further certificates, for clients that want another name: `[[certificate]]`.
+    pub certificate: Vec<Files>,
+    /// Whether a data connection in TLS must resume its login's session: `require` by default.
+    pub data_resumption: Option<ResumptionWord>,
+    /// Whether clients are asked for a certificate: `off` by default, `optional` where accounts have one.
+    pub client_certificates: Option<Asked>,
+    /// The authority that signs clients' certificates, in PEM.
+    pub client_ca: Option<PathBuf>,
+    /// Whether CCC is taken: `false` by default.
+    pub ccc: Option<bool>,
+    /// Where the server keeps what must outlive it.
+    pub state_folder: Option<PathBuf>,
     /// Whether an upload is on the disk before 226.
     pub durable: Option<bool>,
     /// What becomes of an upload under a new name that was cut: `keep`, so that it can be resumed, or `discard`.
@@ -66,13 +91,36 @@ pub struct Config {
 pub struct User {
     /// The name.
     pub name: String,
-    /// The password.
-    pub password: String,
+    /// The password; there may be none where there is a certificate.
+    pub password: Option<String>,
     /// `rw` by default.
     #[serde(default)]
     pub rights: RightsWord,
     /// A folder of its own; the shared one by default.
     pub root: Option<PathBuf>,
+    /// TLS on the control connection, whatever the listener says.
+    pub tls: Option<TlsWord>,
+    /// The same of data connections.
+    pub tls_data: Option<TlsWord>,
+    /// Certificates of which one must be shown: SHA-256, or a name in one that `client-ca` has signed.
+    #[serde(default)]
+    pub certificate: Vec<String>,
+}
+
+impl User {
+    /// An account with a password, and nothing special.
+    #[must_use]
+    pub fn new(name: &str, password: String, rights: RightsWord) -> Self {
+        User {
+            name: name.to_owned(),
+            password: Some(password),
+            rights,
+            root: None,
+            tls: None,
+            tls_data: None,
+            certificate: Vec::new(),
+        }
+    }
 }
 
 /// The password is not for anybody's eyes.
@@ -131,18 +179,6 @@ pub enum OnOff {
     Off,
 }
 
-/// TLS as it is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Tls {
-    /// No.
-    Off,
-    /// Where the client wants it.
-    On,
-    /// Always.
-    Required,
-}
-
 /// What becomes of an upload that was cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -190,7 +226,19 @@ impl Config {
             passive_address: self.passive_address.or(below.passive_address),
             active: self.active.or(below.active),
             passive: self.passive.or(below.passive),
+            listener: if self.listener.is_empty() { below.listener } else { self.listener },
+            implicit: self.implicit.or(below.implicit),
             tls: self.tls.or(below.tls),
+            tls_data: self.tls_data.or(below.tls_data),
+            // A key belongs to the certificate beside it.
+            tls_key: if self.tls_cert.is_some() { self.tls_key } else { self.tls_key.or(below.tls_key) },
+            tls_cert: self.tls_cert.or(below.tls_cert),
+            certificate: if self.certificate.is_empty() { below.certificate } else { self.certificate },
+            data_resumption: self.data_resumption.or(below.data_resumption),
+            client_certificates: self.client_certificates.or(below.client_certificates),
+            client_ca: self.client_ca.or(below.client_ca),
+            ccc: self.ccc.or(below.ccc),
+            state_folder: self.state_folder.or(below.state_folder),
             durable: self.durable.or(below.durable),
             cut_uploads: self.cut_uploads.or(below.cut_uploads),
             max_sessions: self.max_sessions.or(below.max_sessions),
@@ -206,29 +254,34 @@ impl Config {
     /// # Errors
     /// A sentence with the name of the setting.
     pub fn settle(self) -> Result<Settings, String> {
-        if matches!(self.tls, Some(Tls::On | Tls::Required)) {
-            return Err("tls: this version has no TLS yet; say tls = \"off\"".to_owned());
-        }
         let mut settings = Settings::new();
+        let plain = match &self.listen {
+            Some(listen) => listen.clone(),
+            None if self.listener.is_empty() => settings.listen.iter().map(|one| one.address).collect(),
+            None => Vec::new(),
+        };
+        settings.listen = tls::listeners(&self, plain)?;
+        if settings.listen.is_empty() {
+            return Err("listen: at least one address is needed, like \"[::]:2121\"".to_owned());
+        }
+        if let Some(name) = &self.host_name {
+            settings.host.clone_from(name);
+        }
+        settings.tls = tls::tls(&self, &settings.listen, &settings.host)?;
         let root = self.root.unwrap_or_else(|| PathBuf::from("."));
         settings.accounts = accounts(self.user, self.anonymous, &root)?;
-        if let Some(listen) = self.listen {
-            if listen.is_empty() {
-                return Err("listen: at least one address is needed, like \"[::]:2121\"".to_owned());
-            }
-            settings.listen = listen;
-        }
-        settings.host = self.host_name.unwrap_or(settings.host);
         if settings.host.is_empty() || settings.host.contains(|c: char| c.is_control()) {
             return Err("host-name: expected a name without control characters".to_owned());
         }
         settings.hosts = self.hosts.unwrap_or_default();
         settings.passive_ports = self.passive_ports.unwrap_or(settings.passive_ports);
-        if let Some(address) = settings.listen.iter().find(|a| settings.passive_ports.contains(a.port())) {
+        if let Some(address) =
+            settings.listen.iter().find(|a| settings.passive_ports.contains(a.address.port()))
+        {
             return Err(format!(
                 "passive-ports: {} holds port {}, which is listened on for sessions; choose another range",
                 settings.passive_ports,
-                address.port()
+                address.address.port()
             ));
         }
         if let Some(told) = &self.passive_address {
@@ -266,10 +319,19 @@ fn accounts(users: Vec<User>, anonymous: Option<Anonymous>, root: &Path) -> Resu
         if accounts.iter().any(|account| account.name == user.name) {
             return Err(format!("user: {:?} stands there twice", user.name));
         }
+        let password = match (user.password, user.certificate.is_empty()) {
+            (Some(password), _) => Password::Plain(Secret::new(password)),
+            (None, false) => Password::None,
+            (None, true) => {
+                return Err(format!("user {:?}: a password is needed, or a certificate", user.name));
+            }
+        };
         accounts.push(Account {
             name: user.name,
-            password: Password::Plain(Secret::new(user.password)),
+            password,
             rights: user.rights.into(),
+            needs: tls::account_needs(user.tls, user.tls_data),
+            certificates: tls::certificates(&user.certificate),
             root: user.root.unwrap_or_else(|| root.to_owned()),
         });
     }
@@ -310,7 +372,11 @@ fn v4(ip: IpAddr) -> Option<Ipv4Addr> {
 
 #[cfg(test)]
 mod tests {
+    use twoport_session::Need;
+
     use super::*;
+    use crate::certificates::Source;
+    use crate::settings::Resumption;
 
     fn settle(text: &str) -> Result<Settings, String> {
         Config::read(text)?.settle()
@@ -356,7 +422,16 @@ mod tests {
             ("passive-ports = \"9-8\"", "line 1"),
             ("passive-ports = \"2000-3000\"", "2121"),
             ("active = \"off\"\npassive = \"off\"", "no file could ever be moved"),
-            ("tls = \"on\"", "no TLS yet"),
+            ("tls = \"off\"\nimplicit = [\"127.0.0.1:990\"]", "from the first byte"),
+            ("tls = \"off\"\ntls-data = \"required\"", "tls-data"),
+            ("tls-key = \"key.pem\"", "tls-cert"),
+            ("[[user]]\nname = \"a\"", "a password is needed, or a certificate"),
+            ("[[user]]\nname = \"a\"\ncertificate = [\"a@example.org\"]", "client-ca"),
+            ("client-certificates = \"required\"", "client-ca"),
+            (
+                "tls = \"off\"\n[[user]]\nname = \"a\"\npassword = \"b\"\ntls = \"required\"",
+                "no listener offers TLS",
+            ),
             ("passive-address = \"::1\"", "IPv4"),
             ("listen = []", "at least one address"),
             ("[[user]]\nname = \"a\"\npassword = \"b\"\n[[user]]\nname = \"a\"\npassword = \"c\"", "twice"),
@@ -364,6 +439,49 @@ mod tests {
             let error = settle(text).unwrap_err();
             assert!(error.contains(said), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn listeners_and_accounts_may_differ_in_tls() {
+        let settings = settle(
+            r#"
+            listen = ["127.0.0.1:2121"]
+            implicit = ["127.0.0.1:990"]
+            tls-data = "required"
+            state-folder = "/var/lib/x"
+            [[listener]]
+            address = "127.0.0.1:21"
+            tls = "off"
+            [[listener]]
+            address = "127.0.0.1:22"
+            tls = "required"
+            [[user]]
+            name = "anna"
+            tls = "required"
+            certificate = ["00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F"]
+            "#,
+        )
+        .unwrap();
+        let doors: Vec<(Need, Need, bool)> = settings
+            .listen
+            .iter()
+            .map(|listener| (listener.door.needs.control, listener.door.needs.data, listener.door.implicit))
+            .collect();
+        let expected = [
+            (Need::On, Need::Required, false),
+            (Need::On, Need::Required, true),
+            (Need::Off, Need::Off, false),
+            (Need::Required, Need::Required, false),
+        ];
+        assert_eq!(doors, expected);
+        assert_eq!(settings.accounts[0].needs.control, Need::Required);
+        assert!(matches!(settings.accounts[0].password, Password::None));
+        let tls = settings.tls.unwrap();
+        assert!(tls.clients.asked && !tls.clients.required);
+        assert_eq!(tls.resumption, Resumption::Require);
+        assert!(
+            matches!(&tls.certificates[..], [Source::MadeUp { folder, .. }] if folder == Path::new("/var/lib/x"))
+        );
     }
 
     #[test]

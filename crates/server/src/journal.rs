@@ -34,6 +34,8 @@ impl Journal {
                 self.account = account;
             }
             Event::LoginFailed { name } => tracing::warn!("#{number} login refused for {name:?} from {peer}"),
+            Event::Secured { how } => tracing::info!("#{number} {peer} speaks {how}"),
+            Event::NotSecured { why } => tracing::warn!("#{number} no TLS with {peer}: {why}"),
             Event::TransferEnded { verb, path, bytes, took, code, fault } => {
                 let seconds = took.as_secs_f64();
                 match fault {
@@ -56,6 +58,11 @@ impl Journal {
     /// A stranger came to a passive port and was dropped.
     pub(crate) fn stranger(number: u64, port: u16, from: IpAddr) {
         tracing::warn!("#{number} a stranger from {from} came to passive port {port} and was dropped");
+    }
+
+    /// A data connection is in TLS.
+    pub(crate) fn data_secured(number: u64, how: &str) {
+        tracing::debug!("#{number} data connection: {how}");
     }
 
     /// Port 20 was wished for and could not be had; said once, since it will be so each time.

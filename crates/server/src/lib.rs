@@ -3,6 +3,7 @@
 //! | what | where |
 //! | --- | --- |
 //! | its configuration, as values and as a file | [`settings`], [`config`] |
+//! | where certificates come from | [`certificates`] |
 //! | what can be said before the first session | [`outlook`] |
 //! | accept, count, refuse, drain | [`server`] |
 //! | one task per session: the `select!` that feeds the machine and obeys it | `session` |
@@ -10,6 +11,7 @@
 //! | one file operation; one listing; its patterns | `files`, `listing`, `pattern` |
 //! | what goes to the log | `journal` |
 
+pub mod certificates;
 pub mod config;
 pub mod outlook;
 pub mod server;
@@ -24,10 +26,12 @@ mod shared;
 mod transfer;
 
 pub use server::{Server, StartError, Warden, raise_descriptor_limit};
-pub use settings::{Active, Settings};
+pub use settings::{Active, Listener, Resumption, Settings, Tls};
+pub use twoport_net::tls::ClientCertificates;
 /// What settings are made of, so that a caller needs no other crate.
 pub use twoport_plan::{address::Advertise, ports::PortRange};
 pub use twoport_proto::Secret;
-pub use twoport_session::{Limits, Rights};
+pub use twoport_session::server::Door;
+pub use twoport_session::{Limits, Need, Needs, Rights};
 pub use twoport_store::CutUploads;
-pub use twoport_users::{Account, Accounts, Password};
+pub use twoport_users::{Account, Accounts, Certificate, Password};

@@ -3,10 +3,13 @@
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::{Duration, SystemTime};
 
 use twoport_plan::address::Advertise;
+use twoport_session::{Need, Needs};
 
-use crate::settings::{Active, Settings};
+use crate::certificates::{self, Known};
+use crate::settings::{Active, Resumption, Settings};
 
 /// What of this machine matters.
 #[derive(Debug, Clone, Default)]
@@ -33,7 +36,11 @@ impl Machine {
 /// Who may come in, and where; a line each.
 #[must_use]
 pub fn doors(settings: &Settings) -> Vec<String> {
-    let listens = settings.listen.iter().map(|address| format!("listens on {address}"));
+    let listens = settings.listen.iter().map(|listener| {
+        let door = listener.door;
+        let first = if door.implicit { ", TLS from the first byte" } else { "" };
+        format!("listens on {}, TLS {}{first}", listener.address, of_needs(door.needs))
+    });
     let accounts = settings
         .accounts
         .iter()
@@ -62,9 +69,77 @@ pub fn summary(settings: &Settings) -> Vec<String> {
         Active::On => "active mode: on, to the client's own address, from any port".to_owned(),
         Active::Port20 => "active mode: on, to the client's own address, from port 20".to_owned(),
     });
-    lines.push("TLS: off; passwords and files cross the network in the clear".to_owned());
+    lines.push(match &settings.tls {
+        None => "TLS: off; passwords and files cross the network in the clear".to_owned(),
+        Some(tls) => {
+            let tie = match tls.resumption {
+                Resumption::Off => "data connections need not resume the login's session",
+                Resumption::Prefer => "data connections may not resume another login's session",
+                Resumption::Require => "data connections must resume the login's session",
+            };
+            let mut needs: Vec<String> = settings.listen.iter().map(|one| of_needs(one.door.needs)).collect();
+            needs.dedup();
+            format!("TLS: {}; {tie}", needs.join(" or "))
+        }
+    });
     lines
 }
+
+/// What is needed of both connections, in words.
+fn of_needs(needs: Needs) -> String {
+    let word = |need| match need {
+        Need::Off => "off",
+        Need::On => "as the client likes",
+        Need::Required => "required",
+    };
+    match needs.control == needs.data {
+        true => word(needs.control).to_owned(),
+        false => format!("{} and for data {}", word(needs.control), word(needs.data)),
+    }
+}
+
+/// The certificates in use, a line each, with the fingerprint that a client shows at first sight.
+#[must_use]
+pub fn certificates(known: &[Known]) -> Vec<String> {
+    known
+        .iter()
+        .map(|one| {
+            let made_up = if one.made_up {
+                ", made up here: clients ask at first sight whether this is it"
+            } else {
+                ""
+            };
+            format!("certificate {}{made_up}", certificates::shown(&one.facts))
+        })
+        .collect()
+}
+
+/// What is wrong with the certificates, each a sentence that says what to do.
+#[must_use]
+pub fn certificate_problems(known: &[Known], now: SystemTime) -> Vec<String> {
+    let problem = |one: &Known| {
+        let left = one.facts.not_after.duration_since(now);
+        match left {
+            _ if now < one.facts.not_before => {
+                Some("is not valid yet: is this machine's clock right?".to_owned())
+            }
+            Err(_) => Some(
+                "has expired: clients that verify it turn away. Renew it; it is read again by itself"
+                    .to_owned(),
+            ),
+            Ok(left) if left < SOON => {
+                let days = left.as_secs() / 86_400;
+                Some(format!("expires in {days} days. Renew it; it is read again by itself"))
+            }
+            Ok(_) => None,
+        }
+        .map(|what| format!("the certificate {} {what}", certificates::shown(&one.facts)))
+    };
+    known.iter().filter_map(problem).collect()
+}
+
+/// What is left of a certificate when it is time to speak of it.
+const SOON: Duration = Duration::from_secs(14 * 86_400);
 
 /// Problems that can be seen now, each a sentence that says what to do.
 #[must_use]
@@ -90,7 +165,7 @@ pub fn problems(settings: &Settings, machine: &Machine) -> Vec<String> {
              that your router shows to the world"
         ));
     }
-    if machine.helper && settings.listen.iter().any(|address| address.port() == 21) {
+    if machine.helper && settings.listen.iter().any(|listener| listener.address.port() == 21) {
         problems.push(
             "the kernel's FTP helper (nf_nat_ftp) is loaded and may rewrite PORT and 227 on port 21; if transfers fail \
              here, unload it or listen on another port"

@@ -12,9 +12,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use twoport_net::{ControlStream, bind_control};
+use twoport_session::server::Door;
 
+use crate::certificates::{self, Known, Source};
 use crate::session::Session;
-use crate::settings::Settings;
+use crate::settings::{Listener, Settings};
 use crate::shared::Shared;
 
 /// Why a server does not start.
@@ -33,6 +35,12 @@ pub enum StartError {
     Root {
         /// The folder.
         root: PathBuf,
+        /// In words.
+        why: String,
+    },
+    /// TLS cannot be offered as it was set.
+    #[error("TLS cannot be offered: {why}")]
+    Tls {
         /// In words.
         why: String,
     },
@@ -55,7 +63,8 @@ fn listen_hint(source: &io::Error) -> &'static str {
 
 /// A server that is bound and not yet running.
 pub struct Server {
-    listeners: Vec<TcpListener>,
+    listeners: Vec<(TcpListener, Door)>,
+    sources: Vec<Source>,
     warden: Warden,
     max_sessions: usize,
     drain: Duration,
@@ -77,9 +86,18 @@ impl Warden {
     /// # Errors
     /// When a folder cannot be opened; the settings before stay in force.
     pub fn reload(&self, settings: &Settings) -> Result<(), StartError> {
-        let shared = Shared::new(settings, Some(&self.shared().ports))?;
+        let shared = Shared::new(settings, Some(&self.shared()))?;
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(shared);
         Ok(())
+    }
+
+    /// What the certificates say that new sessions are shown.
+    #[must_use]
+    pub fn certificates(&self, settings: &Settings) -> Vec<Known> {
+        match (&self.shared().secure, &settings.tls) {
+            (Some(secure), Some(tls)) => certificates::known(&secure.identities, &tls.certificates),
+            _ => Vec::new(),
+        }
     }
 
     /// Passive ports in use now.
@@ -110,12 +128,14 @@ impl Server {
         let listeners = settings
             .listen
             .iter()
-            .map(|address| {
-                bind_control(*address).map_err(|source| StartError::Listen { address: *address, source })
+            .map(|Listener { address, door }| match bind_control(*address) {
+                Ok(listener) => Ok((listener, *door)),
+                Err(source) => Err(StartError::Listen { address: *address, source }),
             })
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Server {
             listeners,
+            sources: settings.tls.as_ref().map_or(Vec::new(), |tls| tls.certificates.clone()),
             warden: Warden { current: Arc::new(Mutex::new(Arc::new(shared))) },
             max_sessions: settings.max_sessions,
             drain: settings.drain,
@@ -125,7 +145,7 @@ impl Server {
     /// The addresses that it listens on, with the ports that the system chose where 0 was asked for.
     #[must_use]
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+        self.listeners.iter().filter_map(|(listener, _)| listener.local_addr().ok()).collect()
     }
 
     /// A handle that stays when the server runs.
@@ -140,8 +160,12 @@ impl Server {
         let (stop, stopping) = watch::channel(false);
         let room = Arc::new(Semaphore::new(self.max_sessions));
         let mut doors = JoinSet::new();
-        for listener in self.listeners {
-            doors.spawn(serve(listener, self.warden.clone(), Arc::clone(&room), stopping.clone()));
+        for (listener, door) in self.listeners {
+            doors.spawn(serve(listener, door, self.warden.clone(), Arc::clone(&room), stopping.clone()));
+        }
+        let mut watching = JoinSet::new();
+        if let Some(secure) = &self.warden.shared().secure {
+            watching.spawn(certificates::watch(self.sources, secure.identities.clone()));
         }
         drop(stopping);
         shutdown.await;
@@ -161,6 +185,7 @@ impl Server {
 /// One listener: accepts until the server stops, then waits for its sessions.
 async fn serve(
     listener: TcpListener,
+    door: Door,
     warden: Warden,
     room: Arc<Semaphore>,
     mut stopping: watch::Receiver<bool>,
@@ -176,7 +201,7 @@ async fn serve(
                     Ok(place) => {
                         let (shared, stopping) = (warden.shared(), for_sessions.clone());
                         sessions.spawn(async move {
-                            begin(stream, shared, stopping).await;
+                            begin(stream, door, shared, stopping).await;
                             drop(place);
                         });
                     }
@@ -201,10 +226,10 @@ pub(crate) async fn told_to_stop(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
 }
 
-async fn begin(stream: TcpStream, shared: Arc<Shared>, stopping: watch::Receiver<bool>) {
+async fn begin(stream: TcpStream, door: Door, shared: Arc<Shared>, stopping: watch::Receiver<bool>) {
     match ControlStream::new(stream, shared.session.limits.line) {
         Ok(control) => {
-            if let Some(session) = Session::new(control, shared) {
+            if let Some(session) = Session::new(control, door, shared) {
                 session.run(stopping).await;
             }
         }

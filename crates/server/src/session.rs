@@ -7,21 +7,26 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Sleep, sleep_until};
+use twoport_certs::Facts;
 use twoport_net::control::{Arrived, ControlStream};
+use twoport_net::tls::Member;
 use twoport_net::{DataListener, DataStream, Source};
 use twoport_plan::LinkFault;
 use twoport_proto::Reply;
-use twoport_session::ServerSession;
-use twoport_session::server::Ends;
-use twoport_session::server::io::{Input, Link, LinkId, Listening, Output, TransferOrder};
+use twoport_session::server::io::{
+    Channel, Input, Link, LinkId, Listening, NotSecured, Output, TransferOrder,
+};
+use twoport_session::server::{Door, Ends};
+use twoport_session::{Grant, ServerSession};
 use twoport_store::Store;
+use twoport_users::Shown;
 
 use crate::files;
 use crate::journal::Journal;
 use crate::server::told_to_stop;
 use crate::settings::Active;
-use crate::shared::Shared;
-use crate::transfer::{Job, News, Road};
+use crate::shared::{Entered, Shared};
+use crate::transfer::{Job, News, Protection, Road};
 
 /// How long a peer may leave our replies untaken.
 const REPLY_PATIENCE: Duration = Duration::from_secs(60);
@@ -42,6 +47,7 @@ pub(crate) struct Session {
     /// Our end with its scope and port, where listeners and connections of ours are bound.
     local: SocketAddr,
     store: Option<Arc<dyn Store>>,
+    secure: Option<Secured>,
     listener: Option<(LinkId, DataListener)>,
     /// The data connection that a transfer has left open.
     open: Option<(LinkId, DataStream)>,
@@ -53,6 +59,14 @@ pub(crate) struct Session {
     reading: bool,
 }
 
+/// What TLS on the control connection leaves to the session.
+struct Secured {
+    /// The place in the ledger that data connections are measured by.
+    member: Arc<Member>,
+    /// The client's certificate.
+    shown: Option<Shown>,
+}
+
 /// The transfer beside the session.
 struct Running {
     progress: twoport_pipe::Progress,
@@ -62,10 +76,12 @@ struct Running {
 
 impl Session {
     /// A session over `control`; none when the peer has gone already.
-    pub(crate) fn new(control: ControlStream, shared: Arc<Shared>) -> Option<Session> {
+    pub(crate) fn new(control: ControlStream, door: Door, shared: Arc<Shared>) -> Option<Session> {
         let local = control.local().ok()?;
         let ends = Ends { peer: control.peer().ok()?.ip(), local: local.ip() };
-        let machine = ServerSession::new(Arc::clone(&shared.session), ends, Instant::now());
+        // Without certificates there is nothing to offer.
+        let door = if shared.secure.is_some() { door } else { Door::CLEAR };
+        let machine = ServerSession::new(Arc::clone(&shared.session), ends, door, Instant::now());
         let (tell, news) = mpsc::channel(NEWS);
         Some(Session {
             shared,
@@ -75,6 +91,7 @@ impl Session {
             ends,
             local,
             store: None,
+            secure: None,
             listener: None,
             open: None,
             links: 0,
@@ -185,12 +202,25 @@ impl Session {
                 Output::Say(reply) => self.say(&reply).await?,
                 Output::Tell(event) => self.journal.write(event),
                 Output::Check { name, secret } => {
-                    let login = self.shared.login(&name, &secret);
-                    let grant = login.map(|(grant, store)| {
-                        self.store = Some(store);
-                        grant
-                    });
+                    let shown = self.secure.as_ref().and_then(|secure| secure.shown.as_ref());
+                    let entered = self.shared.login(&name, &secret, shown);
+                    let grant = self.enter(entered);
                     self.handle(Input::Checked(grant));
+                }
+                Output::Recognize { name } => {
+                    let shown = self.secure.as_ref().and_then(|secure| secure.shown.as_ref());
+                    let entered = shown.and_then(|shown| self.shared.recognize(&name, shown));
+                    let grant = self.enter(entered);
+                    self.handle(Input::Recognized(grant));
+                }
+                Output::Secure { reply, host } => {
+                    let answer = self.shake_hands(reply, host).await;
+                    self.handle(Input::Secured(answer));
+                }
+                Output::Clear(reply) => {
+                    self.control.say(&reply);
+                    self.control.end_tls(self.shared.session.limits.handshake).await?;
+                    self.handle(Input::Cleared);
                 }
                 Output::Files(operation) => {
                     let store = self.store.as_ref().expect("files are asked for after a login only");
@@ -217,6 +247,59 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    /// Somebody is in, or not: the files that go with it, and what other sessions of the same login are known by.
+    fn enter(&mut self, entered: Option<Entered>) -> Option<Grant> {
+        let (grant, store) = entered?;
+        if let Some(secure) = &self.secure {
+            secure.member.log_in(&format!("{} {}", self.ends.peer, grant.account));
+        }
+        self.store = Some(store);
+        Some(grant)
+    }
+
+    /// TLS on the control connection. It may take seconds, and holds up nobody but this session.
+    async fn shake_hands(
+        &mut self,
+        reply: Option<Reply>,
+        host: Option<String>,
+    ) -> Result<Channel, NotSecured> {
+        let Some(secure) = &self.shared.secure else {
+            return Err(NotSecured::Failed("there is no certificate".to_owned()));
+        };
+        if self.control.has_unread() {
+            return Err(NotSecured::Smuggled);
+        }
+        if let Some(reply) = &reply {
+            self.control.say(reply);
+        }
+        let patience = self.shared.session.limits.handshake;
+        let secured = self.control.accept_tls(&secure.acceptor, host, patience).await;
+        let secured = secured.map_err(|fault| NotSecured::Failed(fault.to_string()))?;
+        let shown = secured.certificate.as_deref().and_then(|certificate| {
+            let facts = Facts::of_der(certificate).ok()?;
+            let names = facts.names.into_iter().chain(facts.common_name).chain(facts.emails);
+            Some(Shown { fingerprint: facts.fingerprint, names: names.collect() })
+        });
+        let channel = Channel {
+            how: secured.facts.to_string(),
+            server_name: secured.server_name,
+            certified: shown.is_some(),
+        };
+        self.secure = Some(Secured { member: Arc::new(secured.member), shown });
+        Ok(channel)
+    }
+
+    /// What a transfer needs for TLS on its data connection.
+    fn protection(&self) -> Option<Protection> {
+        let (secure, own) = (self.shared.secure.as_ref()?, self.secure.as_ref()?);
+        Some(Protection {
+            acceptor: secure.acceptor.clone(),
+            resumption: secure.resumption,
+            member: Arc::clone(&own.member),
+            session: self.journal.number(),
+        })
     }
 
     async fn say(&mut self, reply: &Reply) -> io::Result<()> {
@@ -258,6 +341,7 @@ impl Session {
         let job = Job {
             store: Arc::clone(self.store.as_ref().expect("transfers are ordered after a login only")),
             road,
+            protection: if order.private { self.protection() } else { None },
             limits: Arc::clone(&self.shared.session),
             progress: progress.clone(),
             news: self.tell.clone(),

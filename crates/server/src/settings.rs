@@ -1,14 +1,19 @@
 //! The server's configuration: values that cannot be wrong, read from a file, from flags, or made by a caller.
 
-use std::net::SocketAddr;
+use std::net::{AddrParseError, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
+use twoport_net::tls::ClientCertificates;
 use twoport_plan::address::Advertise;
 use twoport_plan::ports::PortRange;
-use twoport_session::Limits;
+use twoport_session::server::Door;
+use twoport_session::{Limits, Needs};
 use twoport_store::CutUploads;
 use twoport_users::Account;
+
+use crate::certificates::Source;
 
 /// Whether and how active mode is offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,11 +26,71 @@ pub enum Active {
     Port20,
 }
 
+/// Where to listen, and what TLS has to do with sessions that come in there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listener {
+    /// The address and port.
+    pub address: SocketAddr,
+    /// What holds behind it.
+    pub door: Door,
+}
+
+/// Without TLS.
+impl From<SocketAddr> for Listener {
+    fn from(address: SocketAddr) -> Self {
+        Listener { address, door: Door::CLEAR }
+    }
+}
+
+/// An address and port, without TLS.
+impl FromStr for Listener {
+    type Err = AddrParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse::<SocketAddr>().map(Listener::from)
+    }
+}
+
+impl Listener {
+    /// The same, with TLS as the client likes.
+    #[must_use]
+    pub fn with_tls(address: SocketAddr) -> Self {
+        Listener { address, door: Door { needs: Needs::default(), implicit: false } }
+    }
+}
+
+/// Whether a data connection in TLS must resume a session of its login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Resumption {
+    /// It need not.
+    Off,
+    /// It need not, and may not resume another login's.
+    Prefer,
+    /// It must.
+    #[default]
+    Require,
+}
+
+/// What TLS needs.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// The certificates, at least one; which is shown the client's wish decides, and the first where it has none.
+    pub certificates: Vec<Source>,
+    /// Whether data connections are tied to their login.
+    pub resumption: Resumption,
+    /// Whether clients are asked for a certificate.
+    pub clients: ClientCertificates,
+    /// Whether CCC is taken.
+    pub ccc: bool,
+}
+
 /// All that a server needs to know.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Where to listen.
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<Listener>,
+    /// TLS; without it no listener offers any.
+    pub tls: Option<Tls>,
     /// The name in the greeting.
     pub host: String,
     /// The names that HOST may ask for; any when empty.
@@ -67,6 +132,7 @@ impl Settings {
     pub fn new() -> Self {
         Settings {
             listen: vec![Self::DEFAULT_LISTEN.parse().expect("the default address can be read")],
+            tls: None,
             host: host_name(),
             hosts: Vec::new(),
             accounts: Vec::new(),

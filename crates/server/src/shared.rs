@@ -6,27 +6,66 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use twoport_net::PassivePorts;
+use twoport_net::tls::{Acceptor, Identities, Ledger};
 use twoport_proto::Secret;
 use twoport_session::Grant;
 use twoport_session::server::Settings as SessionSettings;
 use twoport_store::{Local, LocalOptions, Store};
-use twoport_users::Accounts;
+use twoport_users::{Account, Accounts, Certificate, Shown};
 
+use crate::certificates;
 use crate::server::StartError;
-use crate::settings::{Active, Settings};
+use crate::settings::{Active, Resumption, Settings, Tls};
 
 /// See the top of this file.
 pub(crate) struct Shared {
     pub(crate) session: Arc<SessionSettings>,
     pub(crate) ports: PassivePorts,
     pub(crate) active: Active,
+    pub(crate) secure: Option<Secure>,
     accounts: Accounts,
     stores: HashMap<PathBuf, Arc<dyn Store>>,
 }
 
+/// What TLS needs.
+pub(crate) struct Secure {
+    pub(crate) acceptor: Acceptor,
+    pub(crate) resumption: Resumption,
+    pub(crate) identities: Identities,
+    ledger: Arc<Ledger>,
+}
+
+impl Secure {
+    /// Certificates are read anew; the ledger of an earlier one is kept, so that sessions which are there go on.
+    fn new(settings: &Settings, tls: &Tls, before: Option<&Secure>) -> Result<Self, StartError> {
+        let failed = |why| StartError::Tls { why };
+        let read = certificates::load(&tls.certificates).map_err(failed)?;
+        let identities = match before {
+            Some(before) => {
+                before.identities.change(read);
+                before.identities.clone()
+            }
+            None => Identities::new(read),
+        };
+        let ledger = before.map_or_else(Arc::default, |before| Arc::clone(&before.ledger));
+        let mut clients = tls.clients.clone();
+        for account in &settings.accounts {
+            clients.known.extend(account.certificates.iter().filter_map(|certificate| match certificate {
+                Certificate::Fingerprint(fingerprint) => Some(*fingerprint),
+                Certificate::Name(_) => None,
+            }));
+        }
+        let hosts = settings.hosts.clone();
+        let acceptor =
+            Acceptor::new(identities.clone(), hosts, clients, Arc::clone(&ledger)).map_err(failed)?;
+        Ok(Secure { acceptor, resumption: tls.resumption, identities, ledger })
+    }
+}
+
 impl Shared {
-    /// Opens the folders and sets the pool up; `ports` of an earlier one are kept where the range is the same.
-    pub(crate) fn new(settings: &Settings, ports: Option<&PassivePorts>) -> Result<Self, StartError> {
+    /// Opens the folders, reads the certificates and sets the pool up; the ports of an earlier one are kept where the range
+    /// is the same.
+    pub(crate) fn new(settings: &Settings, before: Option<&Shared>) -> Result<Self, StartError> {
         let options = LocalOptions {
             durable: settings.durable,
             cut_uploads: settings.cut_uploads,
@@ -41,7 +80,15 @@ impl Shared {
             }
         }
         let range = settings.passive_ports;
+        let secure = match &settings.tls {
+            Some(tls) => {
+                let before = before.and_then(|before| before.secure.as_ref());
+                Some(Secure::new(settings, tls, before)?)
+            }
+            None => None,
+        };
         Ok(Shared {
+            secure,
             session: Arc::new(SessionSettings {
                 host: settings.host.clone(),
                 program: ("twoport".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
@@ -50,8 +97,9 @@ impl Shared {
                 passive: settings.passive,
                 advertise: settings.passive_address,
                 hosts: settings.hosts.clone(),
+                ccc: settings.tls.as_ref().is_some_and(|tls| tls.ccc),
             }),
-            ports: match ports {
+            ports: match before.map(|before| &before.ports) {
                 Some(ports) if ports.range() == range => ports.clone(),
                 _ => PassivePorts::new(range),
             },
@@ -62,9 +110,20 @@ impl Shared {
     }
 
     /// Checks a login; what it grants, and the files that go with it.
-    pub(crate) fn login(&self, name: &[u8], secret: &Secret) -> Option<(Grant, Arc<dyn Store>)> {
-        let account = self.accounts.check(name, secret)?;
+    pub(crate) fn login(&self, name: &[u8], secret: &Secret, shown: Option<&Shown>) -> Option<Entered> {
+        self.accounts.check(name, secret, shown).map(|account| self.enter(account))
+    }
+
+    /// The same of somebody whose certificate is enough.
+    pub(crate) fn recognize(&self, name: &[u8], shown: &Shown) -> Option<Entered> {
+        self.accounts.recognize(name, shown).map(|account| self.enter(account))
+    }
+
+    fn enter(&self, account: &Account) -> Entered {
         let store = self.stores.get(&account.root).expect("every account's root was opened at the start");
-        Some((account.grant(), Arc::clone(store)))
+        (account.grant(), Arc::clone(store))
     }
 }
+
+/// Somebody who is in: what is granted, and the files that go with it.
+pub(crate) type Entered = (Grant, Arc<dyn Store>);

@@ -4,8 +4,10 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use twoport_net::tls::{Acceptor, Member, Whose};
 use twoport_net::{DataListener, DataStream, Source, dial};
 use twoport_pipe::{Body, Cut, Form, Framing, Progress, Recode, Side};
 use twoport_plan::LinkFault;
@@ -18,6 +20,7 @@ use twoport_store::{Error, Store};
 
 use crate::journal::Journal;
 use crate::listing::Lister;
+use crate::settings::Resumption;
 
 /// Where the data connection comes from, with what it takes to get it.
 pub(crate) enum Road {
@@ -36,6 +39,34 @@ pub(crate) enum Road {
     None,
 }
 
+/// TLS for a data connection, and whose session it must resume.
+pub(crate) struct Protection {
+    pub(crate) acceptor: Acceptor,
+    pub(crate) resumption: Resumption,
+    pub(crate) member: Arc<Member>,
+    /// Whose transfer it is, for the log.
+    pub(crate) session: u64,
+}
+
+impl Protection {
+    /// TLS, or why not. It is tied to the login: whoever took the port by storm, or watched it, has no session to resume.
+    async fn put_on(self, wire: DataStream, patience: Duration) -> Result<DataStream, LinkFault> {
+        let secured = wire.accept_tls(&self.acceptor, &self.member, patience).await;
+        let (wire, facts, whose) = secured.map_err(|fault| LinkFault::NoTls { why: fault.to_string() })?;
+        let fault = match (self.resumption, whose) {
+            (Resumption::Off, _) | (_, Whose::Own) | (Resumption::Prefer, Whose::Nobodys) => {
+                Journal::data_secured(self.session, &facts.to_string());
+                return Ok(wire);
+            }
+            (Resumption::Prefer | Resumption::Require, Whose::Foreign) => LinkFault::ForeignSession,
+            (Resumption::Require, Whose::Nobodys) => LinkFault::NotResumed,
+        };
+        // The client hears of it in TLS, and in the reply.
+        let _ = wire.finish().await;
+        Err(fault)
+    }
+}
+
 /// What a transfer tells its session.
 pub(crate) enum News {
     /// What happened.
@@ -48,6 +79,8 @@ pub(crate) enum News {
 pub(crate) struct Job {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) road: Road,
+    /// TLS, where PROT P holds.
+    pub(crate) protection: Option<Protection>,
     pub(crate) limits: Arc<Settings>,
     pub(crate) progress: Progress,
     pub(crate) news: mpsc::Sender<News>,
@@ -149,6 +182,10 @@ impl Job {
                     None => self.stopped_ending(),
                     Some(Err(cut)) => self.cut_ending(&path, cut),
                     Some(Ok(bytes)) if self.may_keep().await => {
+                        if wire.is_secure() && form.framing != Framing::Block {
+                            // Its end is answered by ours; a client that has gone meanwhile has said all.
+                            let _ = wire.half_close().await;
+                        }
                         let kept = upload.commit.commit(upload.sink).await;
                         if form.framing == Framing::Block {
                             self.keep_open(wire).await;
@@ -223,8 +260,10 @@ impl Job {
                     }
                     Ok(stream)
                 }
-                Road::Open(wire) if wire.is_over() => Err(LinkFault::NoPlan),
-                Road::Open(wire) => return Ok(wire),
+                Road::Open(mut wire) => match wire.is_over() {
+                    true => Err(LinkFault::NoPlan),
+                    false => return Ok(wire),
+                },
                 Road::None => Err(LinkFault::NoPlan),
             }
             .map(DataStream::new)
@@ -237,10 +276,22 @@ impl Job {
         match linked {
             Ok(wire) => {
                 self.say(Input::Linked).await;
-                Ok(wire)
+                self.protect(wire).await
             }
             Err(fault) => Err(Ending::NoLink(fault)),
         }
+    }
+
+    /// TLS comes behind 150 (RFC 4217 §10.2). A connection that was left open is in it already.
+    async fn protect(&mut self, wire: DataStream) -> Result<DataStream, Ending> {
+        let Some(protection) = self.protection.take().filter(|_| !wire.is_secure()) else { return Ok(wire) };
+        let patience = self.limits.limits.handshake;
+        let secured = tokio::select! {
+            biased;
+            _ = &mut self.stopped => return Err(self.stopped_ending()),
+            secured = protection.put_on(wire, patience) => secured,
+        };
+        secured.map_err(Ending::NoLink)
     }
 
     fn stopped_ending(&self) -> Ending {

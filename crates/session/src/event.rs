@@ -18,6 +18,16 @@ pub enum Event {
         /// The name that was tried.
         name: String,
     },
+    /// The control connection is in TLS.
+    Secured {
+        /// Version, cipher suite, whether a session was resumed.
+        how: String,
+    },
+    /// A handshake on the control connection came to nothing.
+    NotSecured {
+        /// Why.
+        why: String,
+    },
     /// A transfer came to its end, good or bad.
     TransferEnded {
         /// RETR, STOR, LIST…

@@ -54,9 +54,9 @@ pub struct Law {
 /// What may answer any verb: closing, syntax, not implemented, out of order, wrong parameter, not logged in.
 pub const COMMON: &[u16] = &[421, 500, 501, 502, 503, 504, 530];
 
-const FETCH: &[u16] = &[125, 150, 226, 250, 425, 426, 450, 451, 550, 554];
-const KEEP: &[u16] = &[125, 150, 226, 250, 425, 426, 450, 451, 452, 550, 552, 553, 554];
-const SHOW: &[u16] = &[125, 150, 226, 250, 425, 426, 450, 451, 550];
+const FETCH: &[u16] = &[125, 150, 226, 250, 425, 426, 450, 451, 521, 522, 550, 554];
+const KEEP: &[u16] = &[125, 150, 226, 250, 425, 426, 450, 451, 452, 521, 522, 550, 552, 553, 554];
+const SHOW: &[u16] = &[125, 150, 226, 250, 425, 426, 450, 451, 521, 522, 550];
 const ALTER: &[u16] = &[200, 213, 250, 257, 450, 451, 452, 550, 552, 553];
 
 /// The row of `verb`.
@@ -66,7 +66,7 @@ pub fn law(verb: Verb) -> Law {
     use Verb as V;
     let row = |who, codes| Law { who, plan: Plan::Leaves, during: During::Waits, codes };
     match verb {
-        V::User => row(Who::Anybody, &[331]),
+        V::User => row(Who::Anybody, &[232, 331]),
         V::Pass => row(Who::Anybody, &[230]),
         V::Acct => row(Who::Anybody, &[202]),
         V::Host => row(Who::Anybody, &[220]),
@@ -77,7 +77,11 @@ pub fn law(verb: Verb) -> Law {
         V::Lang | V::Clnt | V::Csid | V::Noop => row(Who::Anybody, &[200]),
         V::Help => row(Who::Anybody, &[214]),
         V::Syst => row(Who::Anybody, &[215]),
-        V::Auth | V::Pbsz | V::Prot | V::Ccc | V::Smnt => row(Who::Anybody, &[]),
+        V::Auth => Law { plan: Plan::Drops, ..row(Who::Anybody, &[234]) },
+        V::Pbsz => row(Who::Anybody, &[200]),
+        V::Prot => row(Who::Anybody, &[200, 534, 536]),
+        V::Ccc => row(Who::Anybody, &[200, 533]),
+        V::Smnt => row(Who::Anybody, &[]),
         V::Stat => Law { during: During::Jumps, ..row(Who::Anybody, &[211, 212, 213, 450, 451, 550]) },
         V::Abor => Law { plan: Plan::Drops, during: During::Jumps, ..row(Who::Anybody, &[225, 226]) },
         V::Cwd | V::Cdup => row(Who::Member, &[250, 450, 451, 550]),
@@ -113,6 +117,19 @@ pub fn law(verb: Verb) -> Law {
 #[must_use]
 pub fn may_answer(verb: Verb, code: u16) -> bool {
     law(verb).codes.contains(&code) || COMMON.contains(&code)
+}
+
+/// Words of other protocols. Whoever says one before the login is a browser or a mail program that was led here (ALPACA, and
+/// forms that post to port 21): the session ends before more of it is taken for commands.
+const FOREIGN: &[&[u8]] = &[
+    b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH", b"PRI", b"EHLO",
+    b"HELO", b"LHLO", b"MAIL", b"RCPT", b"DATA", b"BDAT",
+];
+
+/// Whether a word is another protocol's.
+#[must_use]
+pub fn is_foreign(word: &[u8]) -> bool {
+    FOREIGN.iter().any(|foreign| foreign.eq_ignore_ascii_case(word))
 }
 
 #[cfg(test)]

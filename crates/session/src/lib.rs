@@ -23,5 +23,5 @@ pub use client::ClientSession;
 pub use event::Event;
 pub use limits::Limits;
 pub use quirks::Quirks;
-pub use rights::{Grant, Right, Rights};
+pub use rights::{Grant, Need, Needs, Right, Rights};
 pub use server::ServerSession;

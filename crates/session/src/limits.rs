@@ -18,6 +18,8 @@ pub struct Limits {
     pub grace: Duration,
     /// How long a transfer waits for its data connection.
     pub link: Duration,
+    /// How long a TLS handshake may take, on either connection: whoever says AUTH and falls silent holds nothing longer.
+    pub handshake: Duration,
     /// How long a data connection may move nothing.
     pub stall: Duration,
     /// Wrong passwords before the connection ends: a guesser must come back for more.
@@ -35,6 +37,7 @@ impl Default for Limits {
             idle: Duration::from_secs(300),
             grace: Duration::from_secs(1),
             link: Duration::from_secs(30),
+            handshake: Duration::from_secs(10),
             stall: Duration::from_secs(120),
             login_failures: 3,
             stat_lines: 2000,

@@ -95,6 +95,45 @@ impl fmt::Debug for Rights {
     }
 }
 
+/// Whether a connection is in TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Need {
+    /// Never.
+    Off,
+    /// As the client likes.
+    #[default]
+    On,
+    /// Always.
+    Required,
+}
+
+/// The same of both connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Needs {
+    /// The control connection.
+    pub control: Need,
+    /// Data connections.
+    pub data: Need,
+}
+
+impl Need {
+    /// What two have to say who both have to be heard: what one of them demands is demanded, and what one of them refuses is
+    /// refused unless the other demands it.
+    #[must_use]
+    pub fn with(self, other: Need) -> Need {
+        match (self, other) {
+            (Need::Required, _) | (_, Need::Required) => Need::Required,
+            (Need::Off, _) | (_, Need::Off) => Need::Off,
+            (Need::On, Need::On) => Need::On,
+        }
+    }
+}
+
+impl Needs {
+    /// No TLS at all.
+    pub const NONE: Needs = Needs { control: Need::Off, data: Need::Off };
+}
+
 /// What a login gave: the account as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
@@ -104,4 +143,6 @@ pub struct Grant {
     pub rights: Rights,
     /// Where it begins: the working directory after login, beneath its own root.
     pub home: FtpPath,
+    /// What it needs of TLS, whatever its listener says.
+    pub needs: Needs,
 }

@@ -118,6 +118,9 @@ impl Judge {
             Output::Check { .. }
             | Output::Files(_)
             | Output::Listen
+            | Output::Recognize { .. }
+            | Output::Secure { .. }
+            | Output::Clear(_)
             | Output::Forget(_)
             | Output::Stop
             | Output::Measure

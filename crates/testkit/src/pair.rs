@@ -13,6 +13,8 @@ use twoport_session::server::io::{Link, LinkId, Task};
 
 use crate::judge::Judge;
 use crate::random::Random;
+use twoport_session::server::Door;
+
 use crate::world::{Move, PASSWORD, Stage, World, essay_ends, essay_settings};
 
 /// What a client wants.
@@ -153,7 +155,7 @@ impl Pair {
             transferring: false,
         };
         Pair {
-            world: World::new(essay_settings(), essay_ends()),
+            world: World::new(essay_settings(), essay_ends(), Door::CLEAR),
             judge: Judge::new(PASSWORD),
             weather,
             random: Random::new(seed),

@@ -19,9 +19,11 @@ use std::time::Duration;
 
 use twoport_plan::LinkFault;
 use twoport_proto::{Failure, FtpPath};
-use twoport_session::server::io::{Link, Output};
+use twoport_session::rights::{Need, Needs};
+use twoport_session::server::Door;
+use twoport_session::server::io::{Channel, Link, Output};
 
-use crate::world::{Happened, Move, PASSWORD, World, essay_ends, essay_settings};
+use crate::world::{Account, Happened, Move, PASSWORD, World, essay_ends, essay_settings};
 
 /// Plays a dialogue.
 ///
@@ -37,6 +39,7 @@ pub fn play(text: &str) -> Result<(), String> {
     }
     let mut settings = essay_settings();
     let mut ends = essay_ends();
+    let mut door = Door::CLEAR;
     let mut first = 0;
     while let Some((_, line)) = lines.get(first) {
         match line.strip_prefix("# ") {
@@ -46,6 +49,12 @@ pub fn play(text: &str) -> Result<(), String> {
                 ends.peer = IpAddr::from([0x2001, 0xDB8, 0, 0, 0, 0, 0, 0x80]);
                 ends.local = IpAddr::from([0x2001, 0xDB8, 0, 0, 0, 0, 0, 0x90]);
             }
+            Some("ccc on") => settings.ccc = true,
+            Some("tls on") => door.needs = Needs::default(),
+            Some("tls required") => door.needs.control = Need::Required,
+            Some("tls required for data") => door.needs.data = Need::Required,
+            Some("tls off for data") => door.needs.data = Need::Off,
+            Some("tls from the first byte") => door = Door { needs: Needs::default(), implicit: true },
             Some(line) if line.starts_with("only host ") => {
                 settings.hosts.push(line["only host ".len()..].to_owned());
             }
@@ -54,7 +63,7 @@ pub fn play(text: &str) -> Result<(), String> {
         first += 1;
     }
     let mut play = Play {
-        world: World::new(settings, ends),
+        world: World::new(settings, ends, door),
         heard: VecDeque::new(),
         delivered: VecDeque::new(),
         orders: Vec::new(),
@@ -115,6 +124,26 @@ impl Play {
             ["linked"] => self.advance(Move::Link),
             ["nobody", "comes"] => self.advance(Move::NoLink(self.world.nobody_came())),
             ["a", "stranger", "comes"] => self.advance(Move::NoLink(self.world.stranger_came())),
+            ["TLS", "is", "not", "resumed"] => self.advance(Move::NoLink(LinkFault::NotResumed)),
+            ["TLS", "is", "a", "stranger's"] => self.advance(Move::NoLink(LinkFault::ForeignSession)),
+            ["TLS", "fails"] => {
+                let why = "what came was no TLS".to_owned();
+                self.advance(Move::NoLink(LinkFault::NoTls { why }))
+            }
+            ["the", "handshake", "fails"] => {
+                self.world.handshake = Err("what came was no TLS".to_owned());
+                Ok(())
+            }
+            ["TLS", "wants", name] => self.channel(|channel| channel.server_name = Some((*name).to_owned())),
+            ["TLS", "shows", "a", "certificate"] => self.channel(|channel| channel.certified = true),
+            ["the", "certificate", "is", "of", name] => {
+                self.account(name, |account| account.by_certificate = true)
+            }
+            [name, "needs", "TLS"] => self.account(name, |account| account.needs.control = Need::Required),
+            [name, "needs", "no", "TLS"] => self.account(name, |account| account.needs.control = Need::Off),
+            [name, "needs", "TLS", "for", "data"] => {
+                self.account(name, |account| account.needs.data = Need::Required)
+            }
             ["refused"] => self.advance(Move::NoLink(LinkFault::Refused { to: self.target()? })),
             ["all", "bytes", "pass"] => self.advance(Move::Finish),
             [count, "bytes", "pass"] => self.advance(Move::Pass(number(count)?)),
@@ -169,6 +198,15 @@ impl Play {
             ["no", "file", path] => self.holds(path, None),
             _ => Err("nothing of that name can happen".to_owned()),
         }
+    }
+
+    fn channel(&mut self, change: impl FnOnce(&mut Channel)) -> Result<(), String> {
+        self.world.handshake.as_mut().map(change).map_err(|_| "the handshake fails".to_owned())
+    }
+
+    fn account(&mut self, name: &str, change: impl FnOnce(&mut Account)) -> Result<(), String> {
+        let account = self.world.accounts.iter_mut().find(|account| account.name == name);
+        account.map(change).ok_or(format!("there is no {name}"))
     }
 
     fn advance(&mut self, next: Move) -> Result<(), String> {

@@ -6,6 +6,8 @@ use std::time::Duration;
 use twoport_plan::LinkFault;
 use twoport_proto::verb::TABLE;
 use twoport_proto::{Failure, Verb};
+use twoport_session::rights::{Need, Needs};
+use twoport_session::server::Door;
 
 use crate::judge::Judge;
 use crate::random::Choices;
@@ -35,6 +37,18 @@ pub fn session_walk(bytes: &[u8]) -> Went {
     Went { finals: walk.judge.finals(), transfers: walk.judge.begun() }
 }
 
+/// Half of the doors have no TLS.
+fn door(manner: u8) -> Door {
+    let need = |bits: u8| [Need::Off, Need::On, Need::On, Need::Required][usize::from(bits & 3)];
+    if manner & 1 == 0 {
+        return Door::CLEAR;
+    }
+    Door {
+        needs: Needs { control: need(manner >> 1 | 1), data: need(manner >> 3) },
+        implicit: manner & 0x60 == 0x60,
+    }
+}
+
 struct Walk {
     world: World,
     judge: Judge,
@@ -49,7 +63,8 @@ impl Walk {
         settings.limits.queued_lines = if manner & 1 == 0 { 128 } else { 3 };
         settings.active = manner & 0x30 != 0x10;
         settings.passive = manner & 0xC0 != 0x40;
-        let mut world = World::new(settings, essay_ends());
+        settings.ccc = manner & 2 != 0;
+        let mut world = World::new(settings, essay_ends(), door(choices.byte()));
         world.open_ports(u16::from(manner >> 1 & 3));
         world.tree.add_folder("/dir");
         world.tree.add_file("/dir/b.bin", &[0xFF; 40]);
@@ -102,7 +117,8 @@ impl Walk {
                 self.world.next_file_operation = Some(*choices.pick(some));
                 self.world.next_listener = Some(LinkFault::PortsSpent { size: 4 });
             }
-            249..252 => self.world.upload = vec![b'u'; choices.below(64)],
+            249 => self.world.handshake = Err("the test".to_owned()),
+            250..252 => self.world.upload = vec![b'u'; choices.below(64)],
             252 => {
                 let noise = choices.raw(12).to_vec();
                 self.send(&noise);

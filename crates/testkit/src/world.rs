@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 use twoport_plan::address::Advertise;
 use twoport_plan::{LinkFault, PortRange};
 use twoport_proto::line::{LineBuf, LineFault};
-use twoport_proto::{Failure, FtpPath, Secret};
-use twoport_session::rights::{Grant, Rights};
-use twoport_session::server::io::{Input, Link, LinkId, Listening, Output};
-use twoport_session::server::{Ends, Settings};
+use twoport_proto::{Failure, FtpPath, Reply, Secret};
+use twoport_session::rights::{Grant, Needs, Rights};
+use twoport_session::server::io::{Channel, Input, Link, LinkId, Listening, NotSecured, Output};
+use twoport_session::server::{Door, Ends, Settings};
 use twoport_session::{Limits, ServerSession};
 
 pub use self::beside::{Beside, Move, Stage};
@@ -32,6 +32,16 @@ pub struct Account {
     pub password: Vec<u8>,
     /// What it may do.
     pub rights: Rights,
+    /// What it needs of TLS.
+    pub needs: Needs,
+    /// Whether the certificate that the client shows is this account's.
+    pub by_certificate: bool,
+}
+
+impl Account {
+    fn grant(&self) -> Grant {
+        Grant { account: self.name.to_owned(), rights: self.rights, home: FtpPath::root(), needs: self.needs }
+    }
 }
 
 /// What happened on the surface of the machine, in order.
@@ -56,6 +66,8 @@ pub struct World {
     pub next_file_operation: Option<Failure>,
     /// What the next request to listen answers in place of a listener.
     pub next_listener: Option<LinkFault>,
+    /// What the next handshake on the control connection tells, or why it comes to nothing.
+    pub handshake: Result<Channel, String>,
     /// What the peer sends over the next data connection for an upload.
     pub upload: Vec<u8>,
     /// How long every check, file operation and listener takes.
@@ -80,10 +92,10 @@ pub struct World {
 }
 
 impl World {
-    /// A world with these settings, between these ends, in which a session has just greeted its peer. Two passive ports;
+    /// A world with these settings, between these ends and behind this door, in which a session has just greeted its peer. Two passive ports;
     /// the tree and the accounts of [`World::furnish`].
     #[must_use]
-    pub fn new(settings: Settings, ends: Ends) -> Self {
+    pub fn new(settings: Settings, ends: Ends, door: Door) -> Self {
         // An `Instant` cannot be made from nothing; only differences to this one ever count.
         let now = Instant::now();
         let lines = LineBuf::new(settings.limits.line);
@@ -92,9 +104,10 @@ impl World {
             accounts: Vec::new(),
             next_file_operation: None,
             next_listener: None,
+            handshake: Ok(Channel { how: "TLSv1.3 of the test".to_owned(), ..Channel::default() }),
             upload: Vec::new(),
             slowness: Duration::ZERO,
-            session: ServerSession::new(Arc::new(settings), ends, now),
+            session: ServerSession::new(Arc::new(settings), ends, door, now),
             now,
             lines,
             hung_up: false,
@@ -119,12 +132,18 @@ impl World {
     /// The world of the essay: `testbox2.slacksite.com` at 192.168.150.90, its client at 192.168.150.80.
     #[must_use]
     pub fn of_the_essay() -> Self {
-        Self::new(essay_settings(), essay_ends())
+        Self::new(essay_settings(), essay_ends(), Door::CLEAR)
     }
 
     /// Puts the usual accounts and files in place: anna and slacker may do all, rob may read, dora may drop.
     pub fn furnish(&mut self) {
-        let account = |name, rights| Account { name, password: PASSWORD.to_vec(), rights };
+        let account = |name, rights| Account {
+            name,
+            password: PASSWORD.to_vec(),
+            rights,
+            needs: Needs::default(),
+            by_certificate: false,
+        };
         self.accounts = vec![
             account("anna", Rights::READ_WRITE),
             account("slacker", Rights::READ_WRITE),
@@ -284,6 +303,20 @@ impl World {
                     let grant = self.check(&name, &secret);
                     self.answer(Input::Checked(grant));
                 }
+                Output::Recognize { name } => {
+                    let known = self.accounts.iter().find(|account| account.name.as_bytes() == name);
+                    let grant = known.filter(|account| account.by_certificate).map(Account::grant);
+                    self.answer(Input::Recognized(grant));
+                }
+                Output::Secure { reply, host: _ } => {
+                    let answer = self.shake_hands(reply);
+                    self.answer(Input::Secured(answer));
+                }
+                Output::Clear(reply) => {
+                    self.journal.push(Happened::Did(Output::Say(reply.clone())));
+                    reply.write(&mut self.said);
+                    self.answer(Input::Cleared);
+                }
                 Output::Files(operation) => {
                     let answer = match self.next_file_operation.take() {
                         Some(failure) => Err(failure),
@@ -334,11 +367,19 @@ impl World {
     fn check(&self, name: &[u8], secret: &Secret) -> Option<Grant> {
         let fits =
             |account: &&Account| account.name.as_bytes() == name && account.password == secret.reveal();
-        self.accounts.iter().find(fits).map(|account| Grant {
-            account: account.name.to_owned(),
-            rights: account.rights,
-            home: FtpPath::root(),
-        })
+        self.accounts.iter().find(fits).map(Account::grant)
+    }
+
+    /// The reply goes out only where nothing of the peer waits behind what it answers.
+    fn shake_hands(&mut self, reply: Option<Reply>) -> Result<Channel, NotSecured> {
+        if !self.lines.is_empty() {
+            return Err(NotSecured::Smuggled);
+        }
+        if let Some(reply) = reply {
+            self.journal.push(Happened::Did(Output::Say(reply.clone())));
+            reply.write(&mut self.said);
+        }
+        self.handshake.clone().map_err(NotSecured::Failed)
     }
 
     fn listen(&mut self) -> Result<Listening, LinkFault> {
@@ -382,6 +423,7 @@ pub fn essay_settings() -> Settings {
         passive: true,
         advertise: Advertise::ControlAddress,
         hosts: Vec::new(),
+        ccc: false,
     }
 }
 

@@ -2,4 +2,4 @@
 
 pub mod account;
 
-pub use account::{Account, Accounts, Password};
+pub use account::{Account, Accounts, Certificate, Password, Shown};

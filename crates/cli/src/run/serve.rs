@@ -2,10 +2,13 @@
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
+use std::time::SystemTime;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
-use twoport_server::{Password, Server, StartError, Warden, outlook, raise_descriptor_limit};
+use twoport_server::{
+    Listener, Password, Server, Settings, StartError, Warden, outlook, raise_descriptor_limit,
+};
 
 use crate::args::Serve;
 use crate::exit::{Exit, Stopped};
@@ -46,7 +49,7 @@ async fn run(args: Box<Serve>, settled: Settled) -> Result<(), Stopped> {
     let mut hangup = signals(SignalKind::hangup())?;
     let server = Server::bind(&settings).map_err(start_failed)?;
     if !args.quiet {
-        introduce(&settings, &server.addresses(), &told);
+        introduce(&settings, &server, &told);
     }
     let warden = server.warden();
     let (mut second, mut interrupted) = (signals(SignalKind::interrupt())?, false);
@@ -94,27 +97,41 @@ fn reload(args: &Serve, warden: &Warden) {
 }
 
 /// What a newcomer needs to connect at once, and what could be in the way.
-fn introduce(settings: &twoport_server::Settings, addresses: &[SocketAddr], told: &[Told]) {
+fn introduce(settings: &Settings, server: &Server, told: &[Told]) {
     println!("twoport {}", env!("CARGO_PKG_VERSION"));
-    let reached = outlook::reached_at(addresses);
+    let addresses = server.addresses();
+    let (implicit, usual): (Vec<_>, Vec<_>) =
+        addresses.into_iter().zip(&settings.listen).partition(|(_, listener)| listener.door.implicit);
+    let reached = |some: Vec<(SocketAddr, &Listener)>| {
+        outlook::reached_at(&some.into_iter().map(|(address, _)| address).collect::<Vec<_>>())
+    };
+    let reached: Vec<(&str, SocketAddr)> = (reached(usual).into_iter().map(|address| ("ftp", address)))
+        .chain(reached(implicit).into_iter().map(|address| ("ftps", address)))
+        .collect();
     for account in &settings.accounts {
         // A password out of a file is not shown to the terminal.
         let credentials = match (&account.password, told.iter().find(|told| told.name == account.name)) {
             (Password::Any, _) => String::new(),
             (Password::Plain(_), Some(told)) => format!("{}:{}@", encode(&told.name), encode(&told.password)),
-            (Password::Plain(_), None) => format!("{}@", encode(&account.name)),
+            (Password::Plain(_) | Password::None, _) => format!("{}@", encode(&account.name)),
         };
         let root = account.root.canonicalize().unwrap_or_else(|_| account.root.clone());
         println!("\n{} ({:?}) gets {}", account.name, account.rights, root.display());
-        for address in &reached {
-            println!("  ftp://{credentials}{address}/");
+        for (scheme, address) in &reached {
+            println!("  {scheme}://{credentials}{address}/");
         }
     }
     println!();
     for line in outlook::summary(settings) {
         println!("{line}");
     }
-    for problem in outlook::problems(settings, &outlook::Machine::look()) {
+    let certificates = server.warden().certificates(settings);
+    for line in outlook::certificates(&certificates) {
+        println!("{line}");
+    }
+    let mut problems = outlook::problems(settings, &outlook::Machine::look());
+    problems.extend(outlook::certificate_problems(&certificates, SystemTime::now()));
+    for problem in problems {
         println!("! {problem}");
     }
     println!("Ctrl-C stops it; transfers then have {} seconds to finish.", settings.drain.as_secs());

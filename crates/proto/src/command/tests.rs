@@ -19,7 +19,8 @@ fn every_verb_reads_some_line_and_says_itself() {
         let argument = match row.verb {
             Verb::Port => "127,0,0,1,4,1",
             Verb::Eprt => "|1|127.0.0.1|1025|",
-            Verb::Epsv | Verb::Rest | Verb::Allo => "1",
+            Verb::Epsv | Verb::Rest | Verb::Allo | Verb::Pbsz => "1",
+            Verb::Prot => "P",
             Verb::Rang => "1 2",
             Verb::Type => "I",
             Verb::Stru => "F",
@@ -66,6 +67,22 @@ fn types_with_their_forms() {
     assert_eq!(read("TYPE E"), Ok(Command::Type(Type::Ebcdic(Form::NonPrint))));
     assert!(read("TYPE L 0").is_err());
     assert!(read("TYPE I N").is_err());
+}
+
+#[test]
+fn what_protects_a_session() {
+    for (line, mechanism) in [
+        ("AUTH TLS", Mechanism::Tls),
+        ("auth tls-c", Mechanism::Tls),
+        ("AUTH SSL ", Mechanism::Ssl),
+        ("AUTH TLS-P", Mechanism::Ssl),
+        ("AUTH KERBEROS_V4", Mechanism::Other),
+    ] {
+        assert_eq!(read(line), Ok(Command::Auth(mechanism)), "{line}");
+    }
+    assert_eq!(read("PBSZ 0"), Ok(Command::Pbsz(0)));
+    assert_eq!(read("PROT p"), Ok(Command::Prot(Protection::Private)));
+    assert_eq!((expected("AUTH"), expected("PBSZ x"), expected("PROT Q")), ("TLS", "0", "C or P"));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::io::Output;
 use super::{Doing, Memory, Parameters, ServerSession, replies};
 use crate::event::Event;
 use crate::law::{Who, law};
-use crate::rights::{Grant, Right, Rights};
+use crate::rights::{Grant, Need, Right, Rights};
 
 /// Who the peer is.
 #[derive(Debug)]
@@ -61,14 +61,52 @@ impl ServerSession {
 
     /// RFC 959 §4.1.1: USER may come again at any time and begins a new login; transfer parameters stay.
     pub(super) fn user(&mut self, now: Instant, name: Vec<u8>) {
+        if let Some(refusal) = self.login_needs_tls() {
+            return self.say(refusal);
+        }
         self.leave(now);
         self.drop_plan();
         self.folder = FtpPath::root();
+        if self.channel().is_some_and(|channel| channel.certified) {
+            self.doing = Doing::Checking(name.clone());
+            self.out.push_back(Output::Recognize { name });
+        } else {
+            self.ask_password(name);
+        }
+    }
+
+    fn ask_password(&mut self, name: Vec<u8>) {
         self.say(replies::password_please(&name));
         self.login = Login::Named(name);
     }
 
+    /// RFC 4217 §14: whoever is known by his certificate needs no password.
+    pub(super) fn recognized(&mut self, grant: Option<Grant>) {
+        let Doing::Checking(name) = std::mem::replace(&mut self.doing, Doing::Nothing) else {
+            debug_assert!(false, "the driver recognized somebody whom nobody asked about");
+            return;
+        };
+        match grant {
+            Some(grant) => self.let_in(grant, true),
+            None => self.ask_password(name),
+        }
+    }
+
+    fn let_in(&mut self, grant: Grant, by_certificate: bool) {
+        self.folder = grant.home.clone();
+        self.failures = 0;
+        self.tell(Event::LoggedIn { account: grant.account.clone() });
+        self.say(match by_certificate {
+            true => replies::authorized(&grant.account),
+            false => replies::logged_in(&grant.account),
+        });
+        self.login = Login::In(grant);
+    }
+
     pub(super) fn pass(&mut self, secret: Secret) {
+        if let Some(refusal) = self.login_needs_tls() {
+            return self.say(refusal);
+        }
         match std::mem::replace(&mut self.login, Login::Stranger) {
             Login::Named(name) => {
                 self.doing = Doing::Checking(name.clone());
@@ -89,13 +127,17 @@ impl ServerSession {
         };
         let name = String::from_utf8_lossy(&name).into_owned();
         match grant {
-            Some(grant) => {
-                self.folder = grant.home.clone();
-                self.failures = 0;
-                self.tell(Event::LoggedIn { account: grant.account.clone() });
-                self.say(replies::logged_in(&grant.account));
-                self.login = Login::In(grant);
-            }
+            Some(grant) => match (grant.needs.control, self.is_secured()) {
+                (Need::Required, false) => {
+                    self.tell(Event::LoginFailed { name });
+                    self.say(replies::account_needs_tls());
+                }
+                (Need::Off, true) if self.door.needs.control != Need::Required => {
+                    self.tell(Event::LoginFailed { name });
+                    self.say(replies::account_without_tls());
+                }
+                _ => self.let_in(grant, false),
+            },
             None => {
                 self.failures += 1;
                 self.tell(Event::LoginFailed { name });
@@ -122,6 +164,8 @@ impl ServerSession {
         self.memory = Memory::Nothing;
         self.plan = PlanSlot::new();
         self.folder = FtpPath::root();
+        self.host = None;
+        self.forget_protection();
         self.say(replies::greeting(&self.settings.host));
     }
 
@@ -130,7 +174,13 @@ impl ServerSession {
         let hosts = &self.settings.hosts;
         let known = hosts.is_empty() || hosts.iter().any(|host| host.as_bytes().eq_ignore_ascii_case(name));
         let reply = match self.login {
-            Login::Stranger if known => replies::host_accepted(name),
+            Login::Stranger if let Some(wanted) = self.other_name_in_tls(name) => {
+                replies::host_differs(name, wanted)
+            }
+            Login::Stranger if known => {
+                self.host = Some(String::from_utf8_lossy(name).into_owned());
+                replies::host_accepted(name)
+            }
             Login::Stranger => replies::host_unknown(name),
             Login::Named(_) | Login::In(_) => replies::host_too_late(),
         };

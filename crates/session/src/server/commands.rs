@@ -14,7 +14,7 @@ use super::files::Awaited;
 use super::io::{FileOp, ListForm, ListOrder, Task};
 use super::transfer::Range;
 use super::{Memory, ServerSession, replies};
-use crate::law::{Plan, law};
+use crate::law::{Plan, is_foreign, law};
 use crate::rights::Right;
 
 impl ServerSession {
@@ -23,6 +23,10 @@ impl ServerSession {
         let memory = std::mem::take(&mut self.memory);
         let command = match Command::read(line) {
             Ok(command) => command,
+            Err(CommandFault::Unknown(word)) if !self.login.is_in() && is_foreign(&word) => {
+                self.say(replies::not_ftp());
+                return self.close("spoke another protocol");
+            }
             Err(CommandFault::Unknown(word)) => return self.say(replies::unknown(&word)),
             Err(CommandFault::Argument(verb, fault)) => {
                 let reply = self.forbidden(verb).unwrap_or_else(|| replies::malformed(verb, fault));
@@ -135,14 +139,21 @@ impl ServerSession {
                 self.say(reply);
             }
             Command::Syst => self.say(replies::system()),
-            Command::Help(word) => self.say(replies::help(word.as_deref())),
+            Command::Help(word) => self.say(self.help(word.as_deref())),
             Command::Noop => self.say(replies::noop()),
-            Command::Feat => self.say(replies::features(self.parameters.facts, self.parameters.hash)),
+            Command::Feat => self.say(self.features()),
             Command::Opts(opts) => self.opts(opts),
             Command::Lang(word) => self.say(replies::language(word.as_deref())),
             Command::Clnt(_) => self.say(replies::noted()),
             Command::Csid(_) => self.say(replies::server_id(&self.settings.program)),
-            Command::Smnt | Command::Security(_) => self.say(replies::not_offered(verb)),
+            Command::Auth(_) | Command::Pbsz(_) | Command::Prot(_) | Command::Ccc if !self.offers_tls() => {
+                self.say(replies::not_offered(verb));
+            }
+            Command::Auth(mechanism) => self.auth(mechanism),
+            Command::Pbsz(_) => self.pbsz(),
+            Command::Prot(wanted) => self.prot(wanted),
+            Command::Ccc => self.ccc(),
+            Command::Smnt => self.say(replies::not_offered(verb)),
         }
     }
 

@@ -5,7 +5,7 @@ use twoport_proto::placement::Change;
 use twoport_proto::{Entry, Failure, FtpPath, Kind, Verb};
 
 use super::io::{FileAnswer, FileOp, ListForm, ListOrder, Output};
-use super::{Doing, Memory, ServerSession, replies};
+use super::{Doing, Memory, ServerSession, about, replies};
 use crate::event::Event;
 use crate::rights::Right;
 
@@ -98,7 +98,7 @@ impl ServerSession {
             Site::Symlink(target, name) => {
                 self.site_alter(Right::Make, name, |path| FileOp::Symlink(target, path))
             }
-            Site::Help => self.say(replies::site_help()),
+            Site::Help => self.say(about::site_help()),
             Site::Unknown(word) => self.say(replies::site_unknown(&word)),
         }
     }

@@ -26,6 +26,12 @@ pub enum Input {
     Line(Result<Vec<u8>, LineFault>),
     /// The answer to [`Output::Check`]; `None` is no, and no more is told.
     Checked(Option<Grant>),
+    /// The answer to [`Output::Recognize`]: somebody whose certificate is enough.
+    Recognized(Option<Grant>),
+    /// The answer to [`Output::Secure`]: hands were shaken, or not.
+    Secured(Result<Channel, NotSecured>),
+    /// The answer to [`Output::Clear`]: the control connection is in the clear.
+    Cleared,
     /// The answer to [`Output::Files`].
     Filed(Result<FileAnswer, Failure>),
     /// The answer to [`Output::Listen`].
@@ -62,6 +68,9 @@ impl fmt::Debug for Input {
         f.write_str(match self {
             Input::Line(_) => "Line",
             Input::Checked(_) => "Checked",
+            Input::Recognized(_) => "Recognized",
+            Input::Secured(_) => "Secured",
+            Input::Cleared => "Cleared",
             Input::Filed(_) => "Filed",
             Input::Listening(_) => "Listening",
             Input::Ready { .. } => "Ready",
@@ -75,6 +84,26 @@ impl fmt::Debug for Input {
             Input::Closed => "Closed",
         })
     }
+}
+
+/// What a handshake on the control connection told.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Channel {
+    /// Version, cipher suite, whether a session was resumed: for the log and for STAT.
+    pub how: String,
+    /// The host that the client wants (SNI).
+    pub server_name: Option<String>,
+    /// Whether the client has shown a certificate whose word is taken.
+    pub certified: bool,
+}
+
+/// Why the control connection is not in TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotSecured {
+    /// More came behind AUTH, in the clear; nothing was said yet.
+    Smuggled,
+    /// The handshake came to nothing; in words.
+    Failed(String),
 }
 
 /// A passive listener that waits for the peer.
@@ -151,6 +180,22 @@ pub enum Output {
         /// What came with PASS.
         secret: Secret,
     },
+    /// Does the certificate of the client's control connection prove alone that it is this account's? then
+    /// [`Input::Recognized`].
+    Recognize {
+        /// The name after USER.
+        name: Vec<u8>,
+    },
+    /// Where nothing of the peer waits unread, say this, if there is anything to say, and shake hands on the control
+    /// connection; then [`Input::Secured`].
+    Secure {
+        /// 234, or nothing where TLS is there from the first byte.
+        reply: Option<Reply>,
+        /// What HOST has said, for a client that wants no name in TLS.
+        host: Option<String>,
+    },
+    /// Say this, and go back to a clear control connection; then [`Input::Cleared`].
+    Clear(Reply),
     /// Do this with files, then [`Input::Filed`]; read nothing from the peer meanwhile.
     Files(FileOp),
     /// Make a passive listener, then [`Input::Listening`].
@@ -206,6 +251,8 @@ pub struct TransferOrder {
     pub verb: Verb,
     /// Where its data connection is; none for a digest.
     pub link: Link,
+    /// Whether it is in TLS (PROT P).
+    pub private: bool,
     /// What is moved.
     pub task: Task,
     /// TYPE A: lines end in CRLF on the wire.

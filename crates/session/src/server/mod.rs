@@ -6,11 +6,13 @@
 
 pub mod io;
 
+mod about;
 mod access;
 mod commands;
 mod files;
 mod link;
 mod replies;
+mod secure;
 mod transfer;
 
 use std::collections::VecDeque;
@@ -28,11 +30,13 @@ use twoport_proto::{FtpPath, Reply, Verb};
 
 use self::access::Login;
 use self::files::Awaited;
-use self::io::{Input, LinkId, Output};
+use self::io::{Input, LinkId, NotSecured, Output};
+use self::secure::Security;
 use self::transfer::Transfer;
 use crate::event::Event;
 use crate::law::{During, law};
 use crate::limits::Limits;
+use crate::rights::{Need, Needs};
 
 /// What all sessions of a server share.
 #[derive(Debug, Clone)]
@@ -51,6 +55,22 @@ pub struct Settings {
     pub advertise: Advertise,
     /// The names that HOST may ask for; any when there is none here.
     pub hosts: Vec<String>,
+    /// Whether CCC is taken.
+    pub ccc: bool,
+}
+
+/// The listener that a session came in by, as far as it matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Door {
+    /// What it needs of TLS.
+    pub needs: Needs,
+    /// Whether TLS is there from the first byte, and data connections are private unless PROT says otherwise.
+    pub implicit: bool,
+}
+
+impl Door {
+    /// Without TLS.
+    pub const CLEAR: Door = Door { needs: Needs::NONE, implicit: false };
 }
 
 /// The two ends of the control connection, IPv4 in its own form and never mapped into IPv6.
@@ -67,7 +87,11 @@ pub struct Ends {
 pub struct ServerSession {
     settings: Arc<Settings>,
     ends: Ends,
+    door: Door,
     login: Login,
+    security: Security,
+    /// What HOST has said.
+    host: Option<String>,
     doing: Doing,
     plan: PlanSlot<LinkId>,
     parameters: Parameters,
@@ -88,6 +112,8 @@ enum Doing {
     Nothing,
     /// A login is being checked, of this name.
     Checking(Vec<u8>),
+    /// Hands are being shaken, or TLS is being ended.
+    Securing,
     /// Files are being asked.
     Filing(Verb, Awaited),
     /// A listener is being made.
@@ -159,26 +185,34 @@ enum Life {
 }
 
 impl ServerSession {
-    /// A new session; its first output is the greeting.
+    /// A new session that came in by `door`; its first output is the greeting, or TLS where that comes before.
     #[must_use]
-    pub fn new(settings: Arc<Settings>, ends: Ends, now: Instant) -> Self {
-        let greeting = replies::greeting(&settings.host);
-        ServerSession {
+    pub fn new(settings: Arc<Settings>, ends: Ends, door: Door, now: Instant) -> Self {
+        let mut session = ServerSession {
             settings,
             ends,
+            door,
             login: Login::Stranger,
+            security: Security::new(),
+            host: None,
             doing: Doing::Nothing,
             plan: PlanSlot::new(),
             parameters: Parameters::default(),
             memory: Memory::Nothing,
             folder: FtpPath::root(),
             queue: VecDeque::new(),
-            out: VecDeque::from([Output::Say(greeting)]),
+            out: VecDeque::new(),
             since: now,
             quiet: now,
             failures: 0,
             life: Life::Open,
+        };
+        if door.implicit {
+            session.secure(None, door.needs.data != Need::Off);
+        } else {
+            session.say(replies::greeting(&session.settings.host));
         }
+        session
     }
 
     /// Tells the machine what happened. `now` never goes back.
@@ -187,6 +221,14 @@ impl ServerSession {
         match input {
             Input::Line(line) => self.line(line),
             Input::Checked(grant) => self.checked(grant),
+            Input::Recognized(grant) => self.recognized(grant),
+            Input::Secured(Ok(channel)) => self.secured(channel),
+            Input::Secured(Err(NotSecured::Smuggled)) => {
+                self.doing = Doing::Nothing;
+                self.smuggled();
+            }
+            Input::Secured(Err(NotSecured::Failed(why))) => self.not_secured(why),
+            Input::Cleared => self.cleared(),
             Input::Filed(answer) => self.filed(answer),
             Input::Listening(answer) => self.listening(answer),
             Input::Ready { path, size } => self.ready(now, path, size),
@@ -228,7 +270,7 @@ impl ServerSession {
                 Some(if self.login.is_in() { idle } else { idle.min(self.since + limits.login) })
             }
             Doing::Transferring(transfer) => transfer.grace_ends(limits.grace),
-            Doing::Checking(_) | Doing::Filing(..) | Doing::Asking(_) => None,
+            Doing::Checking(_) | Doing::Securing | Doing::Filing(..) | Doing::Asking(_) => None,
         }
     }
 
@@ -341,7 +383,7 @@ impl ServerSession {
                 self.close(why);
             }
             Doing::Transferring(_) => self.say_opening(),
-            Doing::Checking(_) | Doing::Filing(..) | Doing::Asking(_) => {}
+            Doing::Checking(_) | Doing::Securing | Doing::Filing(..) | Doing::Asking(_) => {}
         }
     }
 

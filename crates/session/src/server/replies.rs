@@ -1,6 +1,8 @@
 //! Every text that the server says, one function per outcome, and the only place where a `Failure` becomes a code.
 //! Where the essay in the mission shows a text, it is that text.
 
+mod tls;
+
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
@@ -11,15 +13,14 @@ use twoport_proto::line::LineFault;
 use twoport_proto::listing::mlsx::{self, FactSet, MlsKind};
 use twoport_proto::modes::{Algorithm, Mode, Structure, Type};
 use twoport_proto::placement::Change;
-use twoport_proto::verb::{Feature, SITE_TABLE, TABLE};
 use twoport_proto::{Entry, Failure, FtpPath, Malformed, Moment, Reply, Verb};
 
-use super::ServerSession;
-use crate::law::{law, may_answer};
+pub(super) use self::tls::*;
+use crate::law::may_answer;
 use crate::rights::{Right, Rights};
 
 /// A text with a name in it: names are bytes.
-fn with_name(code: u16, before: &str, name: &[u8], after: &str) -> Reply {
+pub(super) fn with_name(code: u16, before: &str, name: &[u8], after: &str) -> Reply {
     Reply::new(code, [before.as_bytes(), name, after.as_bytes()].concat())
 }
 
@@ -110,7 +111,7 @@ pub(super) fn malformed(verb: Verb, fault: Malformed) -> Reply {
 pub(super) fn not_offered(verb: Verb) -> Reply {
     let why = match verb {
         Verb::Smnt => "there is nothing to mount",
-        _ => "TLS is off on this server",
+        _ => "TLS is off here",
     };
     Reply::new(502, format!("{verb} not implemented: {why}."))
 }
@@ -167,8 +168,9 @@ pub(super) fn mode_off(fault: &LinkFault) -> Reply {
     Reply::new(502, fault.to_string())
 }
 
+/// 522 where TLS was the reason (RFC 4217 §10.2).
 pub(super) fn no_link(fault: &LinkFault) -> Reply {
-    Reply::new(425, fault.to_string())
+    Reply::new(if fault.is_of_tls() { 522 } else { 425 }, fault.to_string())
 }
 
 pub(super) fn no_plan() -> Reply {
@@ -206,7 +208,7 @@ pub(super) fn mode_set(mode: Mode) -> Reply {
 }
 
 /// The name of a mode in STAT.
-fn mode_name(mode: Mode) -> &'static str {
+pub(super) fn mode_name(mode: Mode) -> &'static str {
     match mode {
         Mode::Stream => "Stream",
         Mode::Block => "Block",
@@ -453,25 +455,6 @@ pub(super) fn language(word: Option<&[u8]>) -> Reply {
     }
 }
 
-pub(super) fn features(facts: FactSet, hash: Algorithm) -> Reply {
-    let mut lines = Vec::new();
-    for row in TABLE {
-        match row.feature {
-            Feature::Silent => {}
-            Feature::Lines(said) => lines.extend(said.iter().map(|line| line.as_bytes().to_vec())),
-            Feature::Facts => lines.push(format!("MLST {}", facts.feat()).into_bytes()),
-            Feature::Hashes => {
-                let names: Vec<String> = Algorithm::ALL
-                    .iter()
-                    .map(|a| format!("{a}{}", if *a == hash { "*" } else { "" }))
-                    .collect();
-                lines.push(format!("HASH {}", names.join(";")).into_bytes());
-            }
-        }
-    }
-    Reply::of_lines(211, "Features:", lines, "End")
-}
-
 pub(super) fn utf8_on() -> Reply {
     Reply::new(200, "UTF8 set to on.")
 }
@@ -497,48 +480,6 @@ pub(super) fn no_such_option() -> Reply {
     Reply::new(501, "OPTS: expected UTF8, MLST or HASH.")
 }
 
-pub(super) fn help(word: Option<&[u8]>) -> Reply {
-    let Some(word) = word.map(<[u8]>::trim_ascii).filter(|word| !word.is_empty()) else {
-        return help_of_all();
-    };
-    if word.eq_ignore_ascii_case(b"SITE") {
-        return site_help();
-    }
-    match Verb::read(word) {
-        Some(verb) => {
-            let row = verb.row();
-            let gap = if row.argument.is_empty() { "" } else { " " };
-            let source = row.source.replace('§', "section ");
-            Reply::new(214, format!("{}{gap}{}: {} ({source}).", row.name, row.argument, row.help))
-        }
-        None => with_name(504, "", &word.to_ascii_uppercase(), " is no command here; HELP lists them."),
-    }
-}
-
-/// Eight names a line; a star at those that are known and not offered.
-fn help_of_all() -> Reply {
-    let name = |verb: Verb| format!("{}{}", verb.name(), if law(verb).codes.is_empty() { "*" } else { "" });
-    let names: Vec<String> = TABLE.iter().map(|row| name(row.verb)).collect();
-    let lines = names
-        .chunks(8)
-        .map(|row| {
-            row.iter().map(|name| format!("{name:<8}")).collect::<String>().trim_end().as_bytes().to_vec()
-        })
-        .collect();
-    Reply::of_lines(214, "These commands are known (* = not offered):", lines, "HELP COMMAND tells more.")
-}
-
-pub(super) fn site_help() -> Reply {
-    let lines = SITE_TABLE
-        .iter()
-        .map(|(name, argument, help)| {
-            let gap = if argument.is_empty() { "" } else { " " };
-            format!("SITE {name}{gap}{argument}: {help}").into_bytes()
-        })
-        .collect();
-    Reply::of_lines(214, "These SITE commands are known:", lines, "End of SITE HELP.")
-}
-
 pub(super) fn site_unknown(word: &[u8]) -> Reply {
     with_name(504, "SITE ", &word.to_ascii_uppercase(), " is not known here; SITE HELP lists what is.")
 }
@@ -546,35 +487,4 @@ pub(super) fn site_unknown(word: &[u8]) -> Reply {
 pub(super) fn status_of(name: &[u8], lines: Vec<Vec<u8>>, more: bool) -> Reply {
     let last = if more { "There is more; LIST shows all." } else { "End of status." };
     Reply::of_lines(213, [b"Status of ", name, b":"].concat(), lines, last)
-}
-
-impl ServerSession {
-    /// STAT without a path: who, how, and how far a transfer is (verb, name, bytes so far, size).
-    pub(super) fn status(&self, running: Option<(Verb, Vec<u8>, u64, Option<u64>)>) -> Reply {
-        let (name, version) = &self.settings.program;
-        let mut lines = vec![
-            format!("{name} {version}").into_bytes(),
-            format!("Connected from {}", self.ends.peer).into_bytes(),
-            match self.account() {
-                Some(account) => format!("Logged in as {account}").into_bytes(),
-                None => b"Not logged in".to_vec(),
-            },
-            {
-                let kind = if matches!(self.parameters.kind, Type::Ascii(_)) { "ASCII" } else { "Image" };
-                let records = self.parameters.structure == Structure::Record;
-                let structure = if records { "Record" } else { "File" };
-                let mode = mode_name(self.parameters.mode);
-                format!("TYPE: {kind}, STRUcture: {structure}, MODE: {mode}").into_bytes()
-            },
-        ];
-        lines.push(match running {
-            Some((verb, shown, bytes, size)) => {
-                let of = size.map_or(String::new(), |size| format!(" of {size}"));
-                [format!("{verb} ").as_bytes(), &shown, format!(": {bytes}{of} bytes so far").as_bytes()]
-                    .concat()
-            }
-            None => b"No data connection".to_vec(),
-        });
-        Reply::of_lines(211, format!("{} FTP server status:", self.settings.host), lines, "End of status.")
-    }
 }

@@ -9,7 +9,7 @@ use twoport_proto::Failure;
 
 use super::io::{Ending, Listening};
 use super::*;
-use crate::rights::{Grant, Rights};
+use crate::rights::{Grant, Needs, Rights};
 
 /// A session, its clock, and what it said to do since somebody last asked.
 struct Bench {
@@ -27,13 +27,20 @@ impl Bench {
             passive: true,
             advertise: Advertise::ControlAddress,
             hosts: Vec::new(),
+            ccc: false,
         };
         let ends = Ends { peer: IpAddr::from([192, 0, 2, 1]), local: IpAddr::from([192, 0, 2, 2]) };
         let now = Instant::now();
-        let mut bench = Bench { session: ServerSession::new(Arc::new(settings), ends, now), now };
+        let mut bench =
+            Bench { session: ServerSession::new(Arc::new(settings), ends, Door::CLEAR, now), now };
         bench.line("USER anna");
         bench.line("PASS x");
-        let grant = Grant { account: "anna".to_owned(), rights: Rights::READ_WRITE, home: FtpPath::root() };
+        let grant = Grant {
+            account: "anna".to_owned(),
+            rights: Rights::READ_WRITE,
+            home: FtpPath::root(),
+            needs: Needs::default(),
+        };
         bench.does(Input::Checked(Some(grant)));
         bench
     }
@@ -52,6 +59,7 @@ impl Bench {
                     self.session.handle(self.now, Input::Listening(Ok(listening)));
                     "listen".to_owned()
                 }
+                Output::Recognize { .. } | Output::Secure { .. } | Output::Clear(_) => "TLS".to_owned(),
                 Output::Forget(_) => "forget it".to_owned(),
                 Output::Begin(_) => "begin".to_owned(),
                 Output::Keep => "keep".to_owned(),

@@ -65,6 +65,10 @@ impl Transfer {
 impl ServerSession {
     /// Begins a transfer over the data plan; without a plan it is 425 at once.
     pub(super) fn begin(&mut self, now: Instant, verb: Verb, path: FtpPath, shown: Vec<u8>, task: Task) {
+        if let Some(refusal) = self.wrong_protection() {
+            self.use_plan_up();
+            return self.say(refusal);
+        }
         let link = match self.plan.take() {
             DataPlan::Passive(id) => Link::Passive(id),
             DataPlan::Active(target) => Link::Active(target),
@@ -76,6 +80,7 @@ impl ServerSession {
         let order = TransferOrder {
             verb,
             link,
+            private: self.is_private(),
             task,
             // Listings are lines with CRLF already, whatever the type.
             ascii: ascii && !listing,
@@ -98,7 +103,15 @@ impl ServerSession {
         let Range { from, length } = range;
         let task = Task::Digest { path: path.clone(), algorithm, from, length };
         let mode = Mode::Stream;
-        let order = TransferOrder { verb, link: Link::None, task, ascii: false, records: false, mode };
+        let order = TransferOrder {
+            verb,
+            link: Link::None,
+            private: false,
+            task,
+            ascii: false,
+            records: false,
+            mode,
+        };
         self.start(now, order, path, shown, false, Some(algorithm));
     }
 

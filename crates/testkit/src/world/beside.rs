@@ -109,6 +109,10 @@ impl World {
                 self.hand_in(Input::Linked);
             }
             (Move::NoLink(fault), Stage::Linking) => self.end(Ending::NoLink(fault)),
+            // The link is there, and TLS on it is not what it should be.
+            (Move::NoLink(fault), Stage::Moving) if fault.is_of_tls() && beside.order.private => {
+                self.end(Ending::NoLink(fault));
+            }
             (Move::Pass(count), Stage::Moving) => self.move_bytes(count),
             (Move::Finish, Stage::Moving) => self.finish(),
             (Move::Keep, Stage::Keeping) => self.put_in_place(),

@@ -1,0 +1,112 @@
+//! The TCP connection below a TLS stream, with three peculiarities of FTP: it can be looked at without waiting, it can stay
+//! open when TLS ends (CCC), and then nothing that comes behind TLS is read into it.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use rustix::net::RecvFlags;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+#[derive(Debug)]
+pub(super) struct Socket {
+    pub(super) tcp: TcpStream,
+    /// Reads ask the system itself and never wait.
+    pub(super) eager: bool,
+    /// The end of TLS is not the end of the connection.
+    pub(super) stays: bool,
+    /// With `stays`: bytes of the record that is being read which are still to come.
+    left: usize,
+}
+
+/// The header of a record: type, version, length (RFC 8446 §5.1).
+const HEADER: usize = 5;
+
+impl Socket {
+    pub(super) fn new(tcp: TcpStream) -> Self {
+        Socket { tcp, eager: false, stays: false, left: 0 }
+    }
+
+    /// How many bytes may be read so that nothing behind the record is: all of the record once its header is there. None
+    /// when what comes is no record.
+    fn allowed(&mut self) -> io::Result<Option<usize>> {
+        if self.left == 0 {
+            let mut header = [0; HEADER];
+            let (there, _) =
+                rustix::net::recv(&self.tcp, &mut header[..], RecvFlags::PEEK | RecvFlags::DONTWAIT)?;
+            // change_cipher_spec, alert, handshake, application_data.
+            if there > 0 && !(20..=23).contains(&header[0]) {
+                return Ok(None);
+            }
+            if there == 0 {
+                return Ok(None);
+            }
+            if there < HEADER {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            self.left = HEADER + usize::from(u16::from_be_bytes([header[3], header[4]]));
+        }
+        Ok(Some(self.left))
+    }
+
+    fn read_now(&mut self, most: usize, buf: &mut ReadBuf<'_>) -> io::Result<usize> {
+        let most = most.min(buf.remaining());
+        let (read, _) = rustix::net::recv(&self.tcp, buf.initialize_unfilled_to(most), RecvFlags::DONTWAIT)?;
+        buf.advance(read);
+        Ok(read)
+    }
+
+    /// One record at a time.
+    fn read_guarded(&mut self, buf: &mut ReadBuf<'_>) -> io::Result<()> {
+        let Some(most) = self.allowed()? else { return Ok(()) };
+        let read = self.read_now(most, buf)?;
+        self.left = if read == 0 { 0 } else { self.left - read };
+        Ok(())
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.eager {
+            return match self.read_now(usize::MAX, buf) {
+                Ok(_) => Poll::Ready(Ok(())),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+                Err(e) => Poll::Ready(Err(e)),
+            };
+        }
+        if !self.stays {
+            return Pin::new(&mut self.tcp).poll_read(cx, buf);
+        }
+        loop {
+            std::task::ready!(self.tcp.poll_read_ready(cx))?;
+            match self.read_guarded(buf) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    // The runtime learns that there is nothing by a read of its own that finds nothing.
+                    let _ = self.tcp.try_io(tokio::io::Interest::READABLE, || {
+                        Err::<(), _>(io::ErrorKind::WouldBlock.into())
+                    });
+                }
+                read => return Poll::Ready(read),
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.tcp).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.stays { Poll::Ready(Ok(())) } else { Pin::new(&mut self.tcp).poll_shutdown(cx) }
+    }
+}

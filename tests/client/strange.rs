@@ -106,7 +106,7 @@ fn gets_through(manners: Manners) -> (Vec<String>, Rung) {
         let told = told.lock().unwrap();
         let steps = told.iter().filter_map(|notice| match notice {
             Notice::Stepped(why) => Some(why.clone()),
-            Notice::Sent(_) | Notice::Heard(_) => None,
+            _ => None,
         });
         (steps.collect(), rung)
     });

@@ -9,7 +9,7 @@ use crate::support::terminal::{Shown, Terminal};
 
 fn start(desk: &Desk, args: &[&str]) -> Terminal {
     let mut command = Command::new(binary());
-    command.args(args).current_dir(desk.here("")).env("HOME", desk.here(""));
+    command.args(args).args(["--tls", "off"]).current_dir(desk.here("")).env("HOME", desk.here(""));
     for name in ["ALL_PROXY", "all_proxy", "NETRC", "NO_COLOR"] {
         command.env_remove(name);
     }

@@ -83,9 +83,8 @@ pub(crate) struct Common {
     /// Only active mode (EPRT, PORT)
     #[arg(long)]
     pub(crate) active: bool,
-    /// TLS; this version has none yet: prefer speaks plain and says so
-    #[arg(long, value_name = "MODE", default_value = "prefer")]
-    pub(crate) tls: ClientTls,
+    #[command(flatten)]
+    pub(crate) security: SecurityArgs,
     /// Files as text: lines end with CR LF on the way, and as this machine wants them here
     #[arg(long)]
     pub(crate) ascii: bool,
@@ -116,6 +115,30 @@ pub(crate) struct Common {
     /// Nothing but what was asked for
     #[arg(long)]
     pub(crate) quiet: bool,
+}
+
+/// What every command that talks to a server takes for TLS.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct SecurityArgs {
+    /// TLS: prefer = where the server offers it, require = by AUTH TLS or not at all, implicit = from the first byte
+    /// [default: as the URL says: ftp:// prefer, ftpes:// require, ftps:// implicit]
+    #[arg(long, value_name = "MODE")]
+    pub(crate) tls: Option<ClientTls>,
+    /// Trust certificates of these authorities (PEM), or these themselves, in place of the system's
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Trust this certificate, by its SHA-256, or this key (sha256//BASE64), again for more
+    #[arg(long, value_name = "SHA256", conflicts_with_all = ["insecure", "ca"])]
+    pub(crate) pin: Vec<String>,
+    /// Trust any certificate: whoever is in between can read and change everything
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// Our own certificate (PEM), for a server that asks for one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cert: Option<PathBuf>,
+    /// Its key (PEM) [default: in the same file]
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -259,9 +282,8 @@ pub(crate) struct Ftp {
     /// Only IPv6
     #[arg(short = '6')]
     pub(crate) ipv6: bool,
-    /// TLS; this version has none yet: prefer speaks plain
-    #[arg(long, value_name = "MODE", default_value = "prefer")]
-    pub(crate) tls: ClientTls,
+    #[command(flatten)]
+    pub(crate) security: SecurityArgs,
     /// How long a connection or a reply may take
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) timeout: u64,

@@ -68,7 +68,8 @@ impl From<Error> for Stopped {
     fn from(e: Error) -> Self {
         let exit = match &e {
             e if e.is_not_found() => Exit::NotFound,
-            Error::Refused { .. } => Exit::Refused,
+            Error::Refused { .. } | Error::NotResumed(_) => Exit::Refused,
+            Error::Insecure(_) => Exit::Insecure,
             Error::Unreachable { .. }
             | Error::ClosedOnFeat
             | Error::OutOfStep(_)

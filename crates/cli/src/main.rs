@@ -4,6 +4,7 @@ mod args;
 mod exit;
 mod progress;
 mod run;
+mod security;
 mod settle;
 mod shell;
 mod show;

@@ -1,6 +1,7 @@
 //! `Client`: a session with a server. How it is reached, what goes over data connections, listings and files each have
 //! a file of their own; each is a few lines over the machine.
 
+mod begin;
 mod clock;
 mod files;
 mod listing;
@@ -12,6 +13,7 @@ use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use twoport_net::proxy::Kind;
 use twoport_pipe::{Rate, Terms};
 use twoport_proto::modes::Mode;
 use twoport_proto::reply_reader::ReceivedReply;
@@ -27,6 +29,7 @@ use crate::error::Error;
 use crate::family::Family;
 use crate::features::Features;
 use crate::proxy::Named;
+use crate::security::Security;
 use crate::url::{Login, Url};
 
 /// How to connect and what to try.
@@ -71,6 +74,8 @@ pub struct Options {
     pub family_only: bool,
     /// How files go over.
     pub representation: Representation,
+    /// What is wanted of TLS.
+    pub security: Security,
     /// Whether the server is taken to begin in TYPE A, as RFC 959 has it, so that nothing is said before a listing.
     pub begins_in_ascii: bool,
 }
@@ -110,6 +115,7 @@ impl Default for Options {
             features: None,
             family_only: false,
             representation: Representation::Image,
+            security: Security::default(),
             begins_in_ascii: false,
         }
     }
@@ -128,6 +134,10 @@ pub struct Client {
     /// MODE as it is.
     mode: Mode,
     company: Company,
+    /// What the server has shown before this session.
+    seen: Option<[u8; 32]>,
+    /// Whether the data connection that came last has resumed no session.
+    fresh: bool,
 }
 
 /// What comes with the next transfers.
@@ -164,7 +174,7 @@ pub struct Moved {
 }
 
 impl Client {
-    /// Connects to `host`, to whichever of its addresses answers first, and logs in.
+    /// Connects to `host`, to whichever of its addresses answers first, has TLS as the options want it, and logs in.
     ///
     /// # Errors
     /// When no address answers, or the login is refused.
@@ -178,7 +188,11 @@ impl Client {
         let mut options = options;
         let known = options.features.take();
         let wanted = options.mode;
-        let mut client = Client::open(host, port, options, notice).await?;
+        let mut client = match options.proxy.as_ref().map(|named| named.proxy.kind) {
+            // It has its own dialogue.
+            Some(Kind::UserAtHost) => Client::open(host, port, options, notice).await?,
+            _ => Client::begin(host, port, options, notice).await?.0,
+        };
         client.features = known.clone().unwrap_or_default();
         let anew = login.clone();
         client.enter(host, port, login).await?;
@@ -222,9 +236,9 @@ impl Client {
     /// [`Url::target`](crate::url::Url::target).
     ///
     /// # Errors
-    /// As [`Client::connect`]; [`Error::BadArgument`] for a URL that demands TLS, which there is not yet.
+    /// As [`Client::connect`].
     pub async fn to(url: &Url, options: Options, notice: Listener) -> Result<Client, Error> {
-        url.plain()?;
+        let options = options.for_scheme(url.scheme);
         Client::connect(&url.host, url.port, url.login(), options, notice).await
     }
 

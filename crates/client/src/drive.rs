@@ -11,6 +11,7 @@ use tokio::time::sleep_until;
 use twoport_net::control::{Arrived, ControlStream};
 use twoport_net::mapping::{self, Mapping, Router};
 use twoport_net::proxy::{Proxy, Target};
+use twoport_net::tls::{Connector, Judgement, TlsFault};
 use twoport_net::{ActiveListener, DataStream, Source, dial_first};
 use twoport_pipe::Progress;
 use twoport_plan::LinkFault;
@@ -26,6 +27,20 @@ pub enum Notice {
     Sent(String),
     /// A reply came.
     Heard(ReceivedReply),
+    /// A connection to this address of the server, which has so many.
+    Connected {
+        /// The address.
+        server: SocketAddr,
+        /// How many the host has.
+        addresses: usize,
+    },
+    /// Hands were shaken, on the data connection or the control connection: version, cipher suite, resumed or not.
+    Secured {
+        /// Which.
+        data: bool,
+        /// What was agreed on.
+        how: String,
+    },
     /// A step down the ladder, with its reason.
     Stepped(String),
 }
@@ -52,6 +67,9 @@ const LATE: Duration = Duration::from_millis(1500);
 /// How often a quiet control connection shows that it lives: some NATs forget one within ten seconds.
 const ALIVE: Duration = Duration::from_secs(4);
 
+/// How long a handshake may take, on either connection.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
 /// Lines that may lie there unasked for; of a flood the rest is heard in its turn.
 const STRAY: usize = 100;
 
@@ -73,6 +91,7 @@ pub(crate) struct Driver {
     mapping: Option<Mapping>,
     notice: Listener,
     way: Way,
+    tls: Option<Connector>,
     /// How long a command may wait to be taken.
     sending: Duration,
     /// Whether a line without end was told of.
@@ -94,6 +113,7 @@ impl Driver {
         settings: twoport_session::client::Settings,
         notice: Listener,
         way: Way,
+        tls: Option<Connector>,
     ) -> std::io::Result<Self> {
         let control = ControlStream::new(control, LINE)?;
         control.keep_alive(ALIVE)?;
@@ -111,6 +131,7 @@ impl Driver {
             mapping: None,
             notice,
             way,
+            tls,
             sending,
             overlong: false,
         })
@@ -119,6 +140,41 @@ impl Driver {
     /// The data connection that the last [`Answer::Open`] told of.
     pub(crate) fn take_link(&mut self) -> Option<DataStream> {
         self.link.take()
+    }
+
+    /// TLS on the control connection. What was said behind the answer to AUTH was said in the clear, perhaps by somebody on the
+    /// way.
+    async fn shake_hands(&mut self) -> Result<(), String> {
+        let Some(tls) = &self.tls else { return Err("there is nothing to do it with".to_owned()) };
+        if self.control.has_unread() || self.replies.is_open() {
+            return Err("more was said in the clear where TLS begins".to_owned());
+        }
+        let secured = self.control.connect_tls(tls, HANDSHAKE).await;
+        let how = secured.map_err(|fault| fault.to_string())?.facts().to_string();
+        (self.notice)(Notice::Secured { data: false, how });
+        Ok(())
+    }
+
+    /// TLS on a data connection, where PROT P holds; and whether the session was resumed.
+    pub(crate) async fn protect(&mut self, wire: DataStream) -> Result<(DataStream, bool), TlsFault> {
+        let Some(tls) = self.tls.as_ref().filter(|_| self.machine.is_private() && !wire.is_secure()) else {
+            return Ok((wire, true));
+        };
+        let (wire, facts) = wire.connect_tls(tls, HANDSHAKE).await?;
+        (self.notice)(Notice::Secured { data: true, how: facts.to_string() });
+        Ok((wire, facts.resumed))
+    }
+
+    /// Whether the next data connection will be refused: the server insists on a resumed session, and there is nothing left to
+    /// resume by.
+    pub(crate) fn lacks_tickets(&self) -> bool {
+        let left = self.tls.as_ref().and_then(Connector::tickets);
+        self.machine.is_private() && self.machine.ties_tls() && left == Some(0)
+    }
+
+    /// What was found of the server's certificate.
+    pub(crate) fn judgement(&self) -> Option<Judgement> {
+        self.tls.as_ref().and_then(Connector::judgement)
     }
 
     /// Listens for the server; where the router is to be asked, what it gave is what is told.
@@ -301,6 +357,11 @@ impl Driver {
         self.machine.flights_arrive();
     }
 
+    /// Tells something.
+    pub(crate) fn notify(&mut self, notice: Notice) {
+        (self.notice)(notice);
+    }
+
     /// Who has been listening.
     pub(crate) fn into_notice(self) -> Listener {
         self.notice
@@ -324,6 +385,16 @@ impl Driver {
     /// The rungs that the next transfers may try, and whether EPRT goes before PORT.
     pub(crate) fn set_rungs(&mut self, rungs: Vec<Rung>, eprt_first: bool) {
         self.machine.set_rungs(rungs, eprt_first);
+    }
+
+    /// Whether the control connection is in TLS.
+    pub(crate) fn is_secured(&self) -> bool {
+        self.machine.is_secured()
+    }
+
+    /// Whether data connections are in TLS.
+    pub(crate) fn is_private(&self) -> bool {
+        self.machine.is_private()
     }
 
     /// Whether TYPE is A, as far as is known.
@@ -376,6 +447,10 @@ impl Driver {
             while let Some(output) = self.machine.poll() {
                 match output {
                     Output::Send(request) => self.send(&request).await,
+                    Output::Secure => {
+                        let result = self.shake_hands().await;
+                        self.tell(Input::Secured(result));
+                    }
                     Output::Dial { to, within } => {
                         let dialled = self.dial(&to, within).await;
                         let result = dialled.map(|(stream, peer)| {

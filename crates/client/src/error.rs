@@ -53,6 +53,12 @@ pub enum Error {
     /// A name or another argument cannot be sent.
     #[error("{0}")]
     BadArgument(String),
+    /// TLS was demanded and not had, or the server is not whom it must be.
+    #[error("{0}")]
+    Insecure(String),
+    /// TLS came about on the data connection, and the server refused it because it did not resume the session.
+    #[error("the server wants each data connection to resume its TLS session: {0}")]
+    NotResumed(String),
     /// A file or the system of this machine.
     #[error("{what}: {source}")]
     Local {
@@ -99,6 +105,7 @@ impl From<Failed> for Error {
             }
             Failed::Gone(why) => Error::Unreachable { what: why, steps: Vec::new() },
             Failed::OutOfStep(why) => Error::OutOfStep(why),
+            Failed::NoTls(why) => Error::Insecure(why),
             Failed::BadArgument(why) => Error::BadArgument(why),
         }
     }

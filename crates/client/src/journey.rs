@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use twoport_net::tls::Versions;
 use twoport_proto::modes::Mode;
 use twoport_session::client::io::{Flights, Rung};
 
@@ -14,6 +15,7 @@ use crate::error::Error;
 use crate::family::Family;
 use crate::features::Features;
 use crate::memory::{Key, Memory, Verdict, Way};
+use crate::security::Security;
 use crate::url::{Login, Url};
 
 /// How often a piece of work that came no further is tried again, unless its owner says otherwise.
@@ -61,12 +63,14 @@ struct Known {
     mode: Option<(Mode, bool)>,
     /// Sessions that the server takes from us at once.
     connections: Option<u16>,
+    /// How TLS is wanted, once a session has found out what the server has.
+    security: Option<Security>,
     /// What stands in the memory file, as far as this program wrote it.
     written: Option<Written>,
 }
 
-/// What is worth writing down: the rung, whether flights arrive, small segments, sessions.
-type Written = (Option<Rung>, Option<bool>, Option<u16>, Option<u16>);
+/// What is worth writing down: the rung, whether flights arrive, small segments, sessions, TLS held at 1.2.
+type Written = (Option<Rung>, Option<bool>, Option<u16>, Option<u16>, bool);
 
 /// What worked last time is kept there, under this key.
 #[derive(Clone)]
@@ -99,9 +103,9 @@ impl Journey {
     /// A journey to the server that `url` names, as its user or as anonymous.
     ///
     /// # Errors
-    /// [`Error::BadArgument`] for a URL that demands TLS, which there is not yet.
+    /// None so far.
     pub fn to(url: &Url, options: Options, notice: Listener) -> Result<Self, Error> {
-        url.plain()?;
+        let options = options.for_scheme(url.scheme);
         Ok(Journey::new(&url.host, url.port, url.login(), options, notice))
     }
 
@@ -197,6 +201,9 @@ impl Journey {
         if let Some(verdict) = Memory::load(&path).get(&key) {
             self.begin_with(rung_of(verdict.way));
             self.options.mss = self.options.mss.or(verdict.mss);
+            if verdict.tls12 {
+                self.options.security.versions = Versions::Only12;
+            }
             let mut known = self.known();
             // Who is busy today has room tomorrow.
             let age = now_seconds().saturating_sub(verdict.time);
@@ -208,6 +215,11 @@ impl Journey {
             };
         }
         self.memory = Some(Remembered { path, key });
+    }
+
+    /// Whether TLS is held at 1.2, whose sessions can be resumed as often as one likes.
+    fn holds_tls(&self) -> bool {
+        self.options.security.versions == Versions::Only12
     }
 
     fn begin_with(&mut self, rung: Rung) {
@@ -226,14 +238,15 @@ impl Journey {
                 Flights::Now if known.flown => Some(true),
                 _ => None,
             };
-            let what = (worked, pipelining, self.options.mss, known.connections);
+            let what = (worked, pipelining, self.options.mss, known.connections, self.holds_tls());
             // A thousand files tell nothing that the first has not told.
             if known.written.replace(what) == Some(what) {
                 return;
             }
             (pipelining, known.connections)
         };
-        let more = self.options.mss.is_some() || pipelining.is_some() || connections.is_some();
+        let more =
+            self.options.mss.is_some() || pipelining.is_some() || connections.is_some() || self.holds_tls();
         let mut memory = Memory::load(path);
         match worked.map(way_of) {
             Some(way) if way != Way::Epsv || more => {
@@ -241,7 +254,7 @@ impl Journey {
                     way,
                     pipelining,
                     mss: self.options.mss,
-                    tls12: false,
+                    tls12: self.holds_tls(),
                     connections,
                     time: now_seconds(),
                 };
@@ -268,6 +281,7 @@ impl Journey {
     ) -> Result<T, Error> {
         let (mut fruitless, mut since, mut before) = (0, Instant::now(), further());
         let mut met = self.client.is_some();
+        let mut held = self.holds_tls();
         loop {
             let mut untried = false;
             let error = match self.session().await {
@@ -300,7 +314,10 @@ impl Journey {
                 fruitless += 1;
             }
             let hope = HOPE.saturating_mul(self.retries.saturating_add(1));
-            if !(may_help(&error) || untried) || fruitless > self.retries || since.elapsed() >= hope {
+            // With TLS 1.2 there is always something to resume by, and then it must be something else.
+            let spent = matches!(error, Error::NotResumed(_)) && std::mem::replace(&mut held, true);
+            if spent || !(may_help(&error) || untried) || fruitless > self.retries || since.elapsed() >= hope
+            {
                 if matches!(error, Error::Unreachable { .. }) {
                     self.write_down(None);
                 }
@@ -312,6 +329,7 @@ impl Journey {
             }
             let next = match error {
                 Error::Unconfirmed { .. } => "looking in a new session",
+                Error::NotResumed(_) => "a new session with TLS 1.2, which can resume as often as one likes",
                 _ => "trying again in a new session",
             };
             self.tell(format!("{}; {next}", first_line(&error)));
@@ -359,6 +377,9 @@ impl Journey {
             if let Some((mode, _)) = known.mode {
                 options.mode = mode;
             }
+            if let Some(security) = &known.security {
+                options.security = Security { versions: options.security.versions, ..security.clone() };
+            }
         }
         Client::connect(&self.host, self.port, self.login.clone(), options, notice).await
     }
@@ -367,6 +388,7 @@ impl Journey {
     fn absorb(&self, client: &Client, well: Option<bool>) {
         let mut known = self.known();
         known.features = Some(client.features().clone());
+        known.security = Some(client.security().clone());
         known.flown |= client.has_flown();
         // Once they were lost they are not tried again.
         if known.flights != Flights::Never {
@@ -388,6 +410,9 @@ impl Journey {
     fn learn(&mut self, error: &Error, rung: Option<Rung>, came_further: bool) {
         if let Some(rung) = rung {
             self.begin_with(rung);
+        }
+        if matches!(error, Error::NotResumed(_)) {
+            self.options.security.versions = Versions::Only12;
         }
         // The session may have gone with its last rung, and a listing needs no data connection.
         if matches!(error, Error::Unreachable { steps, .. } if !steps.is_empty()) {
@@ -478,8 +503,12 @@ fn may_help(error: &Error) -> bool {
         Error::Unreachable { steps, .. } => {
             steps.is_empty() || !steps.iter().all(|step| step.contains("refused"))
         }
-        Error::Short { .. } | Error::Unconfirmed { .. } | Error::OutOfStep(_) | Error::ClosedOnFeat => true,
-        Error::BadArgument(_) | Error::NotUnderstood(_) | Error::Local { .. } => false,
+        Error::NotResumed(_)
+        | Error::Short { .. }
+        | Error::Unconfirmed { .. }
+        | Error::OutOfStep(_)
+        | Error::ClosedOnFeat => true,
+        Error::BadArgument(_) | Error::NotUnderstood(_) | Error::Insecure(_) | Error::Local { .. } => false,
     }
 }
 

@@ -27,6 +27,7 @@
 //! | how far a transfer is; how fast it may be | [`Progress`], [`Rate`] |
 //! | which roads may be tried, and how long each wait may be | [`Options`] |
 //! | what happened on the way: the dialogue, steps to another road | [`Notice`] |
+//! | TLS: whether it must be, and whom to believe | [`Security`], [`KnownHosts`] |
 //! | addresses, logins, proxies | [`url`], [`netrc`], [`proxy`] |
 //! | the same without `async` | [`blocking`] |
 //!
@@ -45,11 +46,13 @@ pub mod error;
 pub mod family;
 pub mod features;
 pub mod journey;
+pub mod known_hosts;
 pub mod local_name;
 pub mod memory;
 pub mod mirror;
 pub mod netrc;
 pub mod proxy;
+pub mod security;
 pub mod segments;
 mod text;
 pub mod upload;
@@ -63,15 +66,19 @@ pub use error::Error;
 pub use family::Family;
 pub use features::Features;
 pub use journey::Journey;
+pub use known_hosts::KnownHosts;
+pub use security::Security;
 pub use upload::{Onto, Upload, Uploaded, Word};
 pub use url::Login;
+
+pub use twoport_net::tls::{Identity, Pin, Versions};
 
 // What the calls here take and give, so that a user needs no other crate of ours.
 pub use twoport_pipe::{Body, Boxed, Progress, Rate, Sink, Source, Taker};
 pub use twoport_proto::modes::Mode;
 pub use twoport_proto::reply_reader::ReceivedReply;
 pub use twoport_proto::{Entry, Kind, Moment, Request, Secret, Verb};
-pub use twoport_session::client::io::{Flights, Road, Rung};
+pub use twoport_session::client::io::{Flights, Road, Rung, Tls};
 
 /// This moment: the times of some listings are told without a year, and are read as seen from it.
 #[must_use]

@@ -8,8 +8,6 @@ use std::str::FromStr;
 
 use twoport_proto::Secret;
 
-use crate::error::Error;
-
 /// A user, the password, and the account for servers that ask for one.
 pub type Login = (Vec<u8>, Secret, Option<Secret>);
 
@@ -145,16 +143,6 @@ impl Url {
         match &self.user {
             Some(user) => (user.clone(), self.password.clone().unwrap_or_default(), None),
             None => (b"anonymous".to_vec(), Secret::new("anonymous@"), None),
-        }
-    }
-
-    /// Whether it can be gone to without TLS.
-    pub(crate) fn plain(&self) -> Result<(), Error> {
-        match self.scheme {
-            Scheme::Ftp => Ok(()),
-            Scheme::Ftpes | Scheme::Ftps => {
-                Err(Error::BadArgument(format!("{self} demands TLS, and there is none yet")))
-            }
         }
     }
 

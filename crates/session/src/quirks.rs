@@ -8,11 +8,13 @@ pub struct Quirks {
     /// Whether a NOOP may be said while a transfer runs: each is answered 200 in the end, before the last word of the transfer
     /// or behind it, and it does the transfer no harm.
     pub bears_noop: bool,
+    /// Whether it refuses a data connection in TLS that does not resume the control connection's session, as it comes.
+    pub ties_tls: bool,
 }
 
 impl Quirks {
     /// Those of a server that nobody knows.
-    pub const UNKNOWN: Quirks = Quirks { server: "", bears_noop: false };
+    pub const UNKNOWN: Quirks = Quirks { server: "", bears_noop: false, ties_tls: false };
 
     /// Those of the server that greets (220) or names its system (215) with this text.
     #[must_use]
@@ -27,22 +29,22 @@ impl Quirks {
 const KNOWN: &[(&str, Quirks, &str)] = &[
     (
         "(vsftpd ",
-        Quirks { server: "vsftpd", bears_noop: true },
+        Quirks { server: "vsftpd", bears_noop: true, ties_tls: true },
         "tried with 3.0.3: it reads no command before the transfer has ended, and then answers each, behind the 226",
     ),
     (
         "proftpd",
-        Quirks { server: "ProFTPD", bears_noop: true },
+        Quirks { server: "ProFTPD", bears_noop: true, ties_tls: true },
         "its poll_ctrl answers NOOP with 200 at once, and most other commands with 450",
     ),
     (
         "pyftpdlib",
-        Quirks { server: "pyftpdlib", bears_noop: true },
+        Quirks { server: "pyftpdlib", bears_noop: true, ties_tls: false },
         "tried with 2.2.0: it answers at once, before the 226",
     ),
     (
         "pure-ftpd",
-        Quirks { server: "Pure-FTPd", bears_noop: false },
+        Quirks { server: "Pure-FTPd", bears_noop: false, ties_tls: false },
         "tried with 1.0.50: it says 500 before the 226, once for all that came in one read, so nobody can count",
     ),
 ];
@@ -61,7 +63,8 @@ mod tests {
             ("Microsoft FTP Service", "", false),
             ("", "", false),
         ] {
-            assert_eq!(Quirks::of(text), Quirks { server, bears_noop }, "{text}");
+            let found = Quirks::of(text);
+            assert_eq!((found.server, found.bears_noop), (server, bears_noop), "{text}");
         }
     }
 

@@ -9,16 +9,17 @@ use twoport_client::local_name::shown;
 use twoport_client::memory;
 use twoport_client::netrc::Netrc;
 use twoport_client::proxy;
-use twoport_client::url::{Scheme, Url};
+use twoport_client::url::Url;
 use twoport_client::{Charset, Client, Error, Journey, Listener, Notice, Options, Representation};
 use twoport_pipe::Rate;
 use twoport_proto::modes::Mode;
 use twoport_proto::{Entry, Kind, Moment, Secret};
 use twoport_session::client::io::Rung;
 
-use crate::args::{ClientTls, Common, Ls, Many, Mv, Remote};
+use crate::args::{Common, Ls, Many, Mv, Remote};
 use crate::exit::{Exit, Stopped};
 use crate::progress::say;
+use crate::security;
 use crate::show;
 
 /// Folders that `ls -R` goes into at most, one below the other: a tree that is deeper has a loop in it.
@@ -65,7 +66,7 @@ pub(crate) fn charset(common: &Common) -> Result<Charset, Stopped> {
 
 /// The journey that the URL, `.netrc` and the flags want.
 pub(crate) fn journey(url: &Url, common: &Common) -> Result<Journey, Stopped> {
-    refuse_tls(url.scheme, common.tls)?;
+    let security = security::of(&common.security, url.scheme)?;
     let rungs = match (common.passive, common.active) {
         (true, _) => vec![Rung::Epsv, Rung::Pasv],
         (_, true) => vec![Rung::Active, Rung::Mapped, Rung::Crossing],
@@ -81,6 +82,7 @@ pub(crate) fn journey(url: &Url, common: &Common) -> Result<Journey, Stopped> {
         stall: timeout.min(plain.stall.max(timeout / 3)),
         opening: plain.opening.min(timeout),
         rate: common.limit_rate.map(rate),
+        security,
         representation: if common.ascii { Representation::Text } else { Representation::Image },
         ..plain
     };
@@ -98,19 +100,6 @@ pub(crate) fn journey(url: &Url, common: &Common) -> Result<Journey, Stopped> {
         journey.remember(path);
     }
     Ok(journey)
-}
-
-/// Says that TLS cannot be had, where it is demanded.
-pub(crate) fn refuse_tls(scheme: Scheme, tls: ClientTls) -> Result<(), Stopped> {
-    if scheme != Scheme::Ftp || matches!(tls, ClientTls::Require | ClientTls::Implicit) {
-        return Err(Stopped {
-            exit: Exit::Insecure,
-            text:
-                "TLS was demanded, and this version does not have it yet; ftp:// with --tls off speaks plain"
-                    .to_owned(),
-        });
-    }
-    Ok(())
 }
 
 /// The options, by way of the proxy that the environment names for this host.
@@ -221,6 +210,7 @@ fn listener(common: &Common, charset: Charset) -> Listener {
                 }
             }
         }
+        Notice::Secured { data, how } if trace => say(format_args!("     {}", security::shown(data, &how))),
         Notice::Stepped(why) if !quiet => say(format_args!("twoport: {why}")),
         _ => {}
     })

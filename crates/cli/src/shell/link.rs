@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use twoport_client::Client;
+use twoport_client::url::Scheme;
 use twoport_proto::{Secret, Verb};
 
 /// A control connection.
@@ -11,6 +12,8 @@ pub(crate) struct Link {
     pub(crate) client: Client,
     pub(crate) host: String,
     pub(crate) port: u16,
+    /// How it was named.
+    pub(crate) scheme: Scheme,
     /// As whom we are logged in, and how another session would do it; none before the login.
     pub(crate) login: Option<(Vec<u8>, Secret, Option<Secret>)>,
     /// Whether FEAT was asked.
@@ -22,11 +25,12 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn new(client: Client, host: &str, port: u16) -> Self {
+    pub(crate) fn new(client: Client, scheme: Scheme, host: &str, port: u16) -> Self {
         Link {
             client,
             host: host.to_owned(),
             port,
+            scheme,
             login: None,
             asked_features: false,
             folder: String::new(),

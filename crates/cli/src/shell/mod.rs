@@ -79,7 +79,7 @@ pub(crate) struct Shell {
     /// How many macros are inside each other.
     depth: u32,
     auto_login: bool,
-    tls: crate::args::ClientTls,
+    security: crate::args::SecurityArgs,
     timeout: u64,
     ended: bool,
     tally: Tally,
@@ -154,7 +154,7 @@ impl Shell {
             restart: 0,
             depth: 0,
             auto_login: !args.no_login,
-            tls: args.tls,
+            security: args.security.clone(),
             timeout: args.timeout.max(1),
             ended: false,
             tally: Tally::default(),

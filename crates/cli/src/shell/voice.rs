@@ -97,6 +97,13 @@ impl Voice {
                 }
             }
             Notice::Heard(reply) => voice.hear(reply),
+            Notice::Connected { .. } => {}
+            Notice::Secured { data, how } => {
+                voice.go_on();
+                if voice.is_tracing() {
+                    say(format!("     {}", crate::security::shown(data, &how)));
+                }
+            }
             Notice::Stepped(why) => {
                 voice.go_on();
                 if voice.is_verbose() && !voice.is_silent() {

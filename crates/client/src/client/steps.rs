@@ -11,7 +11,7 @@ use twoport_session::client::io::{Ask, Rung};
 
 use super::reach::{at_host, reach, through};
 use super::{Client, Company, Moved, Options, Representation, clock, listing};
-use crate::drive::{Driver, Listener, Way};
+use crate::drive::{Driver, Listener, Notice, Way};
 use crate::error::Error;
 use crate::features::Features;
 
@@ -23,6 +23,14 @@ impl Client {
     /// When no address answers.
     pub async fn open(host: &str, port: u16, options: Options, notice: Listener) -> Result<Client, Error> {
         let mut options = options;
+        if options.proxy.as_ref().is_some_and(|named| named.proxy.kind == Kind::UserAtHost) {
+            // TLS would end at the proxy, and it is not the proxy that is to be believed.
+            options.security = options.security.without(None).ok_or_else(|| {
+                let text = "TLS was demanded, and an FTP proxy (USER@HOST) cannot pass it on: name another proxy, or none";
+                Error::Insecure(text.to_owned())
+            })?;
+        }
+        let wanted = options.security.wanted(host, port)?;
         let (stream, addresses) = match &options.proxy {
             Some(named) => {
                 // Nobody can come to us through it.
@@ -43,12 +51,14 @@ impl Client {
             noop: options.noop,
             flights: options.flights,
             begins_in_ascii: options.begins_in_ascii,
+            tls: wanted.tls,
             ..Settings::default()
         };
         let carrier = options.proxy.clone().filter(|named| named.proxy.kind.carries_data());
         let way = Way { mss: options.mss, proxy: carrier.map(|named| (named.proxy, host.to_owned())) };
-        let driver = Driver::new(stream, settings, notice, way)
+        let mut driver = Driver::new(stream, settings, notice, way, wanted.connector)
             .map_err(|source| Error::Local { what: "the connection cannot be used".to_owned(), source })?;
+        driver.notify(Notice::Connected { server: driver.server(), addresses });
         Ok(Client {
             driver,
             options,
@@ -58,6 +68,8 @@ impl Client {
             mode: Mode::Stream,
             company: Company::default(),
             addresses,
+            seen: wanted.seen,
+            fresh: false,
         })
     }
 
@@ -146,6 +158,12 @@ impl Client {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.driver.is_closed()
+    }
+
+    /// Whether data connections are in TLS.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        self.driver.is_private()
     }
 
     /// Whether TYPE is A; none where nothing was said of it yet.

@@ -6,11 +6,13 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use twoport_net::tls::stream::Unfinished;
 use twoport_net::{DataStream, SendQueue};
 use twoport_pipe::{Body, Cut, Form, Framing, Progress, Recode, Side, Sink};
 use twoport_proto::modes::Mode;
+use twoport_proto::reply_reader::ReceivedReply;
 use twoport_proto::{Moment, Request, Verb};
-use twoport_session::client::io::{Answer, Ask, Road, TransferAsk};
+use twoport_session::client::io::{Answer, Ask, Failed, Road, TransferAsk};
 
 use super::{Client, Moved, Put, Representation, request};
 use crate::error::Error;
@@ -73,6 +75,18 @@ impl Client {
             }
             () = nothing_came(self.options.opening, progress) => Err(silence(self.options.opening)),
         };
+        // Without TLS's own end somebody may have cut it: whether this is all, the stream does not say either.
+        let moved = match moved {
+            Err(cut) if Unfinished::is(&cut.source) => {
+                ended = false;
+                Ok(cut.moved)
+            }
+            moved => moved,
+        };
+        if moved.is_ok() && framing != Framing::Block {
+            // Who has said all need not hear that we have heard it.
+            let _ = wire.half_close().await;
+        }
         // In a stream our end is closed before the last word is waited for: ProFTPD says it only then, or ten seconds later,
         // and vsftpd a round trip sooner.
         let wire = (moved.is_ok() && framing == Framing::Block).then_some(wire);
@@ -186,14 +200,25 @@ impl Client {
                 if let Err(e) = wire.half_close().await {
                     return self.finish(Err(cut(e)), road, None).await;
                 }
-                return tokio::select! {
-                    biased;
-                    finished = self.finish(Ok(bytes), road, None) => finished,
-                    () = swallowed(queue, progress, began, patience) => {
-                        wire.reset();
-                        Err(vanished(patience))
+                let finishing = async {
+                    if wire.is_secure() {
+                        // The tickets for the next transfers come behind what was sent (RFC 8446 §4.6.1).
+                        tokio::select! {
+                            _ = wire.drain(TICKETS) => {}
+                            _ = self.driver.over(progress) => {}
+                        }
                     }
+                    self.finish(Ok(bytes), road, None).await
                 };
+                let finished = tokio::select! {
+                    biased;
+                    finished = finishing => Some(finished),
+                    () = swallowed(queue, progress, began, patience) => None,
+                };
+                return finished.unwrap_or_else(|| {
+                    wire.reset();
+                    Err(vanished(patience))
+                });
             }
             (sent, unfinished) => {
                 wire.0 = unfinished;
@@ -234,15 +259,44 @@ impl Client {
     }
 
     async fn open_link(&mut self, ask: TransferAsk) -> Result<(DataStream, Road), Error> {
+        // Better now than when the server has emptied a file for us.
+        if self.driver.lacks_tickets() {
+            return Err(Error::NotResumed("the server has given no more tickets to resume it by".to_owned()));
+        }
         match self.driver.ask(Ask::Transfer(ask)).await {
             Answer::Open(road) => match self.driver.take_link() {
-                Some(wire) => Ok((wire, road)),
+                Some(wire) => Ok((self.protect(wire).await?, road)),
                 None => Err(Error::OutOfStep("the data connection is not there".to_owned())),
             },
             Answer::Failed(failed) => Err(self.failure(failed)),
             Answer::Done(reply) => Err(Error::refused(&reply)),
             Answer::Unconfirmed => Err(Error::OutOfStep("the server fell silent".to_owned())),
         }
+    }
+
+    /// TLS on the data connection, behind 150 and before the first byte, for a file of no bytes too.
+    async fn protect(&mut self, wire: DataStream) -> Result<DataStream, Error> {
+        let fault = match self.driver.protect(wire).await {
+            Ok((wire, resumed)) => {
+                self.fresh = !resumed;
+                return Ok(wire);
+            }
+            Err(fault) => fault,
+        };
+        let said = self.driver.ask(Ask::Finish { whole: false }).await;
+        if let Some(found) = self.driver.judgement().filter(|found| found.doubt.is_some()) {
+            let server = self.driver.server().ip().to_string();
+            let on = format!("the data connection to {server}");
+            return Err(self.options.security.insecure(&on, &fault.to_string(), None, Some(found)));
+        }
+        let refused = match said {
+            Answer::Failed(failed) => format!("; {}", self.failure(failed)),
+            _ => String::new(),
+        };
+        Err(Error::Short {
+            bytes: 0,
+            why: format!("no TLS came about on the data connection: {fault}{refused}"),
+        })
     }
 
     async fn finish(
@@ -258,6 +312,12 @@ impl Client {
         }
         let told = self.driver.take_also().into_iter().find(|reply| reply.code == 213);
         let modified = told.and_then(|reply| Moment::read_stamp(reply.text().trim().as_bytes()).ok());
+        if let Answer::Failed(Failed::Refused(reply)) = &answer
+            && self.fresh
+            && is_about_resumption(reply)
+        {
+            return Err(Error::NotResumed(format!("{} {}", reply.code, reply.text())));
+        }
         match (moved, answer) {
             (Ok(bytes), Answer::Done(_)) => Ok(Moved { bytes, road, confirmed: true, modified }),
             (Ok(bytes), Answer::Unconfirmed) => Ok(Moved { bytes, road, confirmed: false, modified }),
@@ -288,6 +348,14 @@ impl Drop for Outgoing {
         }
     }
 }
+
+/// Whether a server may mean that the session was not resumed: vsftpd and twoport say 522, ProFTPD 425, FileZilla Server 425.
+fn is_about_resumption(reply: &ReceivedReply) -> bool {
+    matches!(reply.code, 425 | 522)
+}
+
+/// How long a server may take to close its end of an upload's connection.
+const TICKETS: Duration = Duration::from_secs(5);
 
 /// What MODE makes of the bytes.
 fn framing(mode: Mode) -> Framing {

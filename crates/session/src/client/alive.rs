@@ -37,6 +37,11 @@ impl ClientSession {
         self.alive.quirks = Quirks::of(&lines.join("\n"));
     }
 
+    /// What is known of the server.
+    pub(super) fn quirks(&self) -> Quirks {
+        self.alive.quirks
+    }
+
     /// When the next NOOP is due, while bytes pass.
     pub(super) fn noop_due(&mut self, now: Instant) -> Option<Instant> {
         let often = self.settings.noop.filter(|_| self.alive.quirks.bears_noop)?;

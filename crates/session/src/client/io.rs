@@ -13,9 +13,9 @@ use twoport_proto::{Request, Secret};
 /// have none.
 #[derive(Debug, Clone)]
 pub enum Ask {
-    /// Hear the greeting and say nothing yet: for somebody who asks for the name only then.
+    /// Hear the greeting, have TLS where it is wanted, and say nothing yet: for somebody who asks for the name only then.
     Greeting,
-    /// Hear the greeting and log in.
+    /// Log in, behind the greeting and TLS where those were not yet.
     Login {
         /// The name.
         user: Vec<u8>,
@@ -72,6 +72,20 @@ pub struct TransferAsk {
     pub more: bool,
 }
 
+/// Whether TLS is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tls {
+    /// No.
+    #[default]
+    Off,
+    /// Where the server offers it.
+    Prefer,
+    /// By AUTH TLS, for both connections, or not at all.
+    Require,
+    /// From the first byte, for both connections, or not at all.
+    Implicit,
+}
+
 /// Whether several commands may be said before the first is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Flights {
@@ -105,6 +119,8 @@ pub enum Input {
     Listening(Result<SocketAddr, LinkFault>),
     /// The answer to [`Output::Accept`].
     Accepted(Result<(), LinkFault>),
+    /// The answer to [`Output::Secure`]: hands were shaken with somebody who is to be believed, or why not.
+    Secured(Result<(), String>),
     /// The moment of `poll_timeout` has come.
     Deadline,
     /// The control connection is closed or broken.
@@ -116,6 +132,8 @@ pub enum Input {
 pub enum Output {
     /// Send this, whole and in one write.
     Send(Request),
+    /// Where nothing of the server waits unread, shake hands on the control connection; then [`Input::Secured`].
+    Secure,
     /// Connect to the first of these that answers, beginning with the first; then [`Input::Dialled`].
     Dial {
         /// In the order of their likelihood.
@@ -175,6 +193,8 @@ pub enum Failed {
     Gone(String),
     /// The server said something that has no meaning there.
     OutOfStep(String),
+    /// No TLS came about where it was wanted; the connection may be gone.
+    NoTls(String),
     /// An argument cannot be sent.
     BadArgument(String),
 }

@@ -30,8 +30,12 @@ pub(super) struct Climb {
 
 #[derive(Debug)]
 pub(super) enum Stage {
-    /// TYPE was said.
+    /// Nothing was said, or TYPE.
     Typing,
+    /// PBSZ was said.
+    Sizing,
+    /// PROT was said.
+    Protecting,
     /// EPSV or PASV was said.
     Asking,
     /// Connecting; what 227 told, when it is another address.
@@ -61,7 +65,7 @@ impl Climb {
     /// How long the stage may take.
     pub(super) fn patience(&self, settings: &Settings) -> Duration {
         match self.stage {
-            Stage::Typing | Stage::Restarting(_) => settings.patience,
+            Stage::Typing | Stage::Sizing | Stage::Protecting | Stage::Restarting(_) => settings.patience,
             Stage::Commanded(..) => settings.opening_patience,
             // The driver keeps the time of a connection; a reply has as much again.
             Stage::Asking
@@ -89,7 +93,6 @@ impl Climb {
 
 impl ClientSession {
     pub(super) fn climb(&mut self, ask: TransferAsk) {
-        let ascii = ask.ascii;
         self.also.clear();
         self.doing = Doing::Climbing(Box::new(Climb {
             ask,
@@ -99,6 +102,16 @@ impl ClientSession {
             stage: Stage::Typing,
             steps: Vec::new(),
         }));
+        if !self.protect() {
+            self.take_type();
+        }
+    }
+
+    /// TYPE, where it is another one.
+    pub(super) fn take_type(&mut self) {
+        let Doing::Climbing(climb) = &mut self.doing else { return };
+        climb.stage = Stage::Typing;
+        let ascii = climb.ask.ascii;
         if self.take_command() || self.ascii == Some(ascii) {
             return self.take_link();
         }
@@ -190,6 +203,9 @@ impl ClientSession {
     pub(super) fn climb_reply(&mut self, reply: ReceivedReply) {
         let Doing::Climbing(climb) = &mut self.doing else { return };
         let good = (200..300).contains(&reply.code);
+        if matches!(climb.stage, Stage::Sizing | Stage::Protecting) {
+            return self.protection_reply(&reply);
+        }
         match &mut climb.stage {
             Stage::Typing if reply.code < 200 => {}
             Stage::Typing if good => {
@@ -256,6 +272,7 @@ impl ClientSession {
                 )));
             }
             Stage::Commanded(..) => self.refused(reply),
+            Stage::Sizing | Stage::Protecting => {}
             Stage::Dialling { .. } | Stage::Listening => {
                 self.gone(Failed::OutOfStep(format!("{} came while nothing was asked", said(&reply))));
             }

@@ -1,9 +1,8 @@
-//! The login script: greeting, USER, PASS and ACCT as the server asks for them.
+//! The login script: USER, PASS and ACCT as the server asks for them.
 
 use twoport_proto::reply_reader::ReceivedReply;
 use twoport_proto::{Malformed, Request, Secret, Verb};
 
-use super::flight::Expected;
 use super::io::{Answer, Failed};
 use super::{ClientSession, Doing};
 
@@ -18,33 +17,31 @@ pub(super) struct Step {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Said {
-    Nothing,
     User,
     Pass,
     Acct,
 }
 
 impl ClientSession {
+    /// The login, behind the greeting where that was not heard yet.
     pub(super) fn begin_login(&mut self, user: Vec<u8>, password: Secret, account: Option<Secret>) {
-        // The greeting comes unasked.
-        self.expected.push_back(Expected::Own);
-        self.doing = Doing::Login(Step { user, password, account, said: Said::Nothing });
+        let step = Step { user, password, account, said: Said::User };
+        if self.met { self.log_in(step) } else { self.begin(Some(step)) }
+    }
+
+    /// Says who we are.
+    pub(super) fn log_in(&mut self, step: Step) {
+        let request = Request::new(Verb::User, &step.user);
+        self.doing = Doing::Login(step);
+        self.send_name(request);
     }
 
     pub(super) fn login_reply(&mut self, reply: ReceivedReply) {
-        if let (Doing::Login(Step { said: Said::Nothing, .. }), 220) = (&self.doing, reply.code) {
-            self.meet(&reply);
-        }
         let Doing::Login(step) = &mut self.doing else { return };
-        // 120 says "wait"; so does any other preliminary reply.
         if reply.code < 200 {
             return;
         }
         let request = match (step.said, reply.code) {
-            (Said::Nothing, 220) => {
-                step.said = Said::User;
-                Request::new(Verb::User, &step.user)
-            }
             (Said::User, 331) => {
                 step.said = Said::Pass;
                 Request::secret(Verb::Pass, &step.password)
@@ -62,6 +59,10 @@ impl ClientSession {
             }
             _ => return self.login_failed(Failed::Refused(reply)),
         };
+        self.send_name(request);
+    }
+
+    fn send_name(&mut self, request: Result<Request, Malformed>) {
         match request {
             Ok(request) => self.send(request),
             Err(Malformed { .. }) => {

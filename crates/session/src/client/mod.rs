@@ -12,6 +12,7 @@ mod alive;
 mod flight;
 mod ladder;
 mod login;
+mod secure;
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -23,12 +24,16 @@ use twoport_proto::{Request, Verb};
 
 use self::alive::Alive;
 use self::flight::{Ahead, Expected};
-use self::io::{Answer, Ask, Failed, Flights, Input, Output, Road, Rung};
+use self::io::{Answer, Ask, Failed, Flights, Input, Output, Road, Rung, Tls};
 use self::ladder::Climb;
 use self::login::Step;
+use self::secure::{Beginning, Data, Meeting};
 
 /// How long a server's last word on a transfer that was cut is waited for.
 const CUT_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long AUTH may take: nothing has to be looked up for it, and a box on the way may swallow it.
+const AUTH_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long the first answer to an ABOR is waited for.
 const ABORT_PATIENCE: Duration = Duration::from_secs(10);
@@ -57,6 +62,8 @@ pub struct Settings {
     pub noop: Option<Duration>,
     /// Whether commands may be said in one flight.
     pub flights: Flights,
+    /// Whether TLS is wanted.
+    pub tls: Tls,
 }
 
 impl Default for Settings {
@@ -71,6 +78,7 @@ impl Default for Settings {
             eprt_first: false,
             noop: Some(Duration::from_secs(45)),
             flights: Flights::default(),
+            tls: Tls::Off,
         }
     }
 }
@@ -96,6 +104,12 @@ pub struct ClientSession {
     ascii: Option<bool>,
     /// What TYPE will be when the command that was said is answered well: a user may say it in words of their own.
     typing: Option<bool>,
+    /// The command of the user's own that is under way.
+    by_hand: Option<Request>,
+    /// Whether the server has greeted.
+    met: bool,
+    secured: bool,
+    data: Data,
     alive: Alive,
     /// Whose the next final replies are, in the order in which they will come.
     expected: VecDeque<Expected>,
@@ -126,8 +140,8 @@ pub struct ClientSession {
 enum Doing {
     /// Nothing is asked.
     Idle,
-    /// The greeting is awaited.
-    Greeting,
+    /// The session begins.
+    Meeting(Meeting),
     /// The login script.
     Login(Step),
     /// One command's final reply is awaited; of MODE, when it is that.
@@ -161,6 +175,10 @@ impl ClientSession {
             doing: Doing::Idle,
             rung: 0,
             typing: None,
+            by_hand: None,
+            met: false,
+            secured: false,
+            data: Data::Clear,
             alive: Alive::default(),
             expected: VecDeque::new(),
             also: Vec::new(),
@@ -203,13 +221,11 @@ impl ClientSession {
                 self.begin_login(user, password, account)
             }
             (_, Ask::Abort) => self.abort(),
-            (Doing::Idle, Ask::Greeting) => {
-                self.doing = Doing::Greeting;
-                self.expected.push_back(Expected::Own);
-            }
+            (Doing::Idle, Ask::Greeting) => self.begin(None),
             (Doing::Idle, Ask::Say(request)) => {
                 self.doing = Doing::Saying(None);
                 self.typing = type_of(&request);
+                self.by_hand = Some(request.clone());
                 self.send(request);
             }
             (Doing::Idle, Ask::SayElsewhere(request)) => {
@@ -242,6 +258,7 @@ impl ClientSession {
             Input::Dialled(result) => self.dialled(result),
             Input::Listening(result) => self.listening(result),
             Input::Accepted(result) => self.accepted(result),
+            Input::Secured(result) => self.secured(result),
             Input::Deadline => self.deadline(now),
             Input::Nonsense => {
                 self.gone(Failed::OutOfStep("the server sent something that is no reply".to_owned()))
@@ -272,7 +289,12 @@ impl ClientSession {
             Doing::Finishing(false) => Some(CUT_PATIENCE.min(self.settings.patience)),
             // What was said beside it is answered with it, or was lost.
             Doing::Settling(_) => Some(self.settings.rung_patience * 2),
-            Doing::Greeting
+            // The driver keeps the time of a handshake.
+            Doing::Meeting(meeting) if meeting.stage == Beginning::Shaking => None,
+            Doing::Meeting(meeting) if matches!(meeting.stage, Beginning::Auth { .. }) => {
+                Some(AUTH_PATIENCE.min(self.settings.patience))
+            }
+            Doing::Meeting(_)
             | Doing::Login(_)
             | Doing::Saying(_)
             | Doing::Elsewhere(false)
@@ -340,7 +362,7 @@ impl ClientSession {
         let unanswered = self.expected.iter().filter(|whom| **whom != Expected::Noop).count();
         // What was still to be done for it is not done any more, and whatever else was said is nobody's by now.
         self.out.clear();
-        self.typing = None;
+        (self.typing, self.by_hand) = (None, None);
         (self.kept, self.road, self.ahead) = (None, None, None);
         self.commands.clear();
         self.early.clear();
@@ -359,9 +381,10 @@ impl ClientSession {
     /// A reply to what is under way.
     fn own_reply(&mut self, reply: ReceivedReply) {
         match &mut self.doing {
+            Doing::Meeting(_) => self.meeting_reply(reply),
             Doing::Login(_) => self.login_reply(reply),
             Doing::Climbing(_) => self.climb_reply(reply),
-            Doing::Saying(_) | Doing::Greeting | Doing::Aborting(..) if reply.code < 200 => {}
+            Doing::Saying(_) | Doing::Aborting(..) if reply.code < 200 => {}
             Doing::Elsewhere(begun) if reply.code < 200 => *begun = true,
             Doing::Aborting(left, last) if *left > 1 => {
                 *left -= 1;
@@ -371,15 +394,15 @@ impl ClientSession {
                 self.doing = Doing::Idle;
                 self.answer(Answer::Done(reply));
             }
-            Doing::Saying(_) | Doing::Greeting | Doing::Elsewhere(_) => {
-                if matches!(self.doing, Doing::Greeting) {
-                    self.meet(&reply);
-                }
+            Doing::Saying(_) | Doing::Elsewhere(_) => {
                 let mode = if let Doing::Saying(mode) = self.doing { mode } else { None };
                 self.doing = Doing::Idle;
                 let good = (200..400).contains(&reply.code);
                 if let Some(ascii) = self.typing.take().filter(|_| good) {
                     self.ascii = Some(ascii);
+                }
+                if let Some(request) = self.by_hand.take().filter(|_| good) {
+                    self.said_by_hand(&request);
                 }
                 if let (Some(mode), true) = (mode, good) {
                     self.block = mode == Mode::Block;
@@ -446,6 +469,9 @@ impl ClientSession {
         }
         let why = match &self.doing {
             Doing::Climbing(climb) => climb.hung(&self.settings),
+            Doing::Meeting(meeting) if meeting.stage != Beginning::Greeting => {
+                "the server said nothing to AUTH TLS".to_owned()
+            }
             _ => format!("the server said nothing for {} seconds", self.settings.patience.as_secs()),
         };
         self.gone(Failed::Gone(why));
@@ -483,7 +509,15 @@ impl ClientSession {
                 self.out.push_back(Output::DropLink);
                 self.answer(Answer::Failed(failed));
             }
-            Doing::Greeting
+            // Another session may do without it.
+            Doing::Meeting(meeting) if meeting.stage != Beginning::Greeting => {
+                let why = match failed {
+                    Failed::Gone(why) | Failed::OutOfStep(why) => why,
+                    other => return self.answer(Answer::Failed(other)),
+                };
+                self.answer(Answer::Failed(Failed::NoTls(format!("TLS was asked for, and {why}"))));
+            }
+            Doing::Meeting(_)
             | Doing::Login(_)
             | Doing::Saying(_)
             | Doing::Elsewhere(_)

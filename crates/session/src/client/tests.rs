@@ -9,7 +9,7 @@ use twoport_proto::{Request, Verb};
 
 use twoport_proto::modes::Mode;
 
-use super::io::{Answer, Ask, Door, Failed, Flights, Input, Output, Rung, TransferAsk};
+use super::io::{Answer, Ask, Door, Failed, Flights, Input, Output, Rung, Tls, TransferAsk};
 use super::{ClientSession, Ends, Settings};
 
 /// A machine, its clock, and what it said.
@@ -24,6 +24,16 @@ impl Bench {
         Bench { machine: ClientSession::new(Settings::default(), ends), now: Instant::now() }
     }
 
+    fn wanting(tls: Tls) -> Bench {
+        let mut bench = Bench::new(SERVER);
+        bench.machine.settings.tls = tls;
+        bench
+    }
+
+    fn log_in(&mut self) -> String {
+        self.ask(Ask::Login { user: b"anna".to_vec(), password: Secret::new("x"), account: None })
+    }
+
     /// What comes out, a word each.
     fn out(&mut self) -> String {
         let mut said = Vec::new();
@@ -36,6 +46,7 @@ impl Bench {
                 Output::Listen(Door::Own) => "listen".to_owned(),
                 Output::Listen(door) => format!("listen {door:?}"),
                 Output::Accept { .. } => "accept".to_owned(),
+                Output::Secure => "shake hands".to_owned(),
                 Output::DropLink => "drop".to_owned(),
                 Output::Stepped(why) => format!("({why})"),
                 Output::Answer(Answer::Open(road)) => format!("open by {}", road.rung.name()),
@@ -757,4 +768,107 @@ fn a_part_of_a_file_is_asked_for_by_rang() {
     };
     assert_eq!(bench.ask(Ask::Transfer(part)), "RANG 100 299");
     assert_eq!(bench.hear(350, "bytes 100 to 299"), "RETR a");
+}
+
+#[test]
+fn tls_comes_before_the_login_and_protection_before_the_first_transfer() {
+    let mut bench = Bench::wanting(Tls::Prefer);
+    assert_eq!(bench.log_in(), "");
+    assert_eq!(bench.hear(220, "hello"), "AUTH TLS");
+    assert_eq!(bench.hear(234, "go on"), "shake hands");
+    assert_eq!(bench.machine.poll_timeout(), None, "the driver keeps the time of a handshake");
+    assert_eq!(bench.tell(Input::Secured(Ok(()))), "USER anna");
+    bench.hear(331, "password");
+    assert_eq!(bench.hear(230, "in"), "done 230");
+    assert!(!bench.machine.is_private());
+    assert_eq!(bench.fetch(), "PBSZ 0");
+    assert_eq!(bench.hear(200, "PBSZ=0"), "PROT P");
+    assert_eq!(bench.hear(200, "ok"), "TYPE I");
+    assert!(bench.machine.is_private());
+    assert_eq!(bench.hear(200, "ok"), "EPSV");
+    bench.hear(229, "(|||50000|)");
+    bench.tell(Input::Dialled(Ok("203.0.113.9:50000".parse().unwrap())));
+    bench.hear(150, "here");
+    bench.ask(Ask::Finish { whole: true });
+    bench.hear(226, "done");
+    assert_eq!(bench.fetch(), "EPSV", "it is said once");
+    // What a user says of it is heeded.
+    let mut bench = Bench::wanting(Tls::Prefer);
+    bench.machine.data = super::Data::Private;
+    bench.ask(Ask::Say(Request::quote(b"prot c").unwrap()));
+    bench.hear(200, "ok");
+    assert!(!bench.machine.is_private());
+    bench.machine.data = super::Data::Private;
+    bench.ask(Ask::Say(Request::quote(b"rein").unwrap()));
+    bench.hear(220, "ok");
+    assert_eq!(bench.fetch(), "PBSZ 0");
+}
+
+#[test]
+fn where_tls_is_not_offered_it_goes_on_in_the_clear_and_says_so() {
+    let mut bench = Bench::wanting(Tls::Prefer);
+    bench.log_in();
+    bench.hear(220, "hello");
+    let said = bench.hear(502, "what?");
+    assert!(said.contains("does not offer TLS (502 what?)") && said.ends_with("USER anna"), "{said}");
+    bench.hear(230, "in");
+    assert_eq!(bench.fetch(), "TYPE I");
+    // Nor does it fail where only data connections are not protected.
+    let mut bench = Bench::wanting(Tls::Prefer);
+    bench.machine.data = super::Data::Wanted;
+    bench.fetch();
+    assert_eq!(bench.hear(500, "what?"), "PROT P", "a server that knows no PBSZ may know PROT");
+    let said = bench.hear(536, "no");
+    assert!(
+        said.contains("does not protect data connections (536 no)") && said.ends_with("TYPE I"),
+        "{said}"
+    );
+}
+
+#[test]
+fn where_tls_is_demanded_nothing_is_said_without_it() {
+    let mut bench = Bench::wanting(Tls::Require);
+    bench.log_in();
+    bench.hear(220, "hello");
+    assert_eq!(bench.hear(504, "what?"), "AUTH SSL", "servers of old know it by this name");
+    assert!(bench.hear(504, "what?").contains("NoTls"));
+    let mut bench = Bench::wanting(Tls::Require);
+    bench.log_in();
+    bench.hear(220, "hello");
+    bench.hear(234, "go on");
+    let failed = bench.tell(Input::Secured(Err("not to be trusted".to_owned())));
+    assert!(failed.contains("NoTls(\"not to be trusted\")"), "{failed}");
+    assert!(bench.machine.is_closed());
+    let mut bench = Bench::wanting(Tls::Require);
+    bench.machine.data = super::Data::Wanted;
+    bench.fetch();
+    bench.hear(200, "PBSZ=0");
+    assert!(bench.hear(534, "no").contains("NoTls"));
+}
+
+#[test]
+fn a_server_that_falls_silent_or_hangs_up_on_auth_has_no_tls() {
+    for how in [Input::Closed, Input::Deadline] {
+        let mut bench = Bench::wanting(Tls::Prefer);
+        bench.log_in();
+        bench.hear(220, "hello");
+        bench.now = bench.machine.poll_timeout().unwrap();
+        let said = bench.tell(how);
+        assert!(said.contains("NoTls") && said.contains("TLS was asked for"), "{said}");
+    }
+    // Before the greeting nothing was asked.
+    let mut bench = Bench::wanting(Tls::Prefer);
+    bench.log_in();
+    assert!(bench.tell(Input::Closed).contains("Gone"));
+}
+
+#[test]
+fn tls_from_the_first_byte_comes_before_the_greeting() {
+    let mut bench = Bench::wanting(Tls::Implicit);
+    assert_eq!(bench.ask(Ask::Greeting), "shake hands");
+    assert_eq!(bench.tell(Input::Secured(Ok(()))), "");
+    assert_eq!(bench.hear(220, "hello"), "done 220");
+    assert_eq!(bench.log_in(), "USER anna", "the greeting was heard");
+    bench.hear(230, "in");
+    assert_eq!(bench.fetch(), "PBSZ 0");
 }

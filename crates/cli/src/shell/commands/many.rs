@@ -136,7 +136,7 @@ impl Shell {
     fn elsewhere(&mut self, folder: &[u8]) -> Result<(String, Common), Fault> {
         let mode = self.settings.mode;
         let parallel = self.settings.parallel.unwrap_or(8);
-        let (tls, timeout, quiet) = (self.tls, self.timeout, !self.voice.is_verbose());
+        let (security, timeout, quiet) = (self.security.clone(), self.timeout, !self.voice.is_verbose());
         let link = self.link()?;
         let Some((user, password, _)) = &link.login else { return Err(Fault::say("ftp: log in first")) };
         let host = if link.host.contains(':') { format!("[{}]", link.host) } else { link.host.clone() };
@@ -149,7 +149,7 @@ impl Shell {
         let common = Common {
             passive: mode == Mode::Passive,
             active: mode == Mode::Active,
-            tls,
+            security,
             ascii: false,
             charset: None,
             compress: false,
@@ -161,7 +161,7 @@ impl Shell {
             json: false,
             quiet,
         };
-        Ok((format!("ftp://{login}@{host}:{}/{folder}/", link.port), common))
+        Ok((format!("{}://{login}@{host}:{}/{folder}/", link.scheme, link.port), common))
     }
 
     /// Where we are on the server.

@@ -58,6 +58,34 @@ impl Shell {
             self.here = 1;
             typed?;
         }
+        // Between two servers neither is the client of TLS (RFC 4217 §7).
+        let private =
+            [0, 1].map(|here| self.links[here].as_ref().is_some_and(|link| link.client.is_private()));
+        self.protect(private, b"C")?;
+        let done = self.relay_in_the_clear(from, to, (retrieve, store));
+        let restored = self.protect(private, b"P");
+        done.and(restored)
+    }
+
+    /// Says PROT to those of the two servers whose data connections are in TLS otherwise.
+    fn protect(&mut self, which: [bool; 2], level: &[u8]) -> Result<(), Fault> {
+        for here in [0, 1] {
+            if which[here] && self.links[here].is_some() {
+                self.here = here;
+                let said = self.tell(Verb::Prot, level);
+                self.here = 1;
+                said?;
+            }
+        }
+        Ok(())
+    }
+
+    fn relay_in_the_clear(
+        &mut self,
+        from: (usize, &[u8]),
+        to: (usize, &[u8]),
+        (retrieve, store): (Request, Request),
+    ) -> Result<(), Fault> {
         let address = self.listening_at()?;
         self.here = 0;
         let told = self.tell(Verb::Port, hostport::write_port(address).as_bytes());

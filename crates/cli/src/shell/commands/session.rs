@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use twoport_client::netrc::Login;
-use twoport_client::url::Url;
-use twoport_client::{Client, Error, Options};
+use twoport_client::url::{Scheme, Url};
+use twoport_client::{Client, Error, Listener, Notice, Options, Security};
 use twoport_proto::{Request, Secret, Verb};
 use twoport_session::client::io::Flights;
 
-use crate::exit::Exit;
-use crate::run::remote::{netrc, refuse_tls, through_proxy};
+use crate::exit::{Exit, Stopped};
+use crate::run::remote::{netrc, through_proxy};
+use crate::security;
 use crate::shell::link::{Link, last};
 use crate::shell::terminal::Answer;
 use crate::shell::voice::{Volume, harmless, say};
@@ -37,12 +38,12 @@ impl Shell {
             let (user, host) =
                 target.rsplit_once('@').map_or((None, target), |(user, host)| (Some(user), host));
             let who = Who { user: user.map(|user| user.as_bytes().to_vec()), ..Who::default() };
-            return self.open_host(host, port.unwrap_or(PORT), who, self.auto_login);
+            let port = port.unwrap_or(PORT);
+            return self.open_host(Scheme::Ftp, host, port, who, self.auto_login);
         }
         let url = Url::read(target).map_err(|e| Fault::Say(format!("ftp: {e}")))?;
-        refuse_tls(url.scheme, self.tls).map_err(|stopped| self.stopped(stopped.exit, stopped.text))?;
         let who = Who { user: url.user.clone(), password: url.password.clone(), account: None };
-        self.open_host(&url.host, url.port, who, true)?;
+        self.open_host(url.scheme, &url.host, url.port, who, true)?;
         let path = url.target();
         if path.is_empty() {
             return Ok(());
@@ -59,13 +60,18 @@ impl Shell {
         Fault::Say(format!("ftp: {text}"))
     }
 
-    fn open_host(&mut self, host: &str, port: u16, who: Who, log_in: bool) -> Result<(), Fault> {
+    fn open_host(
+        &mut self,
+        scheme: Scheme,
+        host: &str,
+        port: u16,
+        who: Who,
+        log_in: bool,
+    ) -> Result<(), Fault> {
         if let Some(link) = &self.links[self.here] {
             return Err(Fault::Say(format!("Already connected to {}, use close first.", link.host)));
         }
-        refuse_tls(twoport_client::url::Scheme::Ftp, self.tls)
-            .map_err(|stopped| self.stopped(stopped.exit, stopped.text))?;
-        self.connect(host, port)?;
+        self.connect(scheme, host, port)?;
         self.settings.kind = crate::shell::state::Type::Binary;
         if !log_in {
             return Ok(());
@@ -91,10 +97,17 @@ impl Shell {
         Ok(())
     }
 
-    fn connect(&mut self, host: &str, port: u16) -> Result<(), Fault> {
+    fn connect(&mut self, scheme: Scheme, host: &str, port: u16) -> Result<(), Fault> {
         let gate = self.settings.gate.clone().filter(|_| self.settings.gated);
         let (to, at) = gate.clone().unwrap_or((host.to_owned(), port));
+        // A gate does not know AUTH.
+        let security = match gate {
+            Some(_) => Ok(Security::off()),
+            None => security::of(&self.security, scheme),
+        };
+        let security = security.map_err(|stopped| self.stopped(stopped.exit, stopped.text))?;
         let options = Options {
+            security,
             timeout: Duration::from_secs(self.timeout),
             family: self.settings.family,
             family_only: true,
@@ -106,36 +119,48 @@ impl Shell {
         };
         let options =
             through_proxy(options, &to).map_err(|stopped| self.stopped(stopped.exit, stopped.text))?;
-        let (listener, interactive) = (self.voice.listener(), self.terminal.is_interactive());
-        let opened = self.runtime.block_on(async {
+        let (listener, interactive) = (self.listener(&to), self.terminal.is_interactive());
+        let begun = self.runtime.block_on(async {
             tokio::select! {
-                opened = Client::open(&to, at, options, listener) => Some(opened),
+                begun = Client::begin(&to, at, options, listener) => Some(begun),
                 () = interrupted(interactive) => None,
             }
         });
-        let client = match opened {
-            Some(Ok(client)) => client,
-            Some(Err(e)) => return Err(self.stopped(Exit::Unreachable, e.to_string())),
+        let client = match begun {
+            Some(Ok((client, _))) => client,
+            // It was shown when it came.
+            Some(Err(Error::Refused { .. })) => {
+                self.tally.first.get_or_insert(Exit::Unreachable);
+                return Err(Fault::Told);
+            }
+            Some(Err(e)) => {
+                let stopped = Stopped::from(e);
+                return Err(self.stopped(stopped.exit, stopped.text));
+            }
             None => return Err(Fault::Interrupted),
         };
-        if self.voice.is_verbose() {
-            let address = client.server().ip().to_string();
-            if client.addresses() > 1 {
-                say(format!("Trying {address} ..."));
-            }
-            say(format!("Connected to {to}."));
-        }
-        self.links[self.here] = Some(Link::new(client, host, port));
-        if let Err(fault) = self.talk(async |client| client.greeting().await) {
-            self.tally.first.get_or_insert(Exit::Unreachable);
-            self.links[self.here] = None;
-            return Err(fault);
-        }
+        self.links[self.here] = Some(Link::new(client, scheme, host, port));
         if gate.is_some() {
             let line = format!("PASSERVE {host}").into_bytes();
             self.quote(&line)?;
         }
         Ok(())
+    }
+
+    /// Hears one connection, and says where it leads.
+    fn listener(&self, to: &str) -> Listener {
+        let (mut voice, verbose, to) = (self.voice.listener(), self.voice.is_verbose(), to.to_owned());
+        Box::new(move |notice| {
+            if let Notice::Connected { server, addresses } = &notice
+                && verbose
+            {
+                if *addresses > 1 {
+                    say(format!("Trying {} ...", server.ip()));
+                }
+                say(format!("Connected to {to}."));
+            }
+            voice(notice);
+        })
     }
 
     /// USER, PASS and ACCT, with a question for what is not known yet; then SYST.

@@ -7,6 +7,7 @@ pub mod dial;
 pub mod listen;
 pub mod mapping;
 pub mod proxy;
+pub mod tls;
 
 pub use control::ControlStream;
 pub use data::{DataStream, SendQueue};

@@ -39,14 +39,15 @@ impl Answers {
     /// Ready to answer.
     ///
     /// # Errors
-    /// When a key cannot be used, or is not that of its certificate.
+    /// When a key cannot be used. Whether it is that of its certificate is not looked at: rustls refuses to look into a
+    /// certificate with an extension that is critical and made for challenges alone.
     pub fn new(answers: Vec<Answer>) -> io::Result<Answers> {
         let mut by_name = HashMap::new();
         for Answer { name, certificate_der, key_der } in answers {
             let key = PrivatePkcs8KeyDer::from(key_der).into();
             let chain = vec![CertificateDer::from(certificate_der)];
-            let pair = CertifiedKey::from_der(chain, key, &super::provider()).map_err(io::Error::other)?;
-            by_name.insert(name, Arc::new(pair));
+            let key = super::provider().key_provider.load_private_key(key).map_err(io::Error::other)?;
+            by_name.insert(name, Arc::new(CertifiedKey::new(chain, key)));
         }
         let mut config = ServerConfig::builder_with_provider(super::provider())
             .with_safe_default_protocol_versions()
@@ -191,9 +192,15 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_another_certificate_is_noticed() {
-        let mixed = Answer { key_der: answer("x").key_der, ..answer("x") };
-        assert!(Answers::new(vec![mixed]).is_err());
+    fn the_extension_of_a_challenge_is_no_hindrance() {
+        let mut params = rcgen::CertificateParams::new(["one.example".to_owned()]).unwrap();
+        params.custom_extensions = vec![rcgen::CustomExtension::new_acme_identifier(&[7; 32])];
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate_der = params.self_signed(&key).unwrap().der().to_vec();
+        let with = |key_der| Answer { name: "one.example".to_owned(), certificate_der, key_der };
+        Answers::new(vec![with(key.serialize_der())]).unwrap();
+        let garbage = Answer { key_der: b"garbage".to_vec(), ..answer("one.example") };
+        assert!(Answers::new(vec![garbage]).is_err());
     }
 
     #[tokio::test]

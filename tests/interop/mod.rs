@@ -1,6 +1,7 @@
-//! The world: other people's clients against our server, one file a client, and our client against other people's
-//! servers (`peers`). What is not installed is skipped with a notice.
+//! The world: other people's clients against our server, one file a client, our client against other people's
+//! servers (`peers`), and our certificates with other people's CA (`acme`). What is not installed is skipped with a notice.
 
+mod acme;
 mod busybox;
 mod curl;
 pub(crate) mod essay;

@@ -14,6 +14,7 @@ const SERVERS: &[(&str, &str, &[&str])] = &[
     ("usr/sbin/proftpd", "proftpd-core", &["proftpd-mod-crypto"]),
     ("usr/sbin/pure-ftpd", "pure-ftpd", &["pure-ftpd-common"]),
     ("usr/sbin/ftpd", "inetutils-ftpd", &[]),
+    ("usr/bin/pebble", "pebble", &[]),
 ];
 
 /// The servers, unpacked.

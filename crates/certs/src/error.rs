@@ -36,6 +36,58 @@ pub enum Error {
     /// The making of a key or a certificate.
     #[error("no certificate could be made: {0}")]
     Making(#[from] rcgen::Error),
+    /// What is asked for cannot be had in this way.
+    #[error("{0}")]
+    Settings(String),
+    /// The ACME directory cannot be reached, or does not answer as one does.
+    #[error("the ACME directory {directory} could not be used while {doing}: {why}")]
+    Directory {
+        /// Its URL.
+        directory: String,
+        /// What was being done.
+        doing: &'static str,
+        /// What went wrong.
+        why: String,
+    },
+    /// The ACME directory shows a certificate of an authority that is not believed here, or for another host.
+    #[error(
+        "the certificate of the ACME directory {directory} is not believed: {why}; if it is of a CA of your own, name a \
+         PEM file with that CA's certificate as the roots of the directory"
+    )]
+    Untrusted {
+        /// Its URL.
+        directory: String,
+        /// What is wrong with the certificate.
+        why: String,
+    },
+    /// The CA said no.
+    #[error("the CA at {directory} refused: {why}")]
+    Refused {
+        /// The URL of its directory.
+        directory: String,
+        /// Its words, and what to do where they do not say so.
+        why: String,
+    },
+    /// The CA looked and did not see that a name is ours.
+    #[error("{name} was not proved by {challenge}: {why}; {remedy}")]
+    Proof {
+        /// The name.
+        name: String,
+        /// `http-01`, `tls-alpn-01` or `dns-01`.
+        challenge: &'static str,
+        /// The CA's words.
+        why: String,
+        /// What must be so.
+        remedy: String,
+    },
+    /// The hook that changes DNS.
+    #[error("the hook failed, `{call}`: {why}")]
+    Hook {
+        /// How it was called.
+        call: String,
+        /// How it ended, and what it said.
+        why: String,
+    },
 }
 
 impl Error {

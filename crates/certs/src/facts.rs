@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use sha2::{Digest as _, Sha256};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::error::X509Error;
-use x509_parser::extensions::GeneralName;
+use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::FromDer as _;
 use x509_parser::time::ASN1Time;
 
@@ -90,21 +90,41 @@ pub fn fingerprint_text(fingerprint: &[u8; 32]) -> String {
     fingerprint.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
 }
 
-/// The first certificate of a PEM text.
-pub(crate) fn first_der(pem: &[u8]) -> Result<Vec<u8>, Error> {
+/// The certificates of a PEM text, at least one.
+pub(crate) fn all_der(pem: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+    let mut all = Vec::new();
     for block in x509_parser::pem::Pem::iter_from_buffer(pem) {
         let block = block.map_err(|e| Error::NoCertificate(e.to_string()))?;
         if block.label == "CERTIFICATE" {
-            return Ok(block.contents);
+            all.push(block.contents);
         }
     }
-    Err(Error::NoCertificate("there is no `-----BEGIN CERTIFICATE-----`".to_owned()))
+    if all.is_empty() {
+        return Err(Error::NoCertificate("there is no `-----BEGIN CERTIFICATE-----`".to_owned()));
+    }
+    Ok(all)
+}
+
+fn first_der(pem: &[u8]) -> Result<Vec<u8>, Error> {
+    Ok(all_der(pem)?.swap_remove(0))
 }
 
 /// The public key of the first certificate of a PEM text, as it stands there (a SubjectPublicKeyInfo).
 pub(crate) fn public_key_of_pem(pem: &[u8]) -> Result<Vec<u8>, Error> {
     let der = first_der(pem)?;
     Ok(certificate(&der)?.public_key().raw.to_vec())
+}
+
+/// Of the first certificate of a PEM text: the mark of its authority's key, and its serial number, as they stand there.
+pub(crate) fn authority_and_serial(pem: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Error> {
+    let der = first_der(pem)?;
+    let read = certificate(&der)?;
+    let mark = read.iter_extensions().find_map(|extension| match extension.parsed_extension() {
+        ParsedExtension::AuthorityKeyIdentifier(authority) => authority.key_identifier.as_ref(),
+        _ => None,
+    });
+    let mark = mark.ok_or_else(|| Error::NoCertificate("it does not say whose key signed it".to_owned()))?;
+    Ok((mark.0.to_vec(), read.raw_serial().to_vec()))
 }
 
 fn certificate(der: &[u8]) -> Result<X509Certificate<'_>, Error> {

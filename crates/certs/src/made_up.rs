@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 
 use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair};
 
-use crate::Error;
 use crate::pem::{self, Pem};
+use crate::{Error, names};
 
 /// The certificate in FOLDER/made-up.pem: ECDSA P-256, signed by itself, for ten years. It is made when it is not there or
 /// has expired; one that is there is used as it is, also when it is for other names.
@@ -82,16 +82,7 @@ fn replace_expired(found: &File, path: &Path, names: &[String], now: SystemTime)
 }
 
 fn make(names: &[String], now: SystemTime) -> Result<Pem, Error> {
-    let Some(first) = names.first() else {
-        return Err(Error::Name { name: String::new(), why: "name the host or an address of this machine" });
-    };
-    for name in names {
-        if name.is_empty() || !name.is_ascii() || name.contains(|c: char| c.is_whitespace() || c.is_control())
-        {
-            let why = "give the name as DNS has it (an international one as xn--…), or an address";
-            return Err(Error::Name { name: name.clone(), why });
-        }
-    }
+    let first = names::check(names)?;
     let mut params = CertificateParams::new(names)?;
     params.distinguished_name = DistinguishedName::new();
     // X.520 has room for 64 characters; who looks for the host looks at the alternative names.

@@ -8,6 +8,8 @@ mod place;
 mod suite;
 mod table;
 
+pub(super) use table::peers as folder;
+
 /// The tests of one server.
 macro_rules! meet {
     ($($module:ident is $peer:ident;)*) => { $(

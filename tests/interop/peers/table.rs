@@ -286,7 +286,7 @@ fn busybox(place: &Place) -> Result<Keeper, String> {
 }
 
 /// Where `cargo xtask test` puts the servers.
-fn peers() -> PathBuf {
+pub(in crate::interop) fn peers() -> PathBuf {
     room().parent().unwrap_or(Path::new("target")).join("peers")
 }
 

@@ -7,6 +7,7 @@
 //! ```
 
 pub mod acceptor;
+pub mod challenge;
 pub mod connector;
 pub mod identity;
 pub mod ledger;

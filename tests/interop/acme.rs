@@ -1,6 +1,8 @@
 //! ACME with Pebble, the CA that Let's Encrypt made for tests: it looks at every name for true, and now and then refuses a
 //! nonce, as CAs do. Names are resolved by its own server of DNS, all to one address of the loopback.
 
+mod service;
+
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -37,11 +39,12 @@ struct Ports {
 impl Pebble {
     /// Starts one where Pebble is there.
     fn here() -> Option<Pebble> {
-        Pebble::with_customers(json!({}))
+        Pebble::with(json!({}), None)
     }
 
-    /// One that gives accounts to its customers only, of whom it knows the keys; to everybody when it has none.
-    fn with_customers(keys: serde_json::Value) -> Option<Pebble> {
+    /// One that gives accounts to its customers only, of whom it knows the keys; to everybody when it has none. Its
+    /// certificates hold for so many seconds, or for years.
+    fn with(keys: serde_json::Value, validity: Option<u64>) -> Option<Pebble> {
         let program = peers::folder().join("x/usr/bin/pebble");
         if !program.is_file() {
             println!("skipped: pebble is not there; `cargo xtask install` brings it");
@@ -81,6 +84,7 @@ impl Pebble {
             "ocspResponderURL": "",
             "externalAccountBindingRequired": keys.as_object().is_some_and(|keys| !keys.is_empty()),
             "externalAccountMACKeys": keys,
+            "certificateValidityPeriod": validity.unwrap_or(0),
         }});
         files::write(&pebble.path("config.json"), config.to_string().as_bytes());
         pebble.start();
@@ -336,7 +340,7 @@ async fn an_account_of_a_customer_is_bound_to_him() {
     // Keys of 32 bytes in base64url, one of them with both characters that the other alphabet does not have.
     let (key, other) =
         ("zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG", "_-NDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9w8");
-    let Some(pebble) = Pebble::with_customers(json!({"customer-1": key, "customer-2": other})) else {
+    let Some(pebble) = Pebble::with(json!({"customer-1": key, "customer-2": other}), None) else {
         return;
     };
     let settings = pebble.settings(&["ftp.example.org"], pebble.http());

@@ -32,7 +32,7 @@ use ca::{Ca, Http};
 pub const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 
 /// What is asked of whom.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The URL of the CA's directory, [`LETS_ENCRYPT`] for one.
     pub directory: String,

@@ -84,12 +84,6 @@ impl Facts {
     }
 }
 
-/// A fingerprint as `openssl x509 -fingerprint` writes it: `AB:CD:…`.
-#[must_use]
-pub fn fingerprint_text(fingerprint: &[u8; 32]) -> String {
-    fingerprint.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
-}
-
 /// The certificates of a PEM text, at least one.
 pub(crate) fn all_der(pem: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
     let mut all = Vec::new();
@@ -234,14 +228,5 @@ mod tests {
         Facts::of_pem(b"").unwrap_err();
         Facts::of_pem(KeyPair::generate().unwrap().serialize_pem().as_bytes()).unwrap_err();
         Facts::of_pem(made.pem().replace("MII", "M!I").as_bytes()).unwrap_err();
-    }
-
-    #[test]
-    fn a_fingerprint_is_written_as_openssl_does() {
-        let mut fingerprint = [0; 32];
-        fingerprint[..3].copy_from_slice(&[0xab, 0x01, 0xff]);
-        let text = fingerprint_text(&fingerprint);
-        assert!(text.starts_with("AB:01:FF:00:") && text.ends_with(":00"), "{text}");
-        assert_eq!(text.len(), 32 * 3 - 1);
     }
 }

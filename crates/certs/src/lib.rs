@@ -9,6 +9,6 @@ mod names;
 pub mod pem;
 
 pub use error::Error;
-pub use facts::{Facts, fingerprint_text};
+pub use facts::Facts;
 pub use made_up::made_up;
 pub use pem::Pem;

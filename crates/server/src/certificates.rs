@@ -5,8 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use twoport_certs::{Facts, fingerprint_text};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use twoport_certs::acme;
+use twoport_certs::{Facts, Pem};
+use twoport_net::tls::trust::write_fingerprint;
 use twoport_net::tls::{Identities, Identity};
+
+use crate::server::Warden;
 
 /// One certificate with its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +23,13 @@ pub enum Source {
         certificate: PathBuf,
         /// The key.
         key: PathBuf,
+    },
+    /// Had by ACME and renewed in time; made up until there is one.
+    Acme {
+        /// What is asked of whom.
+        settings: acme::Settings,
+        /// The state folder.
+        folder: PathBuf,
     },
     /// Made up for these names when there is none yet, and kept in this folder.
     MadeUp {
@@ -56,10 +69,11 @@ impl Source {
                     )
                 })
             }
-            Source::MadeUp { folder, names } => {
-                let pem = twoport_certs::made_up(folder, names).map_err(|e| e.to_string())?;
-                Identity::read(&pem.chain, &pem.key)
-            }
+            Source::Acme { settings, folder } => match acme::kept(settings) {
+                Some(pem) => of_pem(&pem),
+                None => made_up(folder, &settings.names),
+            },
+            Source::MadeUp { folder, names } => made_up(folder, names),
         }
     }
 
@@ -68,8 +82,15 @@ impl Source {
     /// # Errors
     /// A sentence with the name of the file.
     pub fn known(&self) -> Result<Option<Known>, String> {
-        if matches!(self, Source::MadeUp { .. }) {
-            return Ok(None);
+        match self {
+            Source::MadeUp { .. } => return Ok(None),
+            Source::Acme { settings, .. } => {
+                settings.check().map_err(|e| format!("acme: {e}"))?;
+                if acme::kept(settings).is_none() {
+                    return Ok(None);
+                }
+            }
+            Source::Files { .. } => {}
         }
         let facts = Facts::of_der(self.load()?.certificate()).map_err(|e| e.to_string())?;
         Ok(Some(Known { facts, made_up: false }))
@@ -80,9 +101,20 @@ impl Source {
         let time = |path: &Path| fs::metadata(path).and_then(|found| found.modified()).ok();
         match self {
             Source::Files { certificate, key } => vec![time(certificate), time(key)],
-            Source::MadeUp { .. } => Vec::new(),
+            Source::Acme { .. } | Source::MadeUp { .. } => Vec::new(),
         }
     }
+}
+
+fn made_up(folder: &Path, names: &[String]) -> Result<Identity, String> {
+    // What no certificate can be for, such as all names below one, is no name for this one.
+    let names: Vec<String> = names.iter().filter(|name| !name.contains('*')).cloned().collect();
+    let names = if names.is_empty() { vec!["localhost".to_owned()] } else { names };
+    of_pem(&twoport_certs::made_up(folder, &names).map_err(|e| e.to_string())?)
+}
+
+fn of_pem(pem: &Pem) -> Result<Identity, String> {
+    Identity::read(&pem.chain, &pem.key)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
@@ -104,33 +136,72 @@ pub(crate) fn known(identities: &Identities, sources: &[Source]) -> Vec<Known> {
     let said = all.iter().zip(sources.iter().map(Some).chain(std::iter::repeat(None)));
     said.filter_map(|(identity, source)| {
         let facts = Facts::of_der(identity.certificate()).ok()?;
-        Some(Known { facts, made_up: matches!(source, Some(Source::MadeUp { .. })) })
+        let made_up = facts.self_signed && !matches!(source, Some(Source::Files { .. }));
+        Some(Known { facts, made_up })
     })
     .collect()
 }
 
-/// Looks at the files now and then, for as long as the server runs: whoever renews a certificate need not tell us.
-pub(crate) async fn watch(sources: Vec<Source>, identities: Identities) {
+/// Keeps the certificates of a server as they should be, for as long as it runs: whoever renews a file need not tell us, and
+/// what is had by ACME is renewed in time. Sessions that are there notice nothing.
+pub(crate) async fn keep(warden: Warden, changed: std::sync::Arc<Notify>) {
     let look = |sources: &[Source]| sources.iter().map(Source::changed).collect::<Vec<_>>();
-    let mut before = look(&sources);
+    let (mut sources, mut before): (Vec<Source>, Vec<Vec<Option<SystemTime>>>) = (Vec::new(), Vec::new());
+    let mut renewals = JoinSet::new();
     loop {
-        tokio::time::sleep(OFTEN).await;
-        let now = look(&sources);
-        if now == before {
-            continue;
+        if let Some((wanted, identities)) = warden.certificate_sources() {
+            if wanted != sources {
+                // The settings are others, and the certificates were read with them.
+                before = look(&wanted);
+                renewals = renew(&wanted, &identities);
+                sources = wanted;
+            } else if look(&sources) != before {
+                // A file that is being written is looked at again.
+                match load(&sources) {
+                    Ok(renewed) => {
+                        before = look(&sources);
+                        tell(&renewed);
+                        identities.change(renewed);
+                    }
+                    Err(why) => {
+                        tracing::warn!(
+                            "a certificate was changed and is not taken, the one before stays: {why}"
+                        );
+                    }
+                }
+            }
         }
-        // A file that is being written is looked at again.
-        match load(&sources) {
+        tokio::select! {
+            () = tokio::time::sleep(OFTEN) => {}
+            () = changed.notified() => {}
+            Some(_) = renewals.join_next() => {}
+        }
+    }
+}
+
+/// A task for each certificate that is had by ACME.
+fn renew(sources: &[Source], identities: &Identities) -> JoinSet<()> {
+    let mut renewals = JoinSet::new();
+    for source in sources {
+        let Source::Acme { settings, .. } = source else { continue };
+        let (all, identities) = (sources.to_vec(), identities.clone());
+        let new = move |_: Pem| match load(&all) {
             Ok(renewed) => {
-                before = now;
                 tell(&renewed);
                 identities.change(renewed);
             }
-            Err(why) => {
-                tracing::warn!("a certificate was changed and is not taken, the one before stays: {why}")
-            }
-        }
+            Err(why) => tracing::error!("the renewed certificate is not taken, the one before stays: {why}"),
+        };
+        let heard = |notice: acme::Notice| match notice {
+            acme::Notice::Failed { .. } => tracing::warn!("{notice}"),
+            notice => tracing::info!("{notice}"),
+        };
+        let settings = settings.clone();
+        renewals.spawn(async move {
+            acme::keep_renewed(settings, new, heard).await;
+        });
     }
+    renewals
 }
 
 /// Says which certificates are in use from now on.
@@ -150,5 +221,5 @@ pub fn shown(facts: &Facts) -> String {
     } else {
         facts.names.join(", ")
     };
-    format!("for {names}, SHA-256 {}", fingerprint_text(&facts.fingerprint))
+    format!("for {names}, SHA-256 {}", write_fingerprint(&facts.fingerprint))
 }

@@ -17,7 +17,7 @@ use twoport_session::Rights;
 use twoport_store::CutUploads;
 use twoport_users::{Account, Accounts, Password};
 
-pub use self::tls::{Asked, Files, ListenerTable, ResumptionWord, TlsWord};
+pub use self::tls::{Acme, Asked, Files, ListenerTable, ResumptionWord, TlsWord};
 use crate::settings::{Active, Settings};
 
 /// What a file or the flags said; what they did not say is `None`.
@@ -59,6 +59,8 @@ pub struct Config {
     pub tls_key: Option<PathBuf>,
     /// Further certificates, for clients that want another name: `[[certificate]]`.
     pub certificate: Vec<Files>,
+    /// A certificate by ACME: `[acme]`.
+    pub acme: Option<Acme>,
     /// Whether a data connection in TLS must resume its login's session: `require` by default.
     pub data_resumption: Option<ResumptionWord>,
     /// Whether clients are asked for a certificate: `off` by default, `optional` where accounts have one.
@@ -234,6 +236,7 @@ impl Config {
             tls_key: if self.tls_cert.is_some() { self.tls_key } else { self.tls_key.or(below.tls_key) },
             tls_cert: self.tls_cert.or(below.tls_cert),
             certificate: if self.certificate.is_empty() { below.certificate } else { self.certificate },
+            acme: self.acme.or(below.acme),
             data_resumption: self.data_resumption.or(below.data_resumption),
             client_certificates: self.client_certificates.or(below.client_certificates),
             client_ca: self.client_ca.or(below.client_ca),
@@ -428,6 +431,9 @@ mod tests {
             ("[[user]]\nname = \"a\"", "a password is needed, or a certificate"),
             ("[[user]]\nname = \"a\"\ncertificate = [\"a@example.org\"]", "client-ca"),
             ("client-certificates = \"required\"", "client-ca"),
+            ("[acme]\nnames = [\"a.example.org\"]\naccept-terms = false", "accept-terms"),
+            ("[acme]\nnames = [\"a.example.org\"]\naccept-terms = true\nchallenge = \"dns-01\"", "hook"),
+            ("[acme]\nnames = [\"*.example.org\"]\naccept-terms = true", "dns-01 only"),
             (
                 "tls = \"off\"\n[[user]]\nname = \"a\"\npassword = \"b\"\ntls = \"required\"",
                 "no listener offers TLS",

@@ -9,15 +9,16 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
+use twoport_net::tls::Identities;
 use twoport_net::{ControlStream, bind_control};
 use twoport_session::server::Door;
 
 use crate::certificates::{self, Known, Source};
 use crate::session::Session;
 use crate::settings::{Listener, Settings};
-use crate::shared::Shared;
+use crate::shared::{Secure, Shared};
 
 /// Why a server does not start.
 #[derive(Debug, Error)]
@@ -64,7 +65,6 @@ fn listen_hint(source: &io::Error) -> &'static str {
 /// A server that is bound and not yet running.
 pub struct Server {
     listeners: Vec<(TcpListener, Door)>,
-    sources: Vec<Source>,
     warden: Warden,
     max_sessions: usize,
     drain: Duration,
@@ -74,6 +74,8 @@ pub struct Server {
 #[derive(Clone)]
 pub struct Warden {
     current: Arc<Mutex<Arc<Shared>>>,
+    /// Wakes whoever keeps the certificates.
+    changed: Arc<Notify>,
 }
 
 impl Warden {
@@ -88,16 +90,22 @@ impl Warden {
     pub fn reload(&self, settings: &Settings) -> Result<(), StartError> {
         let shared = Shared::new(settings, Some(&self.shared()))?;
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(shared);
+        self.changed.notify_one();
         Ok(())
     }
 
     /// What the certificates say that new sessions are shown.
     #[must_use]
-    pub fn certificates(&self, settings: &Settings) -> Vec<Known> {
-        match (&self.shared().secure, &settings.tls) {
-            (Some(secure), Some(tls)) => certificates::known(&secure.identities, &tls.certificates),
-            _ => Vec::new(),
-        }
+    pub fn certificates(&self) -> Vec<Known> {
+        let shared = self.shared();
+        let known = |secure: &Secure| certificates::known(&secure.identities, &secure.sources);
+        shared.secure.as_ref().map_or(Vec::new(), known)
+    }
+
+    /// Where the certificates come from, and where they are put.
+    pub(crate) fn certificate_sources(&self) -> Option<(Vec<Source>, Identities)> {
+        let shared = self.shared();
+        shared.secure.as_ref().map(|secure| (secure.sources.clone(), secure.identities.clone()))
     }
 
     /// Passive ports in use now.
@@ -135,8 +143,7 @@ impl Server {
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Server {
             listeners,
-            sources: settings.tls.as_ref().map_or(Vec::new(), |tls| tls.certificates.clone()),
-            warden: Warden { current: Arc::new(Mutex::new(Arc::new(shared))) },
+            warden: Warden { current: Arc::new(Mutex::new(Arc::new(shared))), changed: Arc::default() },
             max_sessions: settings.max_sessions,
             drain: settings.drain,
         })
@@ -163,10 +170,8 @@ impl Server {
         for (listener, door) in self.listeners {
             doors.spawn(serve(listener, door, self.warden.clone(), Arc::clone(&room), stopping.clone()));
         }
-        let mut watching = JoinSet::new();
-        if let Some(secure) = &self.warden.shared().secure {
-            watching.spawn(certificates::watch(self.sources, secure.identities.clone()));
-        }
+        let mut keeping = JoinSet::new();
+        keeping.spawn(certificates::keep(self.warden.clone(), Arc::clone(&self.warden.changed)));
         drop(stopping);
         shutdown.await;
         tracing::info!(

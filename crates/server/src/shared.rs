@@ -13,7 +13,7 @@ use twoport_session::server::Settings as SessionSettings;
 use twoport_store::{Local, LocalOptions, Store};
 use twoport_users::{Account, Accounts, Certificate, Shown};
 
-use crate::certificates;
+use crate::certificates::{self, Source};
 use crate::server::StartError;
 use crate::settings::{Active, Resumption, Settings, Tls};
 
@@ -32,6 +32,7 @@ pub(crate) struct Secure {
     pub(crate) acceptor: Acceptor,
     pub(crate) resumption: Resumption,
     pub(crate) identities: Identities,
+    pub(crate) sources: Vec<Source>,
     ledger: Arc<Ledger>,
 }
 
@@ -58,7 +59,8 @@ impl Secure {
         let hosts = settings.hosts.clone();
         let acceptor =
             Acceptor::new(identities.clone(), hosts, clients, Arc::clone(&ledger)).map_err(failed)?;
-        Ok(Secure { acceptor, resumption: tls.resumption, identities, ledger })
+        let sources = tls.certificates.clone();
+        Ok(Secure { acceptor, resumption: tls.resumption, identities, sources, ledger })
     }
 }
 

@@ -125,7 +125,7 @@ fn introduce(settings: &Settings, server: &Server, told: &[Told]) {
     for line in outlook::summary(settings) {
         println!("{line}");
     }
-    let certificates = server.warden().certificates(settings);
+    let certificates = server.warden().certificates();
     for line in outlook::certificates(&certificates) {
         println!("{line}");
     }

@@ -1,11 +1,13 @@
 //! TLS as it is written in the configuration, and what it means: which listeners offer or demand it, where certificates come
 //! from, whether data connections are tied to their login.
 
+use std::fmt;
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use twoport_certs::acme::{self, Challenge, ExternalAccount};
 use twoport_net::tls::ClientCertificates;
 use twoport_net::tls::trust::read_fingerprint;
 use twoport_session::server::Door;
@@ -60,6 +62,103 @@ pub struct Files {
     pub cert: PathBuf,
     /// The key in PEM; in the same file by default.
     pub key: Option<PathBuf>,
+}
+
+/// A certificate by ACME (RFC 8555), renewed in time: `[acme]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Acme {
+    /// The hosts and addresses that it is for.
+    pub names: Vec<String>,
+    /// Whether the terms of service of the directory are accepted: there is no certificate without it.
+    #[serde(default)]
+    pub accept_terms: bool,
+    /// Mail addresses at which the authority may write to somebody.
+    #[serde(default)]
+    pub contact: Vec<String>,
+    /// The URL of the directory; Let's Encrypt's by default.
+    pub directory: Option<String>,
+    /// Authorities that alone are believed of the directory, in PEM; the system's by default.
+    pub ca: Option<PathBuf>,
+    /// How the names are proved: `http-01` by default.
+    #[serde(default)]
+    pub challenge: ChallengeWord,
+    /// Where the proof listens while it is asked for: `[::]:80` for `http-01` and `[::]:443` for `tls-alpn-01` by default.
+    pub listen: Option<SocketAddr>,
+    /// The program that puts the record of `dns-01` in place and away.
+    pub hook: Option<PathBuf>,
+    /// An account at the authority, where it demands one: its key identifier.
+    pub account_id: Option<String>,
+    /// Its key in base64url.
+    pub account_key: Option<Hidden>,
+    /// One of the authority's profiles.
+    pub profile: Option<String>,
+}
+
+/// How names are proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum ChallengeWord {
+    /// By an answer at port 80.
+    #[default]
+    #[serde(rename = "http-01")]
+    Http01,
+    /// By an answer at port 443.
+    #[serde(rename = "tls-alpn-01")]
+    TlsAlpn01,
+    /// By a record in DNS.
+    #[serde(rename = "dns-01")]
+    Dns01,
+}
+
+/// A text that nobody should see.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Hidden(pub String);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(not shown)")
+    }
+}
+
+impl Acme {
+    /// What it means; what is had is kept in `folder`.
+    fn settle(&self, folder: &Path) -> Result<Source, String> {
+        let directory = self.directory.clone().unwrap_or_else(|| acme::LETS_ENCRYPT.to_owned());
+        if !self.accept_terms {
+            return Err(format!(
+                "acme: accept-terms = true says that you accept the terms of service of {directory}; without it there is no \
+                 certificate"
+            ));
+        }
+        let listen = |port| self.listen.unwrap_or_else(|| SocketAddr::from(([0_u16; 8], port)));
+        let challenge = match (self.challenge, &self.hook) {
+            (ChallengeWord::Dns01, Some(hook)) => Challenge::Dns01 { hook: hook.clone() },
+            (ChallengeWord::Dns01, None) => {
+                return Err("acme: dns-01 needs a hook, the program that puts the record in place".to_owned());
+            }
+            (_, Some(_)) => return Err("acme: a hook goes with challenge = \"dns-01\"".to_owned()),
+            (ChallengeWord::Http01, None) => Challenge::Http01 { listen: listen(80) },
+            (ChallengeWord::TlsAlpn01, None) => Challenge::TlsAlpn01 { listen: listen(443) },
+        };
+        let external_account = match (&self.account_id, &self.account_key) {
+            (Some(id), Some(key)) => Some(ExternalAccount { id: id.clone(), key: key.0.clone() }),
+            (None, None) => None,
+            _ => return Err("acme: account-id and account-key go together".to_owned()),
+        };
+        let settings = acme::Settings {
+            directory,
+            roots: self.ca.clone(),
+            contact: self.contact.clone(),
+            names: self.names.clone(),
+            challenge,
+            folder: folder.join("acme"),
+            external_account,
+            profile: self.profile.clone(),
+        };
+        settings.check().map_err(|e| format!("acme: {e}"))?;
+        Ok(Source::Acme { settings, folder: folder.to_owned() })
+    }
 }
 
 /// A listener with a mind of its own: `[[listener]]`.
@@ -181,6 +280,9 @@ fn sources(config: &Config, host: &str) -> Result<Vec<Source>, String> {
             return Err("tls-key: there is a key and no certificate; name it with tls-cert".to_owned());
         }
         (None, None) => {}
+    }
+    if let Some(acme) = &config.acme {
+        sources.push(acme.settle(&state_folder(config)?)?);
     }
     sources.extend(config.certificate.iter().map(|pair| files(&pair.cert, pair.key.as_ref())));
     if sources.is_empty() {

@@ -7,6 +7,7 @@ mod mirror;
 mod place;
 mod suite;
 mod table;
+mod tls;
 
 pub(super) use table::peers as folder;
 

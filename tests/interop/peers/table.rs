@@ -59,7 +59,7 @@ pub(super) enum Fate {
     Unlisted,
 }
 
-const ALL: Can = Can {
+pub(super) const ALL: Can = Can {
     hash: Ok(()),
     set_time: Ok(()),
     resume_store: Ok(()),
@@ -149,17 +149,59 @@ const HASHED: &str =
 pub(super) const ID: u32 = 1999;
 
 fn twoport(place: &Place) -> Result<Keeper, String> {
+    twoport_with(place, &["--tls", "off"])
+}
+
+pub(super) fn twoport_tls(place: &Place) -> Result<Keeper, String> {
+    let (cert, key) = certificate(place)?;
+    twoport_with(place, &["--tls", "required", "--tls-cert", &cert, "--tls-key", &key])
+}
+
+/// A certificate of 127.0.0.1 and its key, for servers that read such files.
+fn certificate(place: &Place) -> Result<(String, String), String> {
+    let pem = twoport_certs::made_up(&place.run("made-up"), &["127.0.0.1".to_owned()]);
+    let pem = pem.map_err(|e| e.to_string())?;
+    for (name, text) in [
+        ("cert.pem", pem.chain.clone()),
+        ("key.pem", pem.key.clone()),
+        ("both.pem", [pem.key, pem.chain].concat()),
+    ] {
+        crate::support::files::write(&place.run(name), &text);
+        place.keep_to_root(name);
+    }
+    let shown = |name: &str| place.run(name).display().to_string();
+    Ok((shown("cert.pem"), shown("key.pem")))
+}
+
+fn twoport_with(place: &Place, tls: &[&str]) -> Result<Keeper, String> {
     let (root, (low, high)) = (place.root(), passive_range());
     Ok(Keeper::alone(place, |address| {
         let mut command = Command::new(binary());
         command.arg("serve").arg(&root).args(["--listen", &SocketAddr::new(address, 0).to_string()]);
-        command.args(["--user", &format!("{USER}:{PASSWORD}@rw"), "--tls", "off"]);
+        command.args(["--user", &format!("{USER}:{PASSWORD}@rw")]).args(tls);
         command.args(["--passive-ports", &format!("{low}-{high}")]);
         command
     }))
 }
 
 fn pyftpdlib(place: &Place) -> Result<Keeper, String> {
+    pyftpdlib_with(place, "")
+}
+
+pub(super) fn pyftpdlib_tls(place: &Place) -> Result<Keeper, String> {
+    certificate(place)?;
+    let tls = format!(
+        "from pyftpdlib.handlers import TLS_FTPHandler as FTPHandler
+FTPHandler.certfile = '{}'
+FTPHandler.tls_control_required = True
+FTPHandler.tls_data_required = True
+",
+        place.run("both.pem").display()
+    );
+    pyftpdlib_with(place, &tls)
+}
+
+fn pyftpdlib_with(place: &Place, tls: &str) -> Result<Keeper, String> {
     let python = peers().join("py/bin/python3");
     if !python.is_file() {
         return Err("`cargo xtask test` did not bring it".to_owned());
@@ -170,7 +212,7 @@ fn pyftpdlib(place: &Place) -> Result<Keeper, String> {
 from pyftpdlib.authorizers import DummyAuthorizer
 from pyftpdlib.handlers import FTPHandler
 from pyftpdlib.servers import FTPServer
-users = DummyAuthorizer()
+{tls}users = DummyAuthorizer()
 users.add_user('{USER}', '{PASSWORD}', sys.argv[1], perm='elradfmwMT')
 FTPHandler.authorizer = users
 FTPHandler.passive_ports = range({low}, {high} + 1)
@@ -190,6 +232,20 @@ server.serve_forever()
 }
 
 fn proftpd(place: &Place) -> Result<Keeper, String> {
+    proftpd_with(place, "")
+}
+
+/// With TLSOptions as they come: a data connection must resume the session.
+pub(super) fn proftpd_tls(place: &Place) -> Result<Keeper, String> {
+    let (cert, key) = certificate(place)?;
+    let tls = format!(
+        "LoadModule mod_tls.c\nTLSEngine on\nTLSProtocol TLSv1.2 TLSv1.3\nTLSECCertificateFile {cert}\n\
+         TLSECCertificateKeyFile {key}\nTLSRequired on\n"
+    );
+    proftpd_with(place, &tls)
+}
+
+fn proftpd_with(place: &Place, tls: &str) -> Result<Keeper, String> {
     let program = unpacked("usr/sbin/proftpd")?;
     let (low, high) = passive_range();
     place.write("pw", &format!("{USER}:{HASHED}:{ID}:{ID}::/mnt:/bin/sh\n"));
@@ -202,7 +258,7 @@ fn proftpd(place: &Place) -> Result<Keeper, String> {
              WtmpLog off\nTransferLog none\nSystemLog {}\nModulePath {}\nScoreboardFile {}\nDelayEngine off\n\
              AllowOverwrite on\nRequireValidShell off\n\
              AuthOrder mod_auth_file.c\nAuthUserFile {}\nAuthPAM off\nDefaultRoot ~\nUmask 022\n\
-             PassivePorts {low} {high}\n",
+             PassivePorts {low} {high}\n{tls}",
             at("proftpd.log"),
             peers().join("x/usr/lib/proftpd").display(),
             at("score"),
@@ -218,6 +274,19 @@ fn proftpd(place: &Place) -> Result<Keeper, String> {
 }
 
 fn pure_ftpd(place: &Place) -> Result<Keeper, String> {
+    pure_ftpd_with(place, &[])
+}
+
+pub(super) fn pure_ftpd_tls(place: &Place) -> Result<Keeper, String> {
+    certificate(place)?;
+    // It looks there and nowhere else.
+    let both = fs::read(place.run("both.pem")).map_err(|e| e.to_string())?;
+    crate::support::files::write(&place.run("etc/ssl/private/pure-ftpd.pem"), &both);
+    place.keep_to_root("etc/ssl/private/pure-ftpd.pem");
+    pure_ftpd_with(place, &["-Y", "3"])
+}
+
+fn pure_ftpd_with(place: &Place, tls: &'static [&'static str]) -> Result<Keeper, String> {
     let program = unpacked("usr/sbin/pure-ftpd")?;
     let (low, high) = passive_range();
     place.write("pure.passwd", &format!("{USER}:{HASHED}:{ID}:{ID}::/mnt/./::::::::::::\n"));
@@ -234,12 +303,26 @@ fn pure_ftpd(place: &Place) -> Result<Keeper, String> {
     let users = format!("puredb:{}", place.run("pure.pdb").display());
     place.inetd(move |room| {
         let mut command = room.enter(&program);
-        command.args(["-E", "-H", "-A", "-u", "1", "-l", &users, "-p", &format!("{low}:{high}")]);
+        command.args(["-E", "-H", "-A", "-u", "1", "-l", &users, "-p", &format!("{low}:{high}")]).args(tls);
         command
     })
 }
 
 fn vsftpd(place: &Place) -> Result<Keeper, String> {
+    vsftpd_with(place, "")
+}
+
+/// With require_ssl_reuse as it comes: a data connection must resume the session.
+pub(super) fn vsftpd_tls(place: &Place) -> Result<Keeper, String> {
+    let (cert, key) = certificate(place)?;
+    let tls = format!(
+        "ssl_enable=YES\nrequire_ssl_reuse=YES\nforce_local_logins_ssl=YES\nforce_local_data_ssl=YES\nssl_ciphers=HIGH\n\
+         strict_ssl_read_eof=YES\nrsa_cert_file={cert}\nrsa_private_key_file={key}\n"
+    );
+    vsftpd_with(place, &tls)
+}
+
+fn vsftpd_with(place: &Place, tls: &str) -> Result<Keeper, String> {
     let program = unpacked("usr/sbin/vsftpd")?;
     let (low, high) = passive_range();
     place.write(
@@ -248,7 +331,7 @@ fn vsftpd(place: &Place) -> Result<Keeper, String> {
             "listen=NO\nlisten_ipv6=NO\nanonymous_enable=NO\nlocal_enable=YES\nwrite_enable=YES\nlocal_umask=022\n\
              chroot_local_user=YES\nallow_writeable_chroot=YES\nlocal_root=/mnt\npam_service_name=vsftpd\n\
              secure_chroot_dir=/run/empty\ncheck_shell=NO\nxferlog_enable=NO\nseccomp_sandbox=NO\nisolate_network=NO\n\
-             connect_from_port_20=NO\npasv_min_port={low}\npasv_max_port={high}\n"
+             connect_from_port_20=NO\npasv_min_port={low}\npasv_max_port={high}\n{tls}"
         ),
     );
     let config = place.run("vsftpd.conf");

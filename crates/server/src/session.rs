@@ -213,6 +213,11 @@ impl Session {
                     let grant = self.enter(entered);
                     self.handle(Input::Recognized(grant));
                 }
+                Output::LogOut => {
+                    if let Some(secure) = &self.secure {
+                        secure.member.log_out();
+                    }
+                }
                 Output::Secure { reply, host } => {
                     let answer = self.shake_hands(reply, host).await;
                     self.handle(Input::Secured(answer));

@@ -11,5 +11,6 @@ mod large;
 mod lftp;
 mod ncftp;
 mod peers;
+mod tls;
 mod tnftp;
 mod wget;

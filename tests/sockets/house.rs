@@ -6,7 +6,11 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
-use twoport_server::{Account, Needs, Password, PortRange, Rights, Secret, Server, Settings, Warden};
+use twoport_server::certificates::Source;
+use twoport_server::{
+    Account, ClientCertificates, Listener, Needs, Password, PortRange, Resumption, Rights, Secret, Server,
+    Settings, Tls, Warden,
+};
 
 use super::peer::Peer;
 use crate::support::files;
@@ -49,6 +53,25 @@ impl House {
         });
         let (address, warden) = told.recv().expect("the house opens");
         House { folder, address, warden, stop: Some(stop), running: Some(running) }
+    }
+
+    /// With TLS as the client likes, by a certificate that was made up, and with other settings.
+    pub(crate) fn secure(change: impl FnOnce(&mut Settings)) -> House {
+        House::with(|settings| {
+            let local = SocketAddr::from(([127, 0, 0, 1], 0));
+            settings.listen = vec![Listener::with_tls(local)];
+            settings.tls = Some(Tls {
+                // One for all houses: it is not what their tests are about.
+                certificates: vec![Source::MadeUp {
+                    folder: files::room().join("house-state"),
+                    names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
+                }],
+                resumption: Resumption::Require,
+                clients: ClientCertificates::default(),
+                ccc: false,
+            });
+            change(settings);
+        })
     }
 
     /// A session of anna's.

@@ -8,3 +8,4 @@ mod modes;
 mod order;
 pub(crate) mod peer;
 mod process;
+mod tls;

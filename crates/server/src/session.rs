@@ -14,7 +14,7 @@ use twoport_net::{DataListener, DataStream, Source};
 use twoport_plan::LinkFault;
 use twoport_proto::Reply;
 use twoport_session::server::io::{
-    Channel, Input, Link, LinkId, Listening, NotSecured, Output, TransferOrder,
+    Channel, Input, Link, LinkId, Listening, NotSecured, Output, Task, TransferOrder,
 };
 use twoport_session::server::{Door, Ends};
 use twoport_session::{Grant, ServerSession};
@@ -213,6 +213,11 @@ impl Session {
                     let grant = self.enter(entered);
                     self.handle(Input::Recognized(grant));
                 }
+                Output::LogOut => {
+                    if let Some(secure) = &self.secure {
+                        secure.member.log_out();
+                    }
+                }
                 Output::Secure { reply, host } => {
                     let answer = self.shake_hands(reply, host).await;
                     self.handle(Input::Secured(answer));
@@ -292,12 +297,13 @@ impl Session {
     }
 
     /// What a transfer needs for TLS on its data connection.
-    fn protection(&self) -> Option<Protection> {
+    fn protection(&self, task: &Task) -> Option<Protection> {
         let (secure, own) = (self.shared.secure.as_ref()?, self.secure.as_ref()?);
         Some(Protection {
             acceptor: secure.acceptor.clone(),
             resumption: secure.resumption,
             member: Arc::clone(&own.member),
+            sends: !matches!(task, Task::Receive { .. }),
             session: self.journal.number(),
         })
     }
@@ -341,7 +347,7 @@ impl Session {
         let job = Job {
             store: Arc::clone(self.store.as_ref().expect("transfers are ordered after a login only")),
             road,
-            protection: if order.private { self.protection() } else { None },
+            protection: if order.private { self.protection(&order.task) } else { None },
             limits: Arc::clone(&self.shared.session),
             progress: progress.clone(),
             news: self.tell.clone(),

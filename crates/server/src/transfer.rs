@@ -44,14 +44,22 @@ pub(crate) struct Protection {
     pub(crate) acceptor: Acceptor,
     pub(crate) resumption: Resumption,
     pub(crate) member: Arc<Member>,
+    /// Whether it is us who sends.
+    pub(crate) sends: bool,
     /// Whose transfer it is, for the log.
     pub(crate) session: u64,
 }
 
 impl Protection {
     /// TLS, or why not. It is tied to the login: whoever took the port by storm, or watched it, has no session to resume.
-    async fn put_on(self, wire: DataStream, patience: Duration) -> Result<DataStream, LinkFault> {
-        let secured = wire.accept_tls(&self.acceptor, &self.member, patience).await;
+    async fn put_on(
+        self,
+        wire: DataStream,
+        early: bool,
+        patience: Duration,
+    ) -> Result<DataStream, LinkFault> {
+        let tickets = self.sends || early;
+        let secured = wire.accept_tls(&self.acceptor, &self.member, tickets, patience).await;
         let (wire, facts, whose) = secured.map_err(|fault| LinkFault::NoTls { why: fault.to_string() })?;
         let fault = match (self.resumption, whose) {
             (Resumption::Off, _) | (_, Whose::Own) | (Resumption::Prefer, Whose::Nobodys) => {
@@ -274,22 +282,29 @@ impl Job {
             linked = linking => linked,
         };
         match linked {
+            // curl has begun TLS already. It spends a ticket with each transfer, and reads new ones just before it closes: they
+            // must be there before it is told to send.
+            Ok(wire) if self.protection.is_some() && !wire.is_secure() && wire.has_begun() => {
+                let wire = self.protect(wire, true).await?;
+                self.say(Input::Linked).await;
+                Ok(wire)
+            }
             Ok(wire) => {
                 self.say(Input::Linked).await;
-                self.protect(wire).await
+                self.protect(wire, false).await
             }
             Err(fault) => Err(Ending::NoLink(fault)),
         }
     }
 
-    /// TLS comes behind 150 (RFC 4217 §10.2). A connection that was left open is in it already.
-    async fn protect(&mut self, wire: DataStream) -> Result<DataStream, Ending> {
+    /// TLS comes behind 150 (RFC 4217 §10.2), unless the client was `early`. A connection that was left open is in it already.
+    async fn protect(&mut self, wire: DataStream, early: bool) -> Result<DataStream, Ending> {
         let Some(protection) = self.protection.take().filter(|_| !wire.is_secure()) else { return Ok(wire) };
         let patience = self.limits.limits.handshake;
         let secured = tokio::select! {
             biased;
             _ = &mut self.stopped => return Err(self.stopped_ending()),
-            secured = protection.put_on(wire, patience) => secured,
+            secured = protection.put_on(wire, early, patience) => secured,
         };
         secured.map_err(Ending::NoLink)
     }

@@ -119,6 +119,7 @@ impl Judge {
             | Output::Files(_)
             | Output::Listen
             | Output::Recognize { .. }
+            | Output::LogOut
             | Output::Secure { .. }
             | Output::Clear(_)
             | Output::Forget(_)

@@ -346,7 +346,7 @@ impl World {
                     let moved = beside.moved;
                     self.session.handle(self.now, Input::Measured(moved));
                 }
-                Output::Tell(_) => {}
+                Output::Tell(_) | Output::LogOut => {}
                 Output::Close => self.closed = true,
             }
         }

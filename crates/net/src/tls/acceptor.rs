@@ -128,7 +128,9 @@ impl Acceptor {
         Ok(Secured { facts: stream.facts(), server_name: stream.server_name(), certificate, stream, member })
     }
 
-    /// Shakes hands on a data connection of `member`, and finds out whose session it has resumed.
+    /// Shakes hands on a data connection of `member`, and finds out whose session it has resumed. `tickets` says whether new
+    /// ones are sent (TLS 1.3): a client that reads nothing more must get none. When it closes with tickets unread, or before
+    /// they come, its system resets the connection, and what it has sent is lost.
     ///
     /// # Errors
     /// When that comes to nothing within `patience`.
@@ -136,12 +138,13 @@ impl Acceptor {
         &self,
         tcp: TcpStream,
         member: &Member,
+        tickets: bool,
         patience: Duration,
     ) -> Result<(TlsStream, Facts, Whose), TlsFault> {
         let book = member.book(false);
         let mut config = self.config(&book);
         config.alpn_protocols.push(b"ftp-data".to_vec());
-        config.send_tls13_tickets = TICKETS / 2;
+        config.send_tls13_tickets = if tickets { TICKETS / 2 } else { 0 };
         let stream = shake_hands(config, tcp, patience).await?;
         let facts = stream.facts();
         let whose = match (facts.resumed, book.used()) {

@@ -154,6 +154,7 @@ impl ServerSession {
     fn leave(&mut self, now: Instant) {
         if self.login.is_in() {
             self.since = now;
+            self.out.push_back(Output::LogOut);
         }
     }
 

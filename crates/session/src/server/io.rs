@@ -186,6 +186,8 @@ pub enum Output {
         /// The name after USER.
         name: Vec<u8>,
     },
+    /// Whoever was logged in is so no more; the connection stays.
+    LogOut,
     /// Where nothing of the peer waits unread, say this, if there is anything to say, and shake hands on the control
     /// connection; then [`Input::Secured`].
     Secure {

@@ -52,7 +52,7 @@ impl Bench {
         while let Some(output) = self.session.poll() {
             said.push(match output {
                 Output::Say(reply) => reply.code.to_string(),
-                Output::Tell(_) | Output::Check { .. } => continue,
+                Output::Tell(_) | Output::Check { .. } | Output::LogOut => continue,
                 Output::Files(_) => "file operation".to_owned(),
                 Output::Listen => {
                     let listening = Listening { id: LinkId(1), port: 50_000 };

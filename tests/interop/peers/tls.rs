@@ -32,6 +32,11 @@ fn secure(peer: &'static str, start: fn(&Place) -> Result<Keeper, String>) -> Op
 }
 
 fn nine(bench: &Bench, versions: Versions) -> Went {
+    work(bench, versions, ORDER)
+}
+
+/// Transfers in this order, and a listing.
+fn work(bench: &Bench, versions: Versions, order: &str) -> Went {
     let told: Arc<Mutex<Vec<Notice>>> = Arc::default();
     let hear = Arc::clone(&told);
     let authority = std::fs::read(bench.place.run("cert.pem")).expect("the certificate is there");
@@ -48,7 +53,7 @@ fn nine(bench: &Bench, versions: Versions) -> Went {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut journey = Journey::new("127.0.0.1", port, login, options, notice);
-        for (place, step) in ORDER.chars().enumerate() {
+        for (place, step) in order.chars().enumerate() {
             let name = format!("file{place}");
             // The first of either kind is empty: hands are shaken all the same.
             let len = if place == 2 { 0 } else { 100_000 + place };
@@ -83,7 +88,7 @@ fn nine(bench: &Bench, versions: Versions) -> Went {
             }
         }
         let listed = journey.run(|| 0, async |client| client.list(b"", twoport_client::now()).await);
-        assert_eq!(listed.await.unwrap().len(), ORDER.len());
+        assert_eq!(listed.await.unwrap().len(), order.len());
         journey.end().await;
     });
     let mut went = Went { sessions: 0, data: 0, resumed: 0, old: 0, said: Vec::new() };
@@ -117,6 +122,14 @@ fn all_in_one(bench: &Bench) {
 fn twoport_gives_tickets_enough() {
     let Some(bench) = secure("twoport", table::twoport_tls) else { return };
     all_in_one(&bench);
+}
+
+/// Uploads alone give tickets too, to a client that asks for some.
+#[test]
+fn many_uploads_in_a_row_need_one_session() {
+    let Some(bench) = secure("twoport", table::twoport_tls) else { return };
+    let Went { sessions, data, resumed, said, .. } = work(&bench, Versions::All, &"s".repeat(25));
+    assert_eq!((sessions, data, resumed), (1, 26, 26), "{said:?}");
 }
 
 #[test]

@@ -104,6 +104,8 @@ impl Acceptor {
         // Whoever offers protocols and not this one was meant for another server (alpaca-attack.com).
         base.alpn_protocols = vec![b"ftp".to_vec()];
         base.send_tls13_tickets = TICKETS;
+        // Whoever says how many it wants reads them (RFC 9149).
+        base.max_tls13_tickets = TICKETS * 2;
         Ok(Acceptor { base, chooser, guests, ledger })
     }
 

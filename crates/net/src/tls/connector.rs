@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
-use rustls::client::{Resumption, Tls12Resumption};
+use rustls::client::{Resumption, TicketRequest, Tls12Resumption};
 use rustls::pki_types::ServerName;
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
@@ -70,6 +70,8 @@ impl Connector {
         config.resumption = Resumption::store(Arc::clone(&tickets) as _)
             .tls12_resumption(Tls12Resumption::SessionIdOrTickets);
         config.alpn_protocols = vec![b"ftp".to_vec()];
+        // Who reads every data connection to its end wants them with uploads too (RFC 9149).
+        config.send_ticket_request = Some(TicketRequest { new_session_count: 8, resumption_count: 2 });
         Ok(Connector { config: Arc::new(config), name, tickets, judge })
     }
 

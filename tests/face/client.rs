@@ -52,7 +52,7 @@ impl Desk {
 pub(crate) fn run_in(folder: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(binary());
     command.args(args).current_dir(folder).env("HOME", folder).stdin(Stdio::null());
-    for name in ["ALL_PROXY", "all_proxy", "ftp_proxy", "FTP_PROXY", "NETRC"] {
+    for name in ["ALL_PROXY", "all_proxy", "ftp_proxy", "FTP_PROXY", "NETRC", "XDG_STATE_HOME"] {
         command.env_remove(name);
     }
     command.output().expect("the program runs")

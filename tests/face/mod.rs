@@ -6,7 +6,9 @@ mod client;
 mod cut;
 mod json;
 mod limits;
+mod mean;
 mod several;
+mod tls;
 
 pub(crate) use client::run_in;
 

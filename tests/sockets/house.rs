@@ -21,6 +21,7 @@ pub(crate) struct House {
     folder: tempfile::TempDir,
     pub(crate) address: SocketAddr,
     pub(crate) warden: Warden,
+    pub(crate) settings: Settings,
     stop: Option<oneshot::Sender<()>>,
     running: Option<JoinHandle<()>>,
 }
@@ -40,6 +41,7 @@ impl House {
         let (low, high) = passive_range();
         settings.passive_ports = PortRange::new(low, high).unwrap();
         change(&mut settings);
+        let kept = settings.clone();
         let (tell, told) = mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let running = std::thread::spawn(move || {
@@ -52,7 +54,7 @@ impl House {
             });
         });
         let (address, warden) = told.recv().expect("the house opens");
-        House { folder, address, warden, stop: Some(stop), running: Some(running) }
+        House { folder, address, warden, settings: kept, stop: Some(stop), running: Some(running) }
     }
 
     /// With TLS as the client likes, by a certificate that was made up, and with other settings.

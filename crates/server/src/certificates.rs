@@ -27,7 +27,7 @@ pub enum Source {
     /// Had by ACME and renewed in time; made up until there is one.
     Acme {
         /// What is asked of whom.
-        settings: acme::Settings,
+        settings: Box<acme::Settings>,
         /// The state folder.
         folder: PathBuf,
     },
@@ -198,7 +198,7 @@ fn renew(sources: &[Source], identities: &Identities) -> JoinSet<()> {
         };
         let settings = settings.clone();
         renewals.spawn(async move {
-            acme::keep_renewed(settings, new, heard).await;
+            acme::keep_renewed(*settings, new, heard).await;
         });
     }
     renewals

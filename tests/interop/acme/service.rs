@@ -41,7 +41,10 @@ async fn a_certificate_is_renewed_while_a_transfer_runs() {
     let house = House::with(|house| {
         house.listen = vec![Listener::with_tls("127.0.0.1:0".parse().unwrap())];
         house.tls = Some(ServerTls {
-            certificates: vec![Source::Acme { settings, folder: folder.path().to_owned() }],
+            certificates: vec![Source::Acme {
+                settings: Box::new(settings),
+                folder: folder.path().to_owned(),
+            }],
             resumption: Resumption::Require,
             clients: ClientCertificates::default(),
             ccc: false,

@@ -179,3 +179,22 @@ fn proftpd_runs_out_of_tickets_and_is_met_again_with_tls_1_2() {
     let held = nine(&bench, Versions::Only12);
     assert_eq!((held.sessions, held.data, held.resumed, held.old), (1, 10, 10, 10), "{:?}", held.said);
 }
+
+/// By the program: what was found out is remembered for the next time.
+#[test]
+fn a_server_whose_tickets_ran_out_is_known_for_it() {
+    let Some(bench) = secure("ProFTPD", table::proftpd_tls) else { return };
+    let names: Vec<String> = (0..6).map(|count| format!("up{count}")).collect();
+    for name in &names {
+        bench.has(name, 5000);
+    }
+    let (url, authority) = (bench.url(""), bench.place.run("cert.pem").display().to_string());
+    let mut args = vec!["put"];
+    args.extend(names.iter().map(String::as_str));
+    args.extend([&url, "--tls", "require", "--ca", &authority, "--parallel", "1", "--trace"]);
+    let (_, first) = bench.ends(&args, 0);
+    assert_eq!(first.matches("a new session with TLS 1.2").count(), 1, "{first}");
+    let (_, second) = bench.ends(&args, 0);
+    assert!(!second.contains("a new session with TLS 1.2") && !second.contains("TLSv1.3"), "{second}");
+    assert_eq!(second.matches("control connection: TLSv1.2").count(), 1, "{second}");
+}

@@ -188,6 +188,7 @@ impl Judge {
         end: &CertificateDer<'_>,
         shown: [u8; 32],
         verified: Result<(), String>,
+        control: Option<[u8; 32]>,
     ) -> Option<Doubt> {
         match (&self.trust.rule, verified) {
             (Rule::Verified, Err(why)) => Some(Doubt::Unverified(why)),
@@ -198,7 +199,10 @@ impl Judge {
                 };
                 (!pins.iter().any(fits)).then_some(Doubt::NotPinned)
             }
-            (Rule::SeenBefore(Some(before)), Err(_)) if *before != shown => Some(Doubt::Changed(*before)),
+            // What the control connection has shown was seen before its data connections.
+            (Rule::SeenBefore(before), Err(_)) => {
+                control.or(*before).filter(|before| *before != shown).map(Doubt::Changed)
+            }
             _ => None,
         }
     }
@@ -247,7 +251,8 @@ impl ServerCertVerifier for Judge {
         }
         let verdict = self.verify(end, between, name, now);
         let verified = verdict.is_ok();
-        let doubt = self.doubt(end, shown, verdict);
+        let control = found.as_ref().map(|found| found.fingerprint);
+        let doubt = self.doubt(end, shown, verdict, control);
         let refused = doubt.is_some();
         *found = Some(Judgement { fingerprint: shown, verified, doubt });
         match refused {

@@ -157,7 +157,7 @@ impl Acme {
             profile: self.profile.clone(),
         };
         settings.check().map_err(|e| format!("acme: {e}"))?;
-        Ok(Source::Acme { settings, folder: folder.to_owned() })
+        Ok(Source::Acme { settings: Box::new(settings), folder: folder.to_owned() })
     }
 }
 

@@ -227,6 +227,20 @@ fn many_files_at_once_are_each_in_tls() {
 }
 
 #[test]
+fn sessions_that_meet_a_server_at_once_tell_of_it_once() {
+    let own = Own::new();
+    let desk = &own.desk;
+    let urls: Vec<String> = (0..8).map(|count| desk.url(&format!("many/{count}"))).collect();
+    for count in 0..8 {
+        desk.house.put(&format!("many/{count}"), &bytes(200_000, count));
+    }
+    let mut args = vec!["get", "-o", "./"];
+    args.extend(urls.iter().map(String::as_str));
+    let (_, said) = desk.ends(&args, 0);
+    assert_eq!(said.matches("first sight").count(), 1, "{said}");
+}
+
+#[test]
 fn the_shell_speaks_tls_and_knows_whom_it_met() {
     let own = Own::new();
     let desk = &own.desk;

@@ -52,11 +52,18 @@ impl KnownHosts {
             .map(|(.., pin)| pin))
     }
 
-    /// Remembers what this server shows, in place of what it has shown before.
+    /// Remembers what this server shows, in place of `before`, which is what it had shown as far as the caller knew. Another
+    /// program or session may have met it meanwhile: then that stays, and is given.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn put(&self, host: &str, port: u16, shown: &[u8; 32]) -> io::Result<()> {
+    pub fn put(
+        &self,
+        host: &str,
+        port: u16,
+        before: Option<[u8; 32]>,
+        shown: &[u8; 32],
+    ) -> io::Result<Option<[u8; 32]>> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         if !folder.as_os_str().is_empty() {
             DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -69,6 +76,10 @@ impl KnownHosts {
             .mode(0o600)
             .open(self.path.with_file_name(".known_hosts.lock"))?;
         flock(&lock, FlockOperation::LockExclusive)?;
+        let now = self.get(host, port)?;
+        if now.is_some() && now != before {
+            return Ok(now);
+        }
         let mut text = String::new();
         for line in self.read()?.lines() {
             let same = read_line(line).is_some_and(|(name, at, _)| is(name, at, host, port));
@@ -85,7 +96,7 @@ impl KnownHosts {
         if written.is_err() {
             let _ = fs::remove_file(&working);
         }
-        written
+        written.map(|()| None)
     }
 
     fn read(&self) -> io::Result<String> {
@@ -118,10 +129,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let known = KnownHosts::at(folder.path().join("a/known_hosts"));
         assert_eq!(known.get("h", 21).unwrap(), None);
-        known.put("H.example.org", 21, &[1; 32]).unwrap();
-        known.put("h.example.org", 990, &[2; 32]).unwrap();
+        assert_eq!(known.put("H.example.org", 21, None, &[1; 32]).unwrap(), None);
+        known.put("h.example.org", 990, None, &[2; 32]).unwrap();
         fs::write(known.path(), fs::read_to_string(known.path()).unwrap() + "# mine\nodd\n").unwrap();
-        known.put("h.EXAMPLE.org", 21, &[3; 32]).unwrap();
+        // Somebody who did not know of the first one does not replace it.
+        assert_eq!(known.put("h.example.org", 21, None, &[3; 32]).unwrap(), Some([1; 32]));
+        assert_eq!(known.put("h.EXAMPLE.org", 21, Some([1; 32]), &[3; 32]).unwrap(), None);
         assert_eq!(known.get("h.example.org", 21).unwrap(), Some([3; 32]));
         assert_eq!(known.get("h.example.org", 990).unwrap(), Some([2; 32]));
         let text = fs::read_to_string(known.path()).unwrap();
@@ -142,7 +155,7 @@ mod tests {
         std::thread::scope(|scope| {
             for port in 1..=8 {
                 let known = &known;
-                scope.spawn(move || known.put("h", port, &[7; 32]).unwrap());
+                scope.spawn(move || assert_eq!(known.put("h", port, None, &[7; 32]).unwrap(), None));
             }
         });
         assert!((1..=8).all(|port| known.get("h", port).unwrap() == Some([7; 32])));

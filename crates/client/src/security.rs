@@ -122,30 +122,46 @@ impl Security {
     }
 
     /// Remembers what the server has shown; what is to be said of it.
+    ///
+    /// # Errors
+    /// When another session that met the server at the same time was shown something else.
     pub(crate) fn remember(
         &self,
         host: &str,
         port: u16,
         seen: Option<[u8; 32]>,
         found: &Judgement,
-    ) -> Option<String> {
-        let known = self.known_hosts.as_ref().filter(|_| self.remembers())?;
-        if seen == Some(found.fingerprint) {
-            return None;
+    ) -> Result<Option<String>, Error> {
+        if !self.remembers() || seen == Some(found.fingerprint) {
+            return Ok(None);
         }
-        let place = known.path().display();
-        let kept = match known.put(host, port, &found.fingerprint) {
-            Ok(()) => format!("it is remembered in {place}, and another one would be refused"),
-            Err(e) => format!("it cannot be remembered in {place}: {e}"),
+        let kept = match &self.known_hosts {
+            None => "it is remembered nowhere".to_owned(),
+            Some(known) => {
+                let place = known.path().display();
+                match known.put(host, port, seen, &found.fingerprint) {
+                    Ok(None) => format!("it is remembered in {place}, and another one would be refused"),
+                    Ok(Some(other)) if other == found.fingerprint || found.verified => return Ok(None),
+                    Ok(Some(other)) => {
+                        let doubt = Some(Doubt::Changed(other));
+                        return Err(self.insecure(
+                            host,
+                            "",
+                            seen,
+                            Some(Judgement { doubt, ..found.clone() }),
+                        ));
+                    }
+                    Err(e) => format!("it cannot be remembered in {place}: {e}"),
+                }
+            }
         };
         let shown = write_fingerprint(&found.fingerprint);
-        match (found.verified, seen) {
-            // An authority vouches for it.
-            (true, _) => None,
-            (false, _) => Some(format!(
+        // Where an authority vouches for it there is nothing to be said.
+        Ok((!found.verified).then(|| {
+            format!(
                 "first sight of {host}: no authority vouches for its certificate, SHA-256 {shown}; {kept}"
-            )),
-        }
+            )
+        }))
     }
 
     /// Why this is not safe enough, with what to do.

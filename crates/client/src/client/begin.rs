@@ -92,7 +92,7 @@ impl Client {
         match answer {
             Answer::Done(greeting) => {
                 if let Some(found) = self.driver.judgement()
-                    && let Some(text) = self.options.security.remember(host, port, self.seen, &found)
+                    && let Some(text) = self.options.security.remember(host, port, self.seen, &found)?
                 {
                     self.driver.notify(Notice::Stepped(text));
                 }

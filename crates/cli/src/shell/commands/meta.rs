@@ -16,6 +16,13 @@ impl Shell {
     /// Says a line as the user has written it, and shows its reply.
     pub(crate) fn quote(&mut self, line: &[u8]) -> Result<(), Fault> {
         let request = Request::quote(line).map_err(|fault| Fault::Say(format!("ftp: {fault}")))?;
+        let word = line.split(|b| *b == b' ').next().and_then(Verb::read);
+        if let Some(verb @ (Verb::Auth | Verb::Ccc)) = word {
+            // Behind it the server speaks another language than we would.
+            return Err(Fault::Say(format!(
+                "ftp: {verb} is said where --tls wants it, when the session begins"
+            )));
+        }
         self.link()?.forget_names();
         self.at_volume(Volume::Loud, |shell| shell.talk(async |client| client.say_elsewhere(request).await))
             .map(|_| ())

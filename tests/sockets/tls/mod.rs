@@ -1,6 +1,7 @@
 //! TLS with clients that misbehave, or know more of it than most: they are Python, whose ssl can be told what to offer.
 //! Each check stands in a script of this folder; a test here opens the house that it is for.
 
+mod attacks;
 mod ties;
 
 use std::time::Duration;

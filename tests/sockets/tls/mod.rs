@@ -3,6 +3,7 @@
 
 mod attacks;
 mod certificates;
+mod modes;
 mod paper;
 mod ties;
 

@@ -20,6 +20,8 @@ use crate::support::server::passive_range;
 pub(crate) struct House {
     folder: tempfile::TempDir,
     pub(crate) address: SocketAddr,
+    /// All addresses that it listens on, that one first.
+    pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) warden: Warden,
     pub(crate) settings: Settings,
     stop: Option<oneshot::Sender<()>>,
@@ -49,12 +51,20 @@ impl House {
                 tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             runtime.block_on(async {
                 let server = Server::bind(&settings).expect("the house opens");
-                tell.send((server.addresses()[0], server.warden())).unwrap();
+                tell.send((server.addresses(), server.warden())).unwrap();
                 server.run(async { _ = stopped.await }).await;
             });
         });
-        let (address, warden) = told.recv().expect("the house opens");
-        House { folder, address, warden, settings: kept, stop: Some(stop), running: Some(running) }
+        let (addresses, warden) = told.recv().expect("the house opens");
+        House {
+            folder,
+            address: addresses[0],
+            addresses,
+            warden,
+            settings: kept,
+            stop: Some(stop),
+            running: Some(running),
+        }
     }
 
     /// With TLS as the client likes, by a certificate that was made up, and with other settings.

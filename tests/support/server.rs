@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::files::{self, bytes, room};
 use super::program::{self, Ran, have};
@@ -195,6 +195,16 @@ impl Server {
     /// All that the server has printed until now, its log too.
     pub(crate) fn log(&self) -> String {
         text(&self.said)
+    }
+
+    /// Waits until the server has printed this.
+    #[track_caller]
+    pub(crate) fn logs(&self, part: &str) {
+        let end = Instant::now() + LIMIT;
+        while !self.log().contains(part) {
+            assert!(Instant::now() < end, "no {part:?} in the server's log");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// A file in the server's own folder, beside those of server and client.

@@ -38,7 +38,7 @@ impl DataStream {
     }
 
     /// Begins TLS as the server, whichever side has connected (RFC 4217 §7): what was agreed on, and whose session was
-    /// resumed. `tickets` is whether the peer will read some.
+    /// resumed. `host` is what HOST has said, `tickets` whether the peer will read some.
     ///
     /// # Errors
     /// When that comes to nothing within `patience`.
@@ -46,11 +46,12 @@ impl DataStream {
         self,
         acceptor: &Acceptor,
         member: &Member,
+        host: Option<&str>,
         tickets: bool,
         patience: Duration,
     ) -> Result<(DataStream, Facts, Whose), TlsFault> {
         let Stream::Clear(tcp) = self.stream else { return Err(twice()) };
-        let (tls, facts, whose) = acceptor.data(tcp, member, tickets, patience).await?;
+        let (tls, facts, whose) = acceptor.data(tcp, member, host, tickets, patience).await?;
         Ok((DataStream { stream: Stream::Tls(tls), unread: Vec::new() }, facts, whose))
     }
 

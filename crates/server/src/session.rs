@@ -65,6 +65,8 @@ struct Secured {
     member: Arc<Member>,
     /// The client's certificate.
     shown: Option<Shown>,
+    /// What HOST had said before.
+    host: Option<String>,
 }
 
 /// The transfer beside the session.
@@ -280,7 +282,7 @@ impl Session {
             self.control.say(reply);
         }
         let patience = self.shared.session.limits.handshake;
-        let secured = self.control.accept_tls(&secure.acceptor, host, patience).await;
+        let secured = self.control.accept_tls(&secure.acceptor, host.clone(), patience).await;
         let secured = secured.map_err(|fault| NotSecured::Failed(fault.to_string()))?;
         let shown = secured.certificate.as_deref().and_then(|certificate| {
             let facts = Facts::of_der(certificate).ok()?;
@@ -292,7 +294,7 @@ impl Session {
             server_name: secured.server_name,
             certified: shown.is_some(),
         };
-        self.secure = Some(Secured { member: Arc::new(secured.member), shown });
+        self.secure = Some(Secured { member: Arc::new(secured.member), shown, host });
         Ok(channel)
     }
 
@@ -303,6 +305,7 @@ impl Session {
             acceptor: secure.acceptor.clone(),
             resumption: secure.resumption,
             member: Arc::clone(&own.member),
+            host: own.host.clone(),
             sends: !matches!(task, Task::Receive { .. }),
             session: self.journal.number(),
         })

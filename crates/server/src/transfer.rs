@@ -44,6 +44,8 @@ pub(crate) struct Protection {
     pub(crate) acceptor: Acceptor,
     pub(crate) resumption: Resumption,
     pub(crate) member: Arc<Member>,
+    /// What HOST had said when the control connection shook hands.
+    pub(crate) host: Option<String>,
     /// Whether it is us who sends.
     pub(crate) sends: bool,
     /// Whose transfer it is, for the log.
@@ -59,7 +61,8 @@ impl Protection {
         patience: Duration,
     ) -> Result<DataStream, LinkFault> {
         let tickets = self.sends || early;
-        let secured = wire.accept_tls(&self.acceptor, &self.member, tickets, patience).await;
+        let host = self.host.as_deref();
+        let secured = wire.accept_tls(&self.acceptor, &self.member, host, tickets, patience).await;
         let (wire, facts, whose) = secured.map_err(|fault| LinkFault::NoTls { why: fault.to_string() })?;
         let fault = match (self.resumption, whose) {
             (Resumption::Off, _) | (_, Whose::Own) | (Resumption::Prefer, Whose::Nobodys) => {

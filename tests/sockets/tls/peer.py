@@ -82,7 +82,7 @@ class Control:
         self.address = address
         self.sock = connect(address, source)
         self.source = source
-        self.context = None
+        self.context = self.name = None
         self.unread = b""
         if greeted:
             self.hear(220)
@@ -120,7 +120,7 @@ class Control:
     def secure(self, context, name=None, session=None):
         """Shakes hands; NAME is asked for by SNI."""
         assert self.unread == b"", self.unread
-        self.context = context
+        self.context, self.name = context, name
         self.sock = context.wrap_socket(
             self.sock, server_hostname=name, session=session, suppress_ragged_eofs=False
         )
@@ -150,6 +150,7 @@ class Control:
         """TLS for a data connection, which resumes this control connection's session where nothing else is said."""
         return self.context.wrap_socket(
             link,
+            server_hostname=self.name,
             session=self.sock.session if session == "own" else session,
             suppress_ragged_eofs=False,
         )

@@ -120,17 +120,15 @@ impl Acceptor {
         patience: Duration,
     ) -> Result<Secured, TlsFault> {
         let member = self.ledger.enter();
-        let mut config = self.config(&member.book(true));
-        if host.is_some() {
-            config.cert_resolver = Arc::new(Chooser { host, ..self.chooser.clone() });
-        }
+        let config = self.config(host.as_deref(), &member.book(true));
         let stream = shake_hands(config, tcp, patience).await?;
         let certificate =
             stream.peer_certificate().filter(|shown| self.guests.knows(shown)).map(<[u8]>::to_vec);
         Ok(Secured { facts: stream.facts(), server_name: stream.server_name(), certificate, stream, member })
     }
 
-    /// Shakes hands on a data connection of `member`, and finds out whose session it has resumed. `tickets` says whether new
+    /// Shakes hands on a data connection of `member`, and finds out whose session it has resumed. `host` is what HOST had said
+    /// when its control connection shook hands: one that begins a new session is shown the same certificate. `tickets` says whether new
     /// ones are sent (TLS 1.3): a client that reads nothing more must get none. When it closes with tickets unread, or before
     /// they come, its system resets the connection, and what it has sent is lost.
     ///
@@ -140,11 +138,12 @@ impl Acceptor {
         &self,
         tcp: TcpStream,
         member: &Member,
+        host: Option<&str>,
         tickets: bool,
         patience: Duration,
     ) -> Result<(TlsStream, Facts, Whose), TlsFault> {
         let book = member.book(false);
-        let mut config = self.config(&book);
+        let mut config = self.config(host, &book);
         config.alpn_protocols.push(b"ftp-data".to_vec());
         config.send_tls13_tickets = if tickets { TICKETS / 2 } else { 0 };
         let stream = shake_hands(config, tcp, patience).await?;
@@ -157,8 +156,12 @@ impl Acceptor {
         Ok((stream, facts, whose))
     }
 
-    fn config(&self, book: &Arc<Book>) -> ServerConfig {
+    fn config(&self, host: Option<&str>, book: &Arc<Book>) -> ServerConfig {
         let mut config = self.base.clone();
+        if host.is_some() {
+            let host = host.map(str::to_owned);
+            config.cert_resolver = Arc::new(Chooser { host, ..self.chooser.clone() });
+        }
         config.session_storage = Arc::clone(book) as _;
         config.ticketer = Arc::clone(book) as _;
         config

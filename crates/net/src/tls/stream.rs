@@ -141,6 +141,10 @@ impl AsyncRead for TlsStream {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut *self.stream).poll_read(cx, buf);
+        // What TLS itself has to answer (a renegotiation is refused, keys are changed) does not wait for what we say next.
+        if self.stream.get_ref().1.wants_write() {
+            let _ = Pin::new(&mut *self.stream).poll_flush(cx);
+        }
         read.map_err(|e| match e.kind() {
             io::ErrorKind::UnexpectedEof => io::Error::new(io::ErrorKind::ConnectionAborted, Unfinished),
             _ => e,

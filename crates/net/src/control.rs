@@ -150,7 +150,7 @@ impl ControlStream {
         patience: Duration,
     ) -> Result<&TlsStream, TlsFault> {
         let tcp = self.give_up(patience).await?;
-        self.stream = Stream::Tls(connector.shake_hands(tcp, patience).await?);
+        self.stream = Stream::Tls(connector.control(tcp, patience).await?);
         match &self.stream {
             Stream::Tls(stream) => Ok(stream),
             Stream::Clear(_) | Stream::Gone => Err(TlsFault::Gone("the connection is gone".to_owned())),

@@ -65,7 +65,7 @@ impl DataStream {
         patience: Duration,
     ) -> Result<(DataStream, Facts), TlsFault> {
         let Stream::Clear(tcp) = self.stream else { return Err(twice()) };
-        let tls = connector.shake_hands(tcp, patience).await?;
+        let tls = connector.data(tcp, patience).await?;
         let facts = tls.facts();
         Ok((DataStream { stream: Stream::Tls(tls), unread: Vec::new() }, facts))
     }

@@ -124,7 +124,7 @@ async fn waits_for_tls(host: &str, port: u16, options: &Options) {
     {
         tokio::time::sleep(if port == IMPLICIT { PROBE_AT_990 } else { PROBE }).await;
         if let Ok((tcp, _)) = reach(host, port, options).await {
-            let shaken = connector.shake_hands(tcp, ANSWER).await;
+            let shaken = connector.control(tcp, ANSWER).await;
             // One whose certificate will not do speaks TLS all the same.
             if shaken.is_ok() || connector.judgement().is_some() {
                 return;

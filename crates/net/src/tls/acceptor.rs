@@ -121,7 +121,7 @@ impl Acceptor {
     ) -> Result<Secured, TlsFault> {
         let member = self.ledger.enter();
         let config = self.config(host.as_deref(), &member.book(true));
-        let stream = shake_hands(config, tcp, patience).await?;
+        let stream = shake_hands(config, Socket::new(tcp), patience).await?;
         let certificate =
             stream.peer_certificate().filter(|shown| self.guests.knows(shown)).map(<[u8]>::to_vec);
         Ok(Secured { facts: stream.facts(), server_name: stream.server_name(), certificate, stream, member })
@@ -146,7 +146,7 @@ impl Acceptor {
         let mut config = self.config(host, &book);
         config.alpn_protocols.push(b"ftp-data".to_vec());
         config.send_tls13_tickets = if tickets { TICKETS / 2 } else { 0 };
-        let stream = shake_hands(config, tcp, patience).await?;
+        let stream = shake_hands(config, Socket::of_data(tcp), patience).await?;
         let facts = stream.facts();
         let whose = match (facts.resumed, book.used()) {
             (true, Some(circle)) if member.owns(circle) => Whose::Own,
@@ -170,10 +170,10 @@ impl Acceptor {
 
 async fn shake_hands(
     config: ServerConfig,
-    tcp: TcpStream,
+    socket: Socket,
     patience: Duration,
 ) -> Result<TlsStream, TlsFault> {
-    let accepting = TlsAcceptor::from(Arc::new(config)).accept(Socket::new(tcp));
+    let accepting = TlsAcceptor::from(Arc::new(config)).accept(socket);
     match tokio::time::timeout(patience, accepting).await {
         Ok(Ok(stream)) => Ok(TlsStream::new(stream.into())),
         Ok(Err(e)) => Err(TlsFault::of(&e)),

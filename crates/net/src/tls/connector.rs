@@ -75,13 +75,25 @@ impl Connector {
         Ok(Connector { config: Arc::new(config), name, tickets, judge })
     }
 
-    /// Shakes hands over a connection to the server, of either kind.
+    /// Shakes hands over a control connection.
     ///
     /// # Errors
     /// When that comes to nothing within `patience`; where it is the certificate, [`Connector::judgement`] says more.
-    pub async fn shake_hands(&self, tcp: TcpStream, patience: Duration) -> Result<TlsStream, TlsFault> {
+    pub async fn control(&self, tcp: TcpStream, patience: Duration) -> Result<TlsStream, TlsFault> {
+        self.shake_hands(Socket::new(tcp), patience).await
+    }
+
+    /// The same over a data connection of that session.
+    ///
+    /// # Errors
+    /// As [`Connector::control`].
+    pub async fn data(&self, tcp: TcpStream, patience: Duration) -> Result<TlsStream, TlsFault> {
+        self.shake_hands(Socket::of_data(tcp), patience).await
+    }
+
+    async fn shake_hands(&self, socket: Socket, patience: Duration) -> Result<TlsStream, TlsFault> {
         let connector = TlsConnector::from(Arc::clone(&self.config));
-        let connecting = connector.connect(self.name.clone(), Socket::new(tcp));
+        let connecting = connector.connect(self.name.clone(), socket);
         match tokio::time::timeout(patience, connecting).await {
             Ok(Ok(stream)) => Ok(TlsStream::new(stream.into())),
             Ok(Err(e)) => Err(TlsFault::of(&e)),

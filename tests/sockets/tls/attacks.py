@@ -122,6 +122,7 @@ def renegotiation(place):
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        bufsize=0,
     )
     printed = b""
 
@@ -133,12 +134,15 @@ def renegotiation(place):
             printed += more
 
     def say(line):
-        client.stdin.write(line)
-        client.stdin.flush()
+        try:
+            client.stdin.write(line)
+        except BrokenPipeError:
+            # It has heard already what it asked for.
+            pass
 
     say(b"NOOP\r\n")
     until(b"200 NOOP")
-    # An R that comes by itself is for s_client, which does so with the next line.
+    # An R that comes by itself is for s_client, which does so with the next line at the latest.
     say(b"R\n")
     until(b"RENEGOTIATING")
     say(b"NOOP\r\n")

@@ -113,9 +113,12 @@ def renewed(place):
         assert control.fetch("RETR a") == DATA
         assert control.store("STOR b", DATA)[0] == 226
         assert place.holds("b") == DATA
-    for version in VERSIONS:
-        new = enter(place.address, version, user="alice")
+    for control in old:
+        new = enter(place.address, user="alice", made=control.context)
         assert new.fetch("RETR a") == DATA
+        # Old and new sessions of one login are siblings still.
+        assert new.fetch("RETR a", control.sock.session) == DATA
+        assert control.fetch("RETR a", new.sock.session) == DATA
 
 
 def is_shown(place):

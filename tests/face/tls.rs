@@ -104,6 +104,19 @@ fn a_server_that_is_known_and_gives_tls_up_is_refused() {
 }
 
 #[test]
+fn a_server_that_is_told_to_demand_tls_does_so_from_then_on() {
+    let own = Own::new();
+    let (desk, url) = (&own.desk, own.url("ftp://"));
+    desk.ends(&["stat", "--tls", "off", &url], 0);
+    let mut settings = desk.house.settings.clone();
+    settings.listen[0].door.needs.control = twoport_server::Need::Required;
+    desk.house.warden.reload(&settings).unwrap();
+    let (_, said) = desk.ends(&["stat", "--tls", "off", &url], 3);
+    assert!(said.contains("530 TLS is required here"), "{said}");
+    desk.ends(&["stat", &url], 0);
+}
+
+#[test]
 fn what_is_demanded_is_verified() {
     let own = Own::new();
     let (desk, url) = (&own.desk, own.url("ftpes://"));

@@ -64,7 +64,7 @@ fn listen_hint(source: &io::Error) -> &'static str {
 
 /// A server that is bound and not yet running.
 pub struct Server {
-    listeners: Vec<(TcpListener, Door)>,
+    listeners: Vec<(TcpListener, Listener)>,
     warden: Warden,
     max_sessions: usize,
     drain: Duration,
@@ -136,9 +136,9 @@ impl Server {
         let listeners = settings
             .listen
             .iter()
-            .map(|Listener { address, door }| match bind_control(*address) {
-                Ok(listener) => Ok((listener, *door)),
-                Err(source) => Err(StartError::Listen { address: *address, source }),
+            .map(|listener| match bind_control(listener.address) {
+                Ok(bound) => Ok((bound, *listener)),
+                Err(source) => Err(StartError::Listen { address: listener.address, source }),
             })
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Server {
@@ -167,8 +167,9 @@ impl Server {
         let (stop, stopping) = watch::channel(false);
         let room = Arc::new(Semaphore::new(self.max_sessions));
         let mut doors = JoinSet::new();
-        for (listener, door) in self.listeners {
-            doors.spawn(serve(listener, door, self.warden.clone(), Arc::clone(&room), stopping.clone()));
+        for (place, (bound, listener)) in self.listeners.into_iter().enumerate() {
+            let place = Place { listener, place };
+            doors.spawn(serve(bound, place, self.warden.clone(), Arc::clone(&room), stopping.clone()));
         }
         let mut keeping = JoinSet::new();
         keeping.spawn(certificates::keep(self.warden.clone(), Arc::clone(&self.warden.changed)));
@@ -187,10 +188,31 @@ impl Server {
     }
 }
 
+/// A listener among those of the settings.
+#[derive(Clone, Copy)]
+struct Place {
+    /// As it was bound.
+    listener: Listener,
+    place: usize,
+}
+
+impl Place {
+    /// What the settings of today say of it: its TLS may have changed since it was bound. One that is not among them any more
+    /// stays as it was.
+    fn door(self, shared: &Shared) -> Door {
+        let mut same = shared.listeners.iter().enumerate();
+        let found = same.find(|(place, listener)| {
+            listener.address == self.listener.address
+                && (*place == self.place || self.listener.address.port() != 0)
+        });
+        found.map_or(self.listener.door, |(_, listener)| listener.door)
+    }
+}
+
 /// One listener: accepts until the server stops, then waits for its sessions.
 async fn serve(
     listener: TcpListener,
-    door: Door,
+    place: Place,
     warden: Warden,
     room: Arc<Semaphore>,
     mut stopping: watch::Receiver<bool>,
@@ -203,11 +225,12 @@ async fn serve(
             () = told_to_stop(&mut stopping) => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => match Arc::clone(&room).try_acquire_owned() {
-                    Ok(place) => {
+                    Ok(seat) => {
                         let (shared, stopping) = (warden.shared(), for_sessions.clone());
+                        let door = place.door(&shared);
                         sessions.spawn(async move {
                             begin(stream, door, shared, stopping).await;
-                            drop(place);
+                            drop(seat);
                         });
                     }
                     Err(_) => refuse(stream),

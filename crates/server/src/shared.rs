@@ -15,13 +15,14 @@ use twoport_users::{Account, Accounts, Certificate, Shown};
 
 use crate::certificates::{self, Source};
 use crate::server::StartError;
-use crate::settings::{Active, Resumption, Settings, Tls};
+use crate::settings::{Active, Listener, Resumption, Settings, Tls};
 
 /// See the top of this file.
 pub(crate) struct Shared {
     pub(crate) session: Arc<SessionSettings>,
     pub(crate) ports: PassivePorts,
     pub(crate) active: Active,
+    pub(crate) listeners: Vec<Listener>,
     pub(crate) secure: Option<Secure>,
     accounts: Accounts,
     stores: HashMap<PathBuf, Arc<dyn Store>>,
@@ -106,6 +107,7 @@ impl Shared {
                 _ => PassivePorts::new(range),
             },
             active: settings.active,
+            listeners: settings.listen.clone(),
             accounts: Accounts::new(settings.accounts.iter().cloned()),
             stores,
         })

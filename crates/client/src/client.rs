@@ -30,7 +30,7 @@ use crate::family::Family;
 use crate::features::Features;
 use crate::proxy::Named;
 use crate::security::Security;
-use crate::url::{Login, Url};
+use crate::url::{Login, Scheme, Url};
 
 /// How to connect and what to try.
 #[derive(Debug, Clone)]
@@ -118,6 +118,13 @@ impl Default for Options {
             security: Security::default(),
             begins_in_ascii: false,
         }
+    }
+}
+
+impl Options {
+    /// The same, with TLS as a URL of this scheme wants it where nothing else was said.
+    pub(crate) fn for_scheme(self, scheme: Scheme) -> Self {
+        Options { security: self.security.for_scheme(scheme), ..self }
     }
 }
 

@@ -7,7 +7,6 @@ use twoport_net::tls::trust::{Rule, write_fingerprint};
 use twoport_net::tls::{Connector, Doubt, Identity, Judgement, Pin, Trust, Versions};
 use twoport_session::client::io::Tls;
 
-use crate::client::Options;
 use crate::error::Error;
 use crate::known_hosts::KnownHosts;
 use crate::url::Scheme;
@@ -31,14 +30,6 @@ pub struct Security {
     pub known_hosts: Option<KnownHosts>,
     /// TLS from the first byte was found out and not demanded: then it is as with [`Tls::Prefer`] in all else.
     pub found_out: bool,
-}
-
-impl Options {
-    /// The same, with TLS as a URL of this scheme wants it where nothing else was said.
-    #[must_use]
-    pub fn for_scheme(self, scheme: Scheme) -> Self {
-        Options { security: self.security.for_scheme(scheme), ..self }
-    }
 }
 
 /// Security for one server: what was seen there before is known.

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
@@ -11,8 +12,6 @@ use twoport_certs::acme;
 use twoport_certs::{Facts, Pem};
 use twoport_net::tls::trust::write_fingerprint;
 use twoport_net::tls::{Identities, Identity};
-
-use crate::server::Warden;
 
 /// One certificate with its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,12 +143,12 @@ pub(crate) fn known(identities: &Identities, sources: &[Source]) -> Vec<Known> {
 
 /// Keeps the certificates of a server as they should be, for as long as it runs: whoever renews a file need not tell us, and
 /// what is had by ACME is renewed in time. Sessions that are there notice nothing.
-pub(crate) async fn keep(warden: Warden, changed: std::sync::Arc<Notify>) {
+pub(crate) async fn keep(current: impl Fn() -> Option<(Vec<Source>, Identities)>, changed: Arc<Notify>) {
     let look = |sources: &[Source]| sources.iter().map(Source::changed).collect::<Vec<_>>();
     let (mut sources, mut before): (Vec<Source>, Vec<Vec<Option<SystemTime>>>) = (Vec::new(), Vec::new());
     let mut renewals = JoinSet::new();
     loop {
-        if let Some((wanted, identities)) = warden.certificate_sources() {
+        if let Some((wanted, identities)) = current() {
             if wanted != sources {
                 // The settings are others, and the certificates were read with them.
                 before = look(&wanted);

@@ -17,15 +17,18 @@ pub mod outlook;
 pub mod server;
 pub mod settings;
 
+mod error;
 mod files;
 mod journal;
 mod listing;
 mod pattern;
 mod session;
 mod shared;
+mod stop;
 mod transfer;
 
-pub use server::{Server, StartError, Warden, raise_descriptor_limit};
+pub use error::StartError;
+pub use server::{Server, Warden, raise_descriptor_limit};
 pub use settings::{Active, Listener, Resumption, Settings, Tls};
 pub use twoport_net::tls::ClientCertificates;
 /// What settings are made of, so that a caller needs no other crate.

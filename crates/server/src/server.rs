@@ -3,11 +3,9 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -16,51 +14,11 @@ use twoport_net::{ControlStream, bind_control};
 use twoport_session::server::Door;
 
 use crate::certificates::{self, Known, Source};
+use crate::error::StartError;
 use crate::session::Session;
 use crate::settings::{Listener, Settings};
 use crate::shared::{Secure, Shared};
-
-/// Why a server does not start.
-#[derive(Debug, Error)]
-pub enum StartError {
-    /// A control port could not be bound.
-    #[error("cannot listen on {address}: {source}{}", listen_hint(.source))]
-    Listen {
-        /// The address and port.
-        address: SocketAddr,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A folder to be shared could not be opened.
-    #[error("cannot share {}: {why}", .root.display())]
-    Root {
-        /// The folder.
-        root: PathBuf,
-        /// In words.
-        why: String,
-    },
-    /// TLS cannot be offered as it was set.
-    #[error("TLS cannot be offered: {why}")]
-    Tls {
-        /// In words.
-        why: String,
-    },
-}
-
-fn listen_hint(source: &io::Error) -> &'static str {
-    match source.kind() {
-        io::ErrorKind::AddrInUse => {
-            ". Another program has this port: stop it, or choose another with --listen"
-        }
-        io::ErrorKind::PermissionDenied => {
-            ". Ports below 1024 need root or CAP_NET_BIND_SERVICE: use --listen [::]:2121"
-        }
-        io::ErrorKind::AddrNotAvailable => {
-            ". This machine does not have that address: use --listen with one that it has"
-        }
-        _ => "",
-    }
-}
+use crate::stop::told_to_stop;
 
 /// A server that is bound and not yet running.
 pub struct Server {
@@ -172,7 +130,8 @@ impl Server {
             doors.spawn(serve(bound, place, self.warden.clone(), Arc::clone(&room), stopping.clone()));
         }
         let mut keeping = JoinSet::new();
-        keeping.spawn(certificates::keep(self.warden.clone(), Arc::clone(&self.warden.changed)));
+        let (warden, changed) = (self.warden.clone(), Arc::clone(&self.warden.changed));
+        keeping.spawn(certificates::keep(move || warden.certificate_sources(), changed));
         drop(stopping);
         shutdown.await;
         tracing::info!(
@@ -247,11 +206,6 @@ async fn serve(
     }
     drop(listener);
     while sessions.join_next().await.is_some() {}
-}
-
-/// Waits for the order to stop; a server that is gone has given it.
-pub(crate) async fn told_to_stop(stopping: &mut watch::Receiver<bool>) {
-    let _ = stopping.wait_for(|stop| *stop).await;
 }
 
 async fn begin(stream: TcpStream, door: Door, shared: Arc<Shared>, stopping: watch::Receiver<bool>) {

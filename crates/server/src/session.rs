@@ -23,9 +23,9 @@ use twoport_users::Shown;
 
 use crate::files;
 use crate::journal::Journal;
-use crate::server::told_to_stop;
 use crate::settings::Active;
 use crate::shared::{Entered, Shared};
+use crate::stop::told_to_stop;
 use crate::transfer::{Job, News, Protection, Road};
 
 /// How long a peer may leave our replies untaken.

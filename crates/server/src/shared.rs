@@ -14,7 +14,7 @@ use twoport_store::{Local, LocalOptions, Store};
 use twoport_users::{Account, Accounts, Certificate, Shown};
 
 use crate::certificates::{self, Source};
-use crate::server::StartError;
+use crate::error::StartError;
 use crate::settings::{Active, Listener, Resumption, Settings, Tls};
 
 /// See the top of this file.

@@ -77,6 +77,12 @@ def session(link):
                 link.recv(4096)
                 say("this is no TLS at all, however long it is looked at")
                 return link.close()
+            if MANNER in ("stubborn", "mute"):
+                # What it would answer is swallowed: where segments are large, or in any case.
+                if MANNER == "mute" or link.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG) > 1300:
+                    while link.recv(65536):
+                        pass
+                    return
             link = secure.wrap_socket(link, server_side=True)
             say = lambda text: link.sendall(text.encode() + b"\r\n")
         elif verb == "USER":

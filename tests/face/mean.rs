@@ -107,6 +107,16 @@ fn a_server_that_cannot_shake_hands_is_met_in_the_clear_unless_tls_is_demanded()
 }
 
 #[test]
+fn a_box_that_swallows_full_segments_is_passed_by_small_ones() {
+    let Some(mean) = Mean::new("stubborn") else { return };
+    says(&mean.get(&["--tls", "require", "--insecure"], 0), &["trying small segments"]);
+    assert_eq!(mean.got(), Some(WHOLE));
+    let Some(mean) = Mean::new("mute") else { return };
+    let said = mean.get(&["--tls", "require", "--insecure"], 5);
+    says(&said, &["trying small segments", "the handshake did not end within 4 seconds"]);
+}
+
+#[test]
 fn a_server_that_protects_no_data_is_no_server_where_tls_is_demanded() {
     let Some(mean) = Mean::new("clear-data") else { return };
     says(

@@ -92,6 +92,8 @@ pub(crate) struct Driver {
     notice: Listener,
     way: Way,
     tls: Option<Connector>,
+    /// Whether the server said nothing to our first message of TLS.
+    mute: bool,
     /// How long a command may wait to be taken.
     sending: Duration,
     /// Whether a line without end was told of.
@@ -132,6 +134,7 @@ impl Driver {
             notice,
             way,
             tls,
+            mute: false,
             sending,
             overlong: false,
         })
@@ -149,7 +152,8 @@ impl Driver {
         if self.control.has_unread() || self.replies.is_open() {
             return Err("more was said in the clear where TLS begins".to_owned());
         }
-        let secured = self.control.connect_tls(tls, HANDSHAKE).await;
+        let secured = self.control.connect_tls(tls, HANDSHAKE.min(self.sending)).await;
+        self.mute = matches!(secured, Err(TlsFault::Silent(_)));
         let how = secured.map_err(|fault| fault.to_string())?.facts().to_string();
         (self.notice)(Notice::Secured { data: false, how });
         Ok(())
@@ -160,7 +164,7 @@ impl Driver {
         let Some(tls) = self.tls.as_ref().filter(|_| self.machine.is_private() && !wire.is_secure()) else {
             return Ok((wire, true));
         };
-        let (wire, facts) = wire.connect_tls(tls, HANDSHAKE).await?;
+        let (wire, facts) = wire.connect_tls(tls, HANDSHAKE.min(self.sending)).await?;
         (self.notice)(Notice::Secured { data: true, how: facts.to_string() });
         Ok((wire, facts.resumed))
     }
@@ -170,6 +174,11 @@ impl Driver {
     pub(crate) fn lacks_tickets(&self) -> bool {
         let left = self.tls.as_ref().and_then(Connector::tickets);
         self.machine.is_private() && self.machine.ties_tls() && left == Some(0)
+    }
+
+    /// Whether the server said nothing to our first message of TLS.
+    pub(crate) fn is_mute(&self) -> bool {
+        self.mute
     }
 
     /// What was found of the server's certificate.

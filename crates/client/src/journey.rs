@@ -22,7 +22,7 @@ use crate::url::{Login, Url};
 pub const RETRIES: u32 = 3;
 
 /// What a link that swallows full segments is given instead: the smallest that every IPv6 road carries, less headers.
-const SMALL_SEGMENTS: u16 = 1200;
+pub(crate) const SMALL_SEGMENTS: u16 = 1200;
 
 /// How long a piece of work may go on without a byte, for each of the sessions that it may take.
 const HOPE: Duration = Duration::from_millis(4500);
@@ -65,6 +65,8 @@ struct Known {
     connections: Option<u16>,
     /// How TLS is wanted, once a session has found out what the server has.
     security: Option<Security>,
+    /// The largest segment, where a session found out that larger ones vanish.
+    mss: Option<u16>,
     /// What stands in the memory file, as far as this program wrote it.
     written: Option<Written>,
 }
@@ -231,29 +233,29 @@ impl Journey {
     /// Writes down what has worked, where that is not what is tried first anyway, and forgets what has not.
     fn write_down(&self, worked: Option<Rung>) {
         let Some(Remembered { path, key }) = &self.memory else { return };
-        let (pipelining, connections) = {
+        let (pipelining, connections, mss) = {
             let mut known = self.known();
+            let mss = self.options.mss.or(known.mss);
             let pipelining = match known.flights {
                 Flights::Never => Some(false),
                 Flights::Now if known.flown => Some(true),
                 _ => None,
             };
-            let what = (worked, pipelining, self.options.mss, known.connections, self.holds_tls());
+            let what = (worked, pipelining, mss, known.connections, self.holds_tls());
             // A thousand files tell nothing that the first has not told.
             if known.written.replace(what) == Some(what) {
                 return;
             }
-            (pipelining, known.connections)
+            (pipelining, known.connections, mss)
         };
-        let more =
-            self.options.mss.is_some() || pipelining.is_some() || connections.is_some() || self.holds_tls();
+        let more = mss.is_some() || pipelining.is_some() || connections.is_some() || self.holds_tls();
         let mut memory = Memory::load(path);
         match worked.map(way_of) {
             Some(way) if way != Way::Epsv || more => {
                 let verdict = Verdict {
                     way,
                     pipelining,
-                    mss: self.options.mss,
+                    mss,
                     tls12: self.holds_tls(),
                     connections,
                     time: now_seconds(),
@@ -377,6 +379,7 @@ impl Journey {
             if let Some((mode, _)) = known.mode {
                 options.mode = mode;
             }
+            options.mss = options.mss.or(known.mss);
             if let Some(security) = &known.security {
                 options.security = Security { versions: options.security.versions, ..security.clone() };
             }
@@ -389,6 +392,7 @@ impl Journey {
         let mut known = self.known();
         known.features = Some(client.features().clone());
         known.security = Some(client.security().clone());
+        known.mss = known.mss.or(client.mss());
         known.flown |= client.has_flown();
         // Once they were lost they are not tried again.
         if known.flights != Flights::Never {

@@ -11,6 +11,7 @@ use super::reach::reach;
 use super::{Client, Options};
 use crate::drive::{Listener, Notice};
 use crate::error::Error;
+use crate::journey::SMALL_SEGMENTS;
 use crate::security::Security;
 
 /// How long a server may take to greet before it is asked whether it waits for TLS; at the port of implicit TLS, which is
@@ -61,6 +62,12 @@ impl Client {
                         "the server says nothing, and speaks TLS from the first byte: so do we".to_owned();
                     (options.security.implicit(), why)
                 }
+                // Words are short, and a certificate is long: where full segments vanish, this is the first thing to.
+                Begun::NoTls(_) if client.driver.is_mute() && options.mss.is_none() => {
+                    options.mss = Some(SMALL_SEGMENTS);
+                    let why = "nothing answers in TLS; trying small segments".to_owned();
+                    (options.security.clone(), why)
+                }
                 Begun::NoTls(why) => match options.security.without(client.seen) {
                     Some(next) if client.driver.judgement().is_none_or(|found| found.doubt.is_none()) => {
                         let what = "no TLS came about, so it goes on in the clear: passwords and files can be read on the way";
@@ -108,6 +115,11 @@ impl Client {
             Answer::Failed(failed) => Err(self.failure(failed)),
             Answer::Open(_) | Answer::Unconfirmed => Err(Error::OutOfStep("out of step".to_owned())),
         }
+    }
+
+    /// The largest segment of both sides, where it is bounded.
+    pub(crate) fn mss(&self) -> Option<u16> {
+        self.options.mss
     }
 
     /// How TLS is wanted from now on: another session with this server need not find it out again.

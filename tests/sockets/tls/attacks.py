@@ -169,8 +169,8 @@ def silent_handshake(place):
 
     for how in ["explicit", "implicit"]:
         for first in [b"", b"\x16", HELLO, hello()]:
-            link = begin(how)
             begun = time.monotonic()
+            link = begin(how)
             link.sendall(first)
             try:
                 said = everything(link)
@@ -179,8 +179,8 @@ def silent_handshake(place):
             # A whole hello is answered, and then nothing more comes.
             assert (len(said) > 7) == (len(first) > 100), (first, said)
             assert 0.9 < time.monotonic() - begun < 20
-        link = begin(how)
         begun = time.monotonic()
+        link = begin(how)
         sent = iter(hello())
         dripping = True
         while dripping:

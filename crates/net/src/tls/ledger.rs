@@ -1,11 +1,13 @@
 //! `Ledger`: whose TLS session a ticket belongs to, so that a data connection can be tied to its login. A ticket that we
 //! give is a random key into this table and nothing else: it works in TLS 1.2 (session identifier and RFC 5077) and in TLS
-//! 1.3 alike, may be used many times, and dies with the control connections that it belongs to.
+//! 1.3 alike, may be used many times, and dies with the control connections that it belongs to, or with the last one of
+//! their login: a client with several at once keeps one store of tickets, and shows what one that has just ended was given.
 //!
 //! ```text
 //!   control connection ─ member ┐
 //!   control connection ─ member ┴─ circle ── keys ── session secrets
 //!   (the second has resumed the first one's session: they are one circle)
+//!   login ── its members, and the circles of those that have ended
 //! ```
 
 use std::collections::{HashMap, VecDeque};
@@ -27,6 +29,7 @@ struct Inner {
     sessions: HashMap<Vec<u8>, Kept>,
     circles: HashMap<u64, Circle>,
     members: HashMap<u64, Membership>,
+    logins: HashMap<Arc<str>, Login>,
     last: u64,
 }
 
@@ -46,11 +49,21 @@ struct Circle {
 
 struct Membership {
     circle: u64,
-    login: Option<String>,
+    login: Option<Arc<str>>,
+}
+
+/// Those who may use each other's sessions.
+#[derive(Default)]
+struct Login {
+    members: Vec<u64>,
+    /// Of members that have ended, each counted among its circle's members still.
+    left: VecDeque<u64>,
 }
 
 /// Keys of each kind that a circle keeps; the oldest go first.
 const KEYS: usize = 64;
+/// Circles of ended members that a login keeps; the oldest go first.
+const LEFT: usize = 16;
 
 impl Ledger {
     /// A new control connection, of nobody yet.
@@ -90,8 +103,47 @@ impl fmt::Debug for Ledger {
 
 impl Inner {
     fn leave(&mut self, member: u64) {
+        let login = self.log_out(member);
         let Some(Membership { circle, .. }) = self.members.remove(&member) else { return };
-        self.drop_one(circle);
+        let Some(login) = login.and_then(|name| self.logins.get_mut(&name)) else {
+            return self.drop_one(circle);
+        };
+        login.left.push_back(circle);
+        if login.left.len() > LEFT
+            && let Some(oldest) = login.left.pop_front()
+        {
+            self.drop_one(oldest);
+        }
+    }
+
+    fn log_in(&mut self, member: u64, login: &str) {
+        self.log_out(member);
+        let Some(membership) = self.members.get_mut(&member) else { return };
+        let login: Arc<str> = login.into();
+        membership.login = Some(Arc::clone(&login));
+        self.logins.entry(login).or_default().members.push(member);
+    }
+
+    /// The login that the member was of.
+    fn log_out(&mut self, member: u64) -> Option<Arc<str>> {
+        let name = self.members.get_mut(&member)?.login.take()?;
+        let login = self.logins.get_mut(&name)?;
+        login.members.retain(|&other| other != member);
+        if login.members.is_empty()
+            && let Some(Login { left, .. }) = self.logins.remove(&name)
+        {
+            left.into_iter().for_each(|circle| self.drop_one(circle));
+        }
+        Some(name)
+    }
+
+    /// Whether a session of `circle` is this member's: its own, or one of its login.
+    fn owns(&self, member: u64, circle: u64) -> bool {
+        let Some(own) = self.members.get(&member) else { return false };
+        let login = own.login.as_ref().and_then(|name| self.logins.get(name));
+        let of = |other: &u64| self.members.get(other).is_some_and(|other| other.circle == circle);
+        own.circle == circle
+            || login.is_some_and(|login| login.left.contains(&circle) || login.members.iter().any(of))
     }
 
     fn drop_one(&mut self, circle: u64) {
@@ -144,31 +196,18 @@ pub struct Member {
 impl Member {
     /// Who is logged in on it now: any text that is the same for those who may use each other's sessions.
     pub fn log_in(&self, login: &str) {
-        if let Some(membership) = self.ledger.lock().members.get_mut(&self.id) {
-            membership.login = Some(login.to_owned());
-        }
+        self.ledger.lock().log_in(self.id, login);
     }
 
     /// Nobody is logged in on it any more.
     pub fn log_out(&self) {
-        if let Some(membership) = self.ledger.lock().members.get_mut(&self.id) {
-            membership.login = None;
-        }
+        self.ledger.lock().log_out(self.id);
     }
 
     /// What a connection of this member reads and writes the ledger through: the control connection itself, or one of its
     /// data connections.
     pub(super) fn book(&self, control: bool) -> Arc<Book> {
-        Arc::new(Book { ledger: Arc::clone(&self.ledger), member: self.id, control, used: Mutex::new(None) })
-    }
-
-    /// Whether a session of `circle` is this login's: this control connection's, or that of another one of the same login.
-    pub(super) fn owns(&self, circle: u64) -> bool {
-        let inner = self.ledger.lock();
-        let Some(own) = inner.members.get(&self.id) else { return false };
-        let same =
-            |other: &Membership| other.circle == circle && other.login.is_some() && other.login == own.login;
-        own.circle == circle || inner.members.values().any(same)
+        Arc::new(Book { ledger: Arc::clone(&self.ledger), member: self.id, control, own: Mutex::new(None) })
     }
 }
 
@@ -183,13 +222,14 @@ pub(super) struct Book {
     ledger: Arc<Ledger>,
     member: u64,
     control: bool,
-    used: Mutex<Option<u64>>,
+    own: Mutex<Option<bool>>,
 }
 
 impl Book {
-    /// The circle of the session that was looked up last.
-    pub(super) fn used(&self) -> Option<u64> {
-        *self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether the session that was looked up last was this control connection's, or another one's of the same login, when it
+    /// was looked up: who owned it may end while hands are shaken.
+    pub(super) fn own(&self) -> Option<bool> {
+        *self.own.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn look(&self, key: &[u8]) -> Option<Vec<u8>> {
@@ -200,7 +240,8 @@ impl Book {
         if self.control {
             inner.join(self.member, circle);
         }
-        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Some(circle);
+        let own = inner.owns(self.member, circle);
+        *self.own.lock().unwrap_or_else(PoisonError::into_inner) = Some(own);
         Some(secret)
     }
 
@@ -240,7 +281,7 @@ impl ProducesTickets for Book {
         true
     }
 
-    /// The longest that RFC 8446 §4.6.1 allows: a ticket ends with its control connection.
+    /// The longest that RFC 8446 §4.6.1 allows: a ticket ends with its login.
     fn lifetime(&self) -> u32 {
         604_800
     }
@@ -271,22 +312,57 @@ mod tests {
 
         for member in [&anna, &rob, &sibling] {
             let book = member.book(false);
-            assert_eq!(book.used(), None);
+            assert_eq!(book.own(), None);
             // As often as one likes.
             for _ in 0..3 {
                 assert_eq!(book.decrypt(&ticket).unwrap(), b"secret");
                 assert_eq!(book.take(&ticket).unwrap(), b"secret");
             }
-            assert_eq!(member.owns(book.used().unwrap()), !std::ptr::eq(member, &rob));
+            assert_eq!(book.own(), Some(!std::ptr::eq(member, &rob)));
         }
         anna.log_out();
         let book = sibling.book(false);
         book.look(&ticket);
-        assert!(!sibling.owns(book.used().unwrap()));
+        assert_eq!(book.own(), Some(false));
 
         drop(anna);
         assert!(ledger.is_empty());
         assert_eq!(sibling.book(false).decrypt(&ticket), None);
+    }
+
+    #[test]
+    fn what_ended_sessions_were_given_lives_as_long_as_their_login() {
+        let ledger = Arc::new(Ledger::default());
+        let [first, sibling, last, rob] = [(); 4].map(|()| ledger.enter());
+        for member in [&first, &sibling, &last] {
+            member.log_in("anna from here");
+        }
+        rob.log_in("rob from here");
+        let ticket = first.book(true).encrypt(b"secret").unwrap();
+        let looked = |member: &Member| {
+            let book = member.book(false);
+            book.decrypt(&ticket).and(book.own())
+        };
+        drop(first);
+        assert_eq!([&sibling, &last, &rob].map(looked), [Some(true), Some(true), Some(false)]);
+        drop(sibling);
+        assert_eq!([&last, &rob].map(looked), [Some(true), Some(false)]);
+        last.log_out();
+        assert_eq!(looked(&last), None);
+        assert!(ledger.is_empty());
+    }
+
+    #[test]
+    fn a_login_keeps_few_ended_sessions() {
+        let ledger = Arc::new(Ledger::default());
+        let stays = ledger.enter();
+        stays.log_in("anna from here");
+        for _ in 0..1000 {
+            let member = ledger.enter();
+            member.log_in("anna from here");
+            member.book(true).encrypt(b"secret").unwrap();
+        }
+        assert_eq!(ledger.len(), LEFT);
     }
 
     #[test]
@@ -300,7 +376,7 @@ mod tests {
         drop(first);
         let data = second.book(false);
         assert!(data.get(b"id").is_some());
-        assert!(second.owns(data.used().unwrap()));
+        assert_eq!(data.own(), Some(true));
         drop(second);
         assert!(ledger.is_empty());
     }

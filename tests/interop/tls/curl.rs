@@ -69,7 +69,9 @@ fn at_once(server: &Server, way: Way) {
         .collect();
     let one: Vec<String> =
         files.iter().flat_map(|(name, _)| words(&["-o", name, &way.url(server, name)])).collect();
-    curl(server, way, &["-Z"], &[one]).fine();
+    // Slowly, so that all are there at the same time: a ticket goes with its control connection.
+    let slowly = [words(&["--limit-rate", "80k"]), one].concat();
+    curl(server, way, &["-Z"], &[slowly]).fine();
     for (name, bytes) in &files {
         server.client_got(name, bytes);
     }

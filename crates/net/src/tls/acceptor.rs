@@ -146,8 +146,8 @@ impl Acceptor {
         config.send_tls13_tickets = if tickets { TICKETS / 2 } else { 0 };
         let stream = shake_hands(config, tcp, patience).await?;
         let facts = stream.facts();
-        let whose = match (facts.resumed, book.used()) {
-            (true, Some(circle)) if member.owns(circle) => Whose::Own,
+        let whose = match (facts.resumed, book.used_own()) {
+            (true, Some(true)) => Whose::Own,
             (true, _) => Whose::Foreign,
             (false, _) => Whose::Nobodys,
         };

@@ -118,6 +118,15 @@ impl Inner {
         }
     }
 
+    /// Whether a session of `circle` is of the member's login: its own, or that of another control connection of the same
+    /// login.
+    fn owns(&self, member: u64, circle: u64) -> bool {
+        let Some(own) = self.members.get(&member) else { return false };
+        let same =
+            |other: &Membership| other.circle == circle && other.login.is_some() && other.login == own.login;
+        own.circle == circle || self.members.values().any(same)
+    }
+
     fn put(&mut self, member: u64, control: bool, key: Vec<u8>, secret: Vec<u8>) -> bool {
         let Some(circle) = self.members.get(&member).map(|membership| membership.circle) else {
             return false;
@@ -161,15 +170,6 @@ impl Member {
     pub(super) fn book(&self, control: bool) -> Arc<Book> {
         Arc::new(Book { ledger: Arc::clone(&self.ledger), member: self.id, control, used: Mutex::new(None) })
     }
-
-    /// Whether a session of `circle` is this login's: this control connection's, or that of another one of the same login.
-    pub(super) fn owns(&self, circle: u64) -> bool {
-        let inner = self.ledger.lock();
-        let Some(own) = inner.members.get(&self.id) else { return false };
-        let same =
-            |other: &Membership| other.circle == circle && other.login.is_some() && other.login == own.login;
-        own.circle == circle || inner.members.values().any(same)
-    }
 }
 
 impl Drop for Member {
@@ -183,12 +183,13 @@ pub(super) struct Book {
     ledger: Arc<Ledger>,
     member: u64,
     control: bool,
-    used: Mutex<Option<u64>>,
+    used: Mutex<Option<bool>>,
 }
 
 impl Book {
-    /// The circle of the session that was looked up last.
-    pub(super) fn used(&self) -> Option<u64> {
+    /// Whether the session that was looked up last was this login's. It is the moment that counts: before the handshake has
+    /// ended, a sibling may be gone.
+    pub(super) fn used_own(&self) -> Option<bool> {
         *self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -200,7 +201,8 @@ impl Book {
         if self.control {
             inner.join(self.member, circle);
         }
-        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Some(circle);
+        let own = inner.owns(self.member, circle);
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Some(own);
         Some(secret)
     }
 
@@ -271,18 +273,18 @@ mod tests {
 
         for member in [&anna, &rob, &sibling] {
             let book = member.book(false);
-            assert_eq!(book.used(), None);
+            assert_eq!(book.used_own(), None);
             // As often as one likes.
             for _ in 0..3 {
                 assert_eq!(book.decrypt(&ticket).unwrap(), b"secret");
                 assert_eq!(book.take(&ticket).unwrap(), b"secret");
             }
-            assert_eq!(member.owns(book.used().unwrap()), !std::ptr::eq(member, &rob));
+            assert_eq!(book.used_own(), Some(!std::ptr::eq(member, &rob)));
         }
         anna.log_out();
         let book = sibling.book(false);
         book.look(&ticket);
-        assert!(!sibling.owns(book.used().unwrap()));
+        assert_eq!(book.used_own(), Some(false));
 
         drop(anna);
         assert!(ledger.is_empty());
@@ -300,7 +302,7 @@ mod tests {
         drop(first);
         let data = second.book(false);
         assert!(data.get(b"id").is_some());
-        assert!(second.owns(data.used().unwrap()));
+        assert_eq!(data.used_own(), Some(true));
         drop(second);
         assert!(ledger.is_empty());
     }

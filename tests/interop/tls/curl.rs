@@ -65,12 +65,13 @@ fn curl_lists_gets_and_puts_in_one_session() {
 fn at_once(server: &Server, way: Way) {
     let files: Vec<(String, Vec<u8>)> = (0..12)
         .map(|number| format!("f{number}.bin"))
-        .map(|name| (name.clone(), server.offers(&name, 200_000)))
+        .map(|name| (name.clone(), server.offers(&name, 4_000_000)))
         .collect();
     let one: Vec<String> =
         files.iter().flat_map(|(name, _)| words(&["-o", name, &way.url(server, name)])).collect();
-    // Slowly, so that all are there at the same time: a ticket goes with its control connection.
-    let slowly = [words(&["--limit-rate", "80k"]), one].concat();
+    // Slowly, so that none has left before the last one begins, which may be a second later: a ticket goes with its control
+    // connection, and curl shows whichever came last.
+    let slowly = [words(&["--limit-rate", "1M"]), one].concat();
     curl(server, way, &["-Z"], &[slowly]).fine();
     for (name, bytes) in &files {
         server.client_got(name, bytes);

@@ -1,6 +1,7 @@
 """Data connections that are not of their login: a stranger's ticket, none at all, a port that somebody else has taken."""
 
 import socket
+import ssl
 
 from peer import DATA, Control, connect, context, end, enter, everything, is_dropped, run
 
@@ -104,6 +105,33 @@ def siblings_ticket(place, version):
     assert third.fetch("RETR a") == DATA
 
 
+def sibling_that_leaves(place, version):
+    """A sibling that leaves in the middle of the handshake was one when its ticket was shown."""
+    place.put("a")
+    made = context(version)
+    for _ in range(3):
+        anna, other = enter(place.address, made=made), enter(place.address, made=made)
+        link = anna.passive()
+        anna.expect("RETR a", 150)
+        coming, going = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = made.wrap_bio(coming, going, session=other.sock.session)
+        shaken = False
+        while not shaken:
+            try:
+                tls.do_handshake()
+                shaken = True
+            except ssl.SSLWantReadError:
+                link.sendall(going.read())
+                coming.write(link.recv(16384))
+        assert tls.session_reused
+        # The server waits for our last word.
+        other.expect("REIN", 220)
+        link.sendall(going.read())
+        sent = everything(link)
+        anna.hear(226)
+        assert len(sent) > len(DATA)
+
+
 def fresh_handshake(place, version):
     place.put("a")
     place.put("old", b"old")
@@ -196,6 +224,7 @@ run({
         ticket_of_nobody,
         ticket_of_the_dead,
         siblings_ticket,
+        sibling_that_leaves,
         fresh_handshake,
         stolen_port,
         stolen_by_silence,

@@ -52,6 +52,11 @@ fn a_ticket_of_another_session_of_the_same_login_is_taken() {
 }
 
 #[test]
+fn a_ticket_counts_as_it_was_when_it_was_shown() {
+    checked("sibling_that_leaves", Resumption::Require);
+}
+
+#[test]
 fn a_new_tls_session_on_a_data_connection_is_refused_with_the_clients_setting() {
     checked("fresh_handshake", Resumption::Require);
 }

@@ -181,7 +181,8 @@ fn a_full_disk_is_452_and_the_session_lives_on() {
     drop(link);
     peer.hear(452);
     peer.expect("DELE big", 250);
-    assert_eq!(peer.store("STOR little", b"hello").0, 226);
+    let (code, text) = peer.store("STOR little", b"hello");
+    assert_eq!(code, 226, "{text}");
 }
 
 /// A file system that is unmounted when the test ends, however it ends.

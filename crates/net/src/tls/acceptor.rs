@@ -170,12 +170,16 @@ impl Acceptor {
 
 async fn shake_hands(
     config: ServerConfig,
-    socket: Socket,
+    mut socket: Socket,
     patience: Duration,
 ) -> Result<TlsStream, TlsFault> {
+    socket.greets = true;
     let accepting = TlsAcceptor::from(Arc::new(config)).accept(socket);
     match tokio::time::timeout(patience, accepting).await {
-        Ok(Ok(stream)) => Ok(TlsStream::new(stream.into())),
+        Ok(Ok(mut stream)) => {
+            stream.get_mut().0.greets = false;
+            Ok(TlsStream::new(stream.into()))
+        }
         Ok(Err(e)) => Err(TlsFault::of(&e)),
         Err(_) => Err(TlsFault::Silent(patience)),
     }

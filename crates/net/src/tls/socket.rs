@@ -18,6 +18,8 @@ pub(super) struct Socket {
     pub(super) eager: bool,
     /// The end of TLS is not the end of the connection.
     pub(super) stays: bool,
+    /// Hands are being shaken, by us as the server.
+    pub(super) greets: bool,
     /// With `stays`: bytes of the record that is being read which are still to come.
     left: usize,
     ahead: Option<Ahead>,
@@ -63,7 +65,7 @@ const HEADER: usize = 5;
 
 impl Socket {
     pub(super) fn new(tcp: TcpStream) -> Self {
-        Socket { tcp, eager: false, stays: false, left: 0, ahead: None }
+        Socket { tcp, eager: false, stays: false, greets: false, left: 0, ahead: None }
     }
 
     /// The same for a data connection.
@@ -91,6 +93,15 @@ impl Socket {
             self.left = HEADER + usize::from(u16::from_be_bytes([header[3], header[4]]));
         }
         Ok(Some(self.left))
+    }
+
+    /// A client that sends its last words of the handshake in small pieces (GnuTLS: lftp, wget) sends each when the one
+    /// before it is acknowledged: our system would do that after 40 ms, behind which lie our tickets, for which wget waits
+    /// 50 ms. What we send makes the system wait again.
+    fn answers_at_once(&self) {
+        if self.greets {
+            let _ = rustix::net::sockopt::set_tcp_quickack(&self.tcp, true);
+        }
     }
 
     fn read_now(&mut self, most: usize, buf: &mut ReadBuf<'_>) -> io::Result<usize> {
@@ -153,7 +164,9 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write(cx, buf)
+        let sent = Pin::new(&mut self.tcp).poll_write(cx, buf);
+        self.answers_at_once();
+        sent
     }
 
     /// All records in one go: when a handshake fails, one attempt is made to send what is left of it and the alert behind.
@@ -162,7 +175,9 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write_vectored(cx, parts)
+        let sent = Pin::new(&mut self.tcp).poll_write_vectored(cx, parts);
+        self.answers_at_once();
+        sent
     }
 
     fn is_write_vectored(&self) -> bool {

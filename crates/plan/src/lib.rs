@@ -5,6 +5,7 @@
 //! | what the session knows of its next data connection | [`data`] |
 //! | which address we tell a peer, and which one of a peer we believe | [`address`] |
 //! | which port is free | [`ports`] |
+//! | whether an address is one of a network | [`network`] |
 //! | why no connection came about, and what to do | [`fault`] |
 //!
 //! Numbers and words only: nothing here binds, connects or waits; `net` does.
@@ -12,9 +13,11 @@
 pub mod address;
 pub mod data;
 pub mod fault;
+pub mod network;
 pub mod ports;
 
 pub use address::{Advertise, TargetRefused, active_target, link_peer_allowed, told_in_227};
 pub use data::{DataPlan, PlanSlot, Way};
 pub use fault::LinkFault;
+pub use network::{BadNetwork, Network};
 pub use ports::{BadRange, PortPool, PortRange, Spent};

@@ -80,7 +80,7 @@ fn every_ask_in_every_mode() {
             assert!(fetch(&mut client, b"new", 0).await.unwrap_err().is_not_found());
             client.quit().await;
         });
-        assert_eq!(house.warden.passive_ports_in_use(), 0);
+        assert_eq!(house.warden.passive_ports().leases, 0);
     }
 }
 

@@ -89,6 +89,7 @@ dialogues! {
     shutdown_during_a_transfer_lets_it_end
     shutdown_while_idle_is_421
     silence_ends_a_session
+    site_why_explains_the_last_failure
     stat_during_a_transfer_tells_the_bytes_so_far
     stat_with_a_path_lists_over_the_control_connection
     stou_says_the_name_in_150

@@ -96,7 +96,7 @@ fn when_nobody_comes_the_reply_names_port_and_range() {
     let port = peer.epsv().port();
     let (code, text) = peer.ask("RETR a");
     assert!(code == 425 && text.contains(&port.to_string()), "{code} {text}");
-    assert_eq!(house.warden.passive_ports_in_use(), 0);
+    assert_eq!(house.warden.passive_ports().leases, 0);
     peer.expect("NOOP", 200);
 }
 
@@ -107,7 +107,7 @@ fn a_missing_file_costs_one_550_and_no_150() {
     let mut link = peer.passive();
     peer.expect("RETR nothing", 550);
     assert_eq!(all_or_reset(&mut link), 0);
-    assert_eq!(house.warden.passive_ports_in_use(), 0);
+    assert_eq!(house.warden.passive_ports().leases, 0);
 }
 
 /// How many bytes came before the end, whichever way it ended.
@@ -123,13 +123,16 @@ fn ports_come_from_the_range_only_and_a_spent_range_is_425_at_once() {
     let (first, _) = passive_range();
     let range = PortRange::new(first, first + 2).unwrap();
     let held = TcpListener::bind((Ipv4Addr::LOCALHOST, first + 1)).unwrap();
-    let house = House::with(|settings| settings.passive_ports = range);
+    let house = House::with(|settings| {
+        settings.passive_ports = range;
+        settings.when_full = Duration::ZERO;
+    });
     let mut sessions: Vec<_> = (0..2).map(|_| house.enter()).collect();
     let mut ports: Vec<u16> = sessions.iter_mut().map(|peer| peer.epsv().port()).collect();
     assert!(ports.iter().all(|port| range.contains(*port) && *port != first + 1), "{ports:?}");
     let mut late = house.enter();
     let (code, text) = late.ask("PASV");
-    assert!(code == 425 && text.contains("passive ports"), "{code} {text}");
+    assert!(code == 425 && text.contains("2 wait for your address"), "{code} {text}");
     // A port comes back with ABOR, with a new command for a plan, and with the end of a session.
     sessions[0].expect("ABOR", 225);
     ports[0] = late.epsv().port();

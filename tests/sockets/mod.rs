@@ -1,5 +1,6 @@
 //! Real servers and real sockets, in the hands of a client that can be as strange as the test needs it.
 
+mod faults;
 mod files;
 pub(crate) mod house;
 mod links;
@@ -7,5 +8,6 @@ mod many;
 mod modes;
 mod order;
 pub(crate) mod peer;
+mod pool;
 mod process;
 mod tls;

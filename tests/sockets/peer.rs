@@ -146,6 +146,13 @@ impl Peer {
         SocketAddr::new(self.server().ip(), hostport::read_229(text.as_bytes()).expect("229 tells a port"))
     }
 
+    /// PASV; the address to connect to.
+    #[track_caller]
+    pub(crate) fn pasv(&mut self) -> SocketAddr {
+        let text = self.expect("PASV", 227);
+        hostport::read_227(text.as_bytes()).expect("227 tells an address").into()
+    }
+
     /// EPSV and a connection there.
     #[track_caller]
     pub(crate) fn passive(&mut self) -> TcpStream {
@@ -207,8 +214,13 @@ pub(crate) fn reset(stream: TcpStream) {
 /// A connection that comes from another address of this machine.
 #[track_caller]
 pub(crate) fn from_elsewhere(ip: IpAddr, to: SocketAddr) -> TcpStream {
+    try_from_elsewhere(ip, to).expect("the port takes connections")
+}
+
+/// The same, if the port takes connections.
+pub(crate) fn try_from_elsewhere(ip: IpAddr, to: SocketAddr) -> std::io::Result<TcpStream> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::new(ip, 0).into()).unwrap();
-    socket.connect(&to.into()).expect("the port takes connections");
-    data(socket.into())
+    socket.connect(&to.into())?;
+    Ok(data(socket.into()))
 }

@@ -352,6 +352,9 @@ pub(crate) struct Serve {
     /// What 227 tells [default: the address the client reached]
     #[arg(long, value_name = "ADDR|NAME|auto")]
     pub(crate) passive_address: Option<String>,
+    /// A STUN server that tells the address the world sees, for --passive-address auto
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) stun_server: Option<String>,
     /// Active mode; port20 = connect from the data port of RFC 959 [default: on]
     #[arg(long, value_name = "MODE")]
     pub(crate) active: Option<Active>,

@@ -74,6 +74,7 @@ fn flags(args: &Serve, told: &mut Vec<Told>) -> Result<Config, Stopped> {
         }),
         passive_ports,
         passive_address: args.passive_address.clone(),
+        stun_server: args.stun_server.clone(),
         active: args.active.map(|word| match word {
             Active::On => config::ActiveMode::On,
             Active::Off => config::ActiveMode::Off,

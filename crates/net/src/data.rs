@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use twoport_pipe::Wire;
 
+use crate::queue::SendQueue;
 use crate::tls::{Acceptor, Connector, Facts, Member, TlsFault, TlsStream, Whose};
 
 /// A data connection. It may carry several files (MODE B), and then what was read too far for one waits here for the next.
@@ -129,9 +130,7 @@ impl DataStream {
     /// Its send queue, to be looked at while bytes pass.
     #[must_use]
     pub fn send_queue(&self) -> Option<SendQueue> {
-        let (local, peer) = (self.tcp().local_addr().ok()?, self.tcp().peer_addr().ok()?);
-        let table = if local.is_ipv4() { "/proc/net/tcp" } else { "/proc/net/tcp6" };
-        Some(SendQueue { table, local: local.port(), peer: peer.port() })
+        SendQueue::of(self.tcp())
     }
 }
 
@@ -243,35 +242,6 @@ impl AsyncWrite for DataStream {
     }
 }
 
-/// What the system has taken for the peer of a connection.
-#[derive(Debug, Clone, Copy)]
-pub struct SendQueue {
-    table: &'static str,
-    local: u16,
-    peer: u16,
-}
-
-impl SendQueue {
-    /// Bytes that the peer has not acknowledged; none where the system does not tell (Linux does, in /proc), or the
-    /// connection is gone.
-    #[must_use]
-    pub fn unacknowledged(&self) -> Option<u64> {
-        in_queue(&std::fs::read_to_string(self.table).ok()?, self.local, self.peer)
-    }
-}
-
-/// The send queue of the connection between these ports in the text of `/proc/net/tcp`: `ADDRESS:PORT` twice, a state, and
-/// `SEND:RECEIVE`, all in hexadecimal.
-fn in_queue(table: &str, local: u16, peer: u16) -> Option<u64> {
-    table.lines().skip(1).find_map(|line| {
-        let mut fields = line.split_whitespace().skip(1);
-        let port = |field: Option<&str>| u16::from_str_radix(field?.rsplit(':').next()?, 16).ok();
-        let ends = (port(fields.next())?, port(fields.next())?);
-        let queue = fields.nth(1)?.split(':').next()?;
-        (ends == (local, peer)).then(|| u64::from_str_radix(queue, 16).ok())?
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -365,16 +335,6 @@ mod tests {
         let (stall, progress) = (Duration::from_secs(60), Progress::default());
         let cut = twoport_pipe::receive(&mut far, &mut sink, Framing::Block, stall, &progress).await;
         assert_eq!(cut.unwrap_err().source.kind(), io::ErrorKind::UnexpectedEof);
-    }
-
-    #[test]
-    fn the_send_queue_is_found_by_its_ports() {
-        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr\n\
-            0: 0100007F:0050 00000000:0000 0A 00000000:00000000 00\n\
-            1: 0202000A:C350 0271CB00:9C40 04 00000400:00000007 01\n";
-        assert_eq!(in_queue(table, 50000, 40000), Some(1024));
-        assert_eq!(in_queue(table, 50001, 40000), None);
-        assert_eq!(in_queue("", 1, 2), None);
     }
 
     #[tokio::test]

@@ -1,13 +1,15 @@
 //! Connecting with a deadline, from an address of ours that is given and, for active mode, from port 20.
 
 use std::io;
-use std::net::{SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::time::Duration;
 
-use socket2::SockRef;
-use tokio::net::{TcpSocket, TcpStream};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use twoport_plan::LinkFault;
+
+use crate::icmp;
 
 /// Where a connection comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +43,7 @@ pub async fn dial(
             match connect(target, Some(with_port(own, port)), mss).await {
                 Ok(stream) => return Ok((stream, true)),
                 // Not allowed (below 1024 without the capability), or the same pair of ports was used just now.
-                Err(e) if wished_port_failed(&e) => {}
+                Err(Turned(e, _)) if wished_port_failed(&e) => {}
                 Err(e) => return Err(e),
             }
         }
@@ -50,7 +52,7 @@ pub async fn dial(
     };
     match tokio::time::timeout(patience, attempt).await {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(e)) => Err(fault(target, &e, patience)),
+        Ok(Err(turned)) => Err(fault(target, turned, patience)),
         Err(_) => Err(LinkFault::TimedOut { to: target, after: patience }),
     }
 }
@@ -72,16 +74,42 @@ fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {
     address
 }
 
-async fn connect(target: SocketAddr, from: Option<SocketAddr>, mss: Option<u16>) -> io::Result<TcpStream> {
-    let socket = if target.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+/// A connection that did not come about: the error, and who sent it where that was another than the target.
+struct Turned(io::Error, Option<IpAddr>);
+
+impl From<io::Error> for Turned {
+    fn from(error: io::Error) -> Self {
+        Turned(error, None)
+    }
+}
+
+async fn connect(
+    target: SocketAddr,
+    from: Option<SocketAddr>,
+    mss: Option<u16>,
+) -> Result<TcpStream, Turned> {
+    let socket = Socket::new(Domain::for_address(target), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
     if let Some(mss) = mss {
-        SockRef::from(&socket).set_tcp_mss(mss.into())?;
+        socket.set_tcp_mss(mss.into())?;
     }
     if let Some(from) = from {
-        socket.set_reuseaddr(from.port() != 0)?;
-        socket.bind(from)?;
+        socket.set_reuse_address(from.port() != 0)?;
+        socket.bind(&from.into())?;
     }
-    socket.connect(target).await
+    icmp::watch(&socket, target.is_ipv4());
+    match socket.connect(&target.into()) {
+        Err(e) if e.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {
+            return Err(e.into());
+        }
+        _ => {}
+    }
+    let stream = TcpStream::from_std(socket.into())?;
+    stream.writable().await?;
+    match stream.take_error()? {
+        None => Ok(stream),
+        Some(e) => Err(Turned(e, icmp::sender(&stream).filter(|by| *by != target.ip().to_canonical()))),
+    }
 }
 
 /// Connects to the first of `targets` that answers: each has a head start of `stagger` before the next (RFC 8305's way
@@ -121,11 +149,14 @@ fn wished_port_failed(e: &io::Error) -> bool {
     )
 }
 
-fn fault(to: SocketAddr, e: &io::Error, patience: Duration) -> LinkFault {
+fn fault(to: SocketAddr, Turned(e, by): Turned, patience: Duration) -> LinkFault {
     match e.kind() {
-        io::ErrorKind::ConnectionRefused => LinkFault::Refused { to },
+        io::ErrorKind::ConnectionRefused => LinkFault::Refused { to, by },
         io::ErrorKind::TimedOut => LinkFault::TimedOut { to, after: patience },
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => LinkFault::Unreachable { to },
+        // What firewalls that prohibit say is told as permission denied (IPv6), or as no route.
+        io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::PermissionDenied => LinkFault::Unreachable { to, by, why: e.to_string() },
         _ => LinkFault::Other { to: Some(to), text: e.to_string() },
     }
 }

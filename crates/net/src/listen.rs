@@ -1,16 +1,14 @@
-//! Listeners: the control ports, and passive data ports out of one pool. A data listener takes one peer; strangers are
-//! dropped and it keeps waiting.
+//! Listeners: the control ports, and a client's own data port for active mode, which takes one peer; strangers are dropped and
+//! it keeps waiting. A server's passive ports are in `switchboard`.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use twoport_plan::LinkFault;
 use twoport_plan::address::link_peer_allowed;
-use twoport_plan::ports::{PortPool, PortRange};
 
 use crate::crossing;
 
@@ -25,7 +23,7 @@ pub fn bind_control(address: SocketAddr) -> io::Result<TcpListener> {
     bind(address, BACKLOG)
 }
 
-fn bind(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
+pub(crate) fn bind(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
@@ -50,127 +48,6 @@ pub fn own_addresses() -> Vec<IpAddr> {
             socket.local_addr().ok().map(|address| address.ip())
         })
         .collect()
-}
-
-/// The passive ports of a server, shared by its sessions.
-#[derive(Debug, Clone)]
-pub struct PassivePorts {
-    pool: Arc<Mutex<PortPool>>,
-    range: PortRange,
-}
-
-/// One port out of the pool; it goes back when this is dropped.
-#[derive(Debug)]
-struct Lease {
-    pool: Arc<Mutex<PortPool>>,
-    port: u16,
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        lock(&self.pool).give_back(self.port);
-    }
-}
-
-/// The pool is a set of numbers: a panic elsewhere leaves it whole.
-fn lock(pool: &Mutex<PortPool>) -> MutexGuard<'_, PortPool> {
-    pool.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl PassivePorts {
-    /// A pool over `range`.
-    #[must_use]
-    pub fn new(range: PortRange) -> Self {
-        PassivePorts { pool: Arc::new(Mutex::new(PortPool::new(range))), range }
-    }
-
-    /// The range.
-    #[must_use]
-    pub fn range(&self) -> PortRange {
-        self.range
-    }
-
-    /// Ports in use now.
-    #[must_use]
-    pub fn in_use(&self) -> usize {
-        lock(&self.pool).in_use()
-    }
-
-    /// Listens on a free port of the range at the address of `local`, the one that the client reached. Every port of the range is
-    /// tried once, from a random one on; a port that another program holds is passed over; a port outside the range is
-    /// never taken.
-    ///
-    /// # Errors
-    /// When no port of the range is left.
-    pub fn listen(&self, local: SocketAddr) -> Result<DataListener, LinkFault> {
-        let start = random();
-        let mut pool = lock(&self.pool);
-        let mut found = None;
-        for port in pool.free_from(start) {
-            let mut address = local;
-            // A link-local address keeps its scope.
-            address.set_port(port);
-            match bind(address, 8) {
-                Ok(listener) => {
-                    found = Some((port, listener));
-                    break;
-                }
-                // In use by somebody else: the next one may be free.
-                Err(e) if matches!(e.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied) => {}
-                Err(e) => {
-                    return Err(LinkFault::Other {
-                        to: None,
-                        text: format!("cannot listen on port {port}: {e}"),
-                    });
-                }
-            }
-        }
-        let Some((port, listener)) = found else {
-            return Err(LinkFault::PortsSpent { size: self.range.len() });
-        };
-        pool.take(port);
-        let lease = Lease { pool: Arc::clone(&self.pool), port };
-        Ok(DataListener { listener, lease, range: self.range })
-    }
-}
-
-/// Ports must not be guessed by somebody who wants to come first.
-fn random() -> usize {
-    let mut bytes = [0; 8];
-    match getrandom::fill(&mut bytes) {
-        Ok(()) => usize::from_ne_bytes(bytes),
-        Err(_) => 0,
-    }
-}
-
-/// A passive data port that waits for one peer.
-#[derive(Debug)]
-pub struct DataListener {
-    listener: TcpListener,
-    lease: Lease,
-    range: PortRange,
-}
-
-impl DataListener {
-    /// The port.
-    #[must_use]
-    pub fn port(&self) -> u16 {
-        self.lease.port
-    }
-
-    /// Waits for a connection from `peer`. Others are dropped, and `stranger` hears of each. The port goes back as soon
-    /// as the peer is there, since an open connection needs no listener.
-    ///
-    /// # Errors
-    /// When the peer does not come within `patience`.
-    pub async fn accept(
-        self,
-        peer: IpAddr,
-        patience: Duration,
-        stranger: impl FnMut(IpAddr),
-    ) -> Result<TcpStream, LinkFault> {
-        take_one(&self.listener, self.port(), Some(self.range), peer, patience, stranger).await
-    }
 }
 
 /// A client's own listener for active mode: one port of the system's choice, one peer.
@@ -220,7 +97,7 @@ impl ActiveListener {
             }
         };
         tokio::select! {
-            taken = take_one(&self.listener, self.at.port(), None, peer, patience, |_| {}) => taken,
+            taken = take_one(&self.listener, self.at.port(), peer, patience) => taken,
             met = knocking => Ok(met),
         }
     }
@@ -229,10 +106,8 @@ impl ActiveListener {
 async fn take_one(
     listener: &TcpListener,
     port: u16,
-    range: Option<PortRange>,
     peer: IpAddr,
     patience: Duration,
-    mut stranger: impl FnMut(IpAddr),
 ) -> Result<TcpStream, LinkFault> {
     let mut seen = None;
     let began = Instant::now();
@@ -240,11 +115,7 @@ async fn take_one(
         loop {
             match listener.accept().await {
                 Ok((stream, from)) if link_peer_allowed(peer, from.ip()) => return Ok(stream),
-                Ok((_, from)) => {
-                    let from = from.ip().to_canonical();
-                    seen = Some(from);
-                    stranger(from);
-                }
+                Ok((_, from)) => seen = Some(from.ip().to_canonical()),
                 // A connection that was reset while it waited is nobody.
                 Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(e) => {
@@ -259,8 +130,8 @@ async fn take_one(
     match tokio::time::timeout(patience, right_one).await {
         Ok(answer) => answer,
         Err(_) => Err(match seen {
-            Some(from) => LinkFault::StrangerCame { port, from, expected: peer },
-            None => LinkFault::NobodyCame { port, waited: began.elapsed(), range },
+            Some(from) => LinkFault::of_stranger(port, from, peer),
+            None => LinkFault::NobodyCame { port, waited: began.elapsed(), range: None, half_open: false },
         }),
     }
 }

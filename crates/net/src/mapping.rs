@@ -34,9 +34,7 @@ impl Router {
     /// # Errors
     /// When there is none.
     pub fn of_this_machine() -> io::Result<Router> {
-        let routes = std::fs::read_to_string("/proc/net/route").unwrap_or_default();
-        let gateway =
-            gateway(&routes).ok_or_else(|| io::Error::other("this machine has no router to ask"))?;
+        let gateway = gateway().ok_or_else(|| io::Error::other("this machine has no router to ask"))?;
         let group = Ipv4Addr::new(239, 255, 255, 250);
         Ok(Router {
             portmap: SocketAddrV4::new(gateway, 5351),
@@ -131,8 +129,14 @@ pub async fn map(local: SocketAddrV4, router: &Router) -> io::Result<Mapping> {
     }
 }
 
+/// The default gateway of this machine, for IPv4, where there is one.
+#[must_use]
+pub fn gateway() -> Option<Ipv4Addr> {
+    gateway_in(&std::fs::read_to_string("/proc/net/route").unwrap_or_default())
+}
+
 /// The default gateway in the text of `/proc/net/route`: numbers in hexadecimal, in the machine's own byte order.
-fn gateway(routes: &str) -> Option<Ipv4Addr> {
+fn gateway_in(routes: &str) -> Option<Ipv4Addr> {
     routes.lines().skip(1).find_map(|line| {
         let mut fields = line.split_whitespace().skip(1);
         let (destination, gateway) = (fields.next()?, fields.next()?);

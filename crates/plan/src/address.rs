@@ -1,5 +1,5 @@
-//! Which address we tell a peer, and which address of a peer we believe: bounce (RFC 2577), strangers, NAT. Pure, so that
-//! its cases are a table of tests. What EPSV ALL forbids is in `data`.
+//! Which address of a peer we believe: bounce (RFC 2577), strangers, NAT. Pure, so that its cases are a table of tests. What we
+//! tell a peer is in `outside`, what EPSV ALL forbids in `data`.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -18,15 +18,35 @@ pub enum TargetRefused {
     LowPort(u16),
 }
 
-impl fmt::Display for TargetRefused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl TargetRefused {
+    /// What we do not do, as a sentence without its full stop.
+    #[must_use]
+    pub fn cause(&self) -> String {
         match self {
             TargetRefused::Foreign { asked, peer } => {
-                write!(f, "Will not connect to {asked}: you come from {peer}. Behind a NAT use PASV or EPSV")
+                format!("Will not connect to {asked}: you come from {peer}")
             }
             TargetRefused::LowPort(port) => {
-                write!(f, "Will not connect to port {port}: data ports begin at {LOWEST}")
+                format!("Will not connect to port {port}: data ports begin at {LOWEST}")
             }
+        }
+    }
+
+    /// What to do; empty when nothing is to be done.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            TargetRefused::Foreign { .. } => "Behind a NAT use PASV or EPSV",
+            TargetRefused::LowPort(_) => "",
+        }
+    }
+}
+
+impl fmt::Display for TargetRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.hint() {
+            "" => f.write_str(&self.cause()),
+            hint => write!(f, "{}. {hint}", self.cause()),
         }
     }
 }
@@ -95,29 +115,6 @@ pub fn outer_told(text: &str, server: IpAddr) -> Option<Ipv4Addr> {
 /// Every IPv4 address in a text, whatever stands around it.
 fn addresses_in(text: &str) -> impl Iterator<Item = Ipv4Addr> {
     text.split(|c: char| !c.is_ascii_digit() && c != '.').filter_map(|run| run.trim_matches('.').parse().ok())
-}
-
-/// Which address 227 tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Advertise {
-    /// The address at which the client reached us.
-    #[default]
-    ControlAddress,
-    /// This one: the public address of the NAT in front of us.
-    Fixed(Ipv4Addr),
-}
-
-/// The address for 227. `local` is the address that the client reached, `peer` where it comes from.
-///
-/// On an IPv6 control connection it is 0.0.0.0, "the control address", as vsftpd says: no IPv4 address is reached by
-/// the same road. A client on this host is told what it reached, whatever is fixed for the world.
-#[must_use]
-pub fn told_in_227(advertise: &Advertise, local: IpAddr, peer: IpAddr) -> Ipv4Addr {
-    let IpAddr::V4(reached) = local.to_canonical() else { return Ipv4Addr::UNSPECIFIED };
-    match advertise {
-        Advertise::Fixed(public) if !reached.is_loopback() && !peer.to_canonical().is_loopback() => *public,
-        Advertise::Fixed(_) | Advertise::ControlAddress => reached,
-    }
 }
 
 /// The lowest port of a data connection.
@@ -224,23 +221,5 @@ mod tests {
         assert!(link_peer_allowed(ip("203.0.113.9"), ip("::ffff:203.0.113.9")));
         assert!(!link_peer_allowed(ip("203.0.113.9"), ip("203.0.113.10")));
         assert!(!link_peer_allowed(ip("::1"), ip("127.0.0.1")));
-    }
-
-    #[test]
-    fn a_227_tells_what_leads_back_to_us() {
-        let fixed = Advertise::Fixed(Ipv4Addr::new(198, 51, 100, 2));
-        for (advertise, local, peer, told) in [
-            (Advertise::ControlAddress, "192.168.50.2", "203.0.113.9", "192.168.50.2"),
-            (Advertise::ControlAddress, "::ffff:192.168.50.2", "::ffff:203.0.113.9", "192.168.50.2"),
-            (Advertise::ControlAddress, "2001:db8::2", "2001:db8::9", "0.0.0.0"),
-            (fixed, "192.168.50.2", "203.0.113.9", "198.51.100.2"),
-            (fixed, "::ffff:192.168.50.2", "::ffff:203.0.113.9", "198.51.100.2"),
-            (fixed, "127.0.0.1", "127.0.0.1", "127.0.0.1"),
-            (fixed, "192.168.50.2", "127.0.0.1", "192.168.50.2"),
-            (fixed, "2001:db8::2", "2001:db8::9", "0.0.0.0"),
-            (fixed, "::1", "::1", "0.0.0.0"),
-        ] {
-            assert_eq!(IpAddr::V4(told_in_227(&advertise, ip(local), ip(peer))), ip(told), "{local} {peer}");
-        }
     }
 }

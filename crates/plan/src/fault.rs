@@ -1,13 +1,28 @@
-//! `LinkFault`: why a second connection did not come about, and what to do about it. One list, for 425 replies, metrics,
-//! client errors and the doctor; the reply code is the session's to choose.
+//! `LinkFault`: why a second connection did not come about, or broke, and what to do about it. One list, for replies, metrics,
+//! client errors and the doctor; the reply code is the session's to choose. The same at length is in `why`.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::address::TargetRefused;
+use crate::network::Network;
 use crate::ports::{PortRange, Spent};
 
-/// Why a data connection did not come about. `Display` is one line for a reply: the cause and the hint, below 200 bytes.
+/// Why nothing moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stall {
+    /// We wait for bytes of the peer.
+    Silent,
+    /// Bytes of ours are sent again and again, and not acknowledged: so many.
+    Lost(u64),
+    /// The peer's system has no room for more; so many bytes wait here.
+    Full(u64),
+    /// We send, and the system does not tell more.
+    Unknown,
+}
+
+/// Why a data connection did not come about, or did not last. `Display` is one line for a reply: the cause and the hint, below 300 bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LinkFault {
@@ -19,6 +34,8 @@ pub enum LinkFault {
         waited: Duration,
         /// The whole range of passive ports, when it is known: what a firewall must let in.
         range: Option<PortRange>,
+        /// Whether the peer's first packet was seen: then it is our answer that did not come through.
+        half_open: bool,
     },
     /// Passive: a connection came from somebody else.
     StrangerCame {
@@ -29,10 +46,21 @@ pub enum LinkFault {
         /// Who was awaited: the control peer.
         expected: IpAddr,
     },
+    /// Passive: a connection came from an address beside the control connection's: the peer's own, most likely.
+    AddressChanged {
+        /// The port that was listened on.
+        port: u16,
+        /// Where the control connection comes from.
+        from: IpAddr,
+        /// Where the data connection came from.
+        to: IpAddr,
+    },
     /// Active: the peer, or a box before it, answered with a reset.
     Refused {
         /// Where we connected to.
         to: SocketAddr,
+        /// The box that refused in the peer's place, by ICMP.
+        by: Option<IpAddr>,
     },
     /// Active: no answer came.
     TimedOut {
@@ -45,12 +73,15 @@ pub enum LinkFault {
     Unreachable {
         /// Where we connected to.
         to: SocketAddr,
+        /// The box that says so, by ICMP; this machine where there is none.
+        by: Option<IpAddr>,
+        /// What the system makes of it: `No route to host`, for one.
+        why: String,
     },
-    /// Passive: no port is left.
-    PortsSpent {
-        /// How many ports the range holds.
-        size: usize,
-    },
+    /// Passive: no port is left for this client.
+    PortsSpent(Spent),
+    /// Active: we do not connect to where PORT or EPRT points.
+    TargetRefused(TargetRefused),
     /// PORT and EPRT are switched off.
     ActiveOff,
     /// PASV and EPSV are switched off.
@@ -66,6 +97,17 @@ pub enum LinkFault {
     NotResumed,
     /// It resumed the session of another login.
     ForeignSession,
+    /// It was there, and nothing moved for too long.
+    Stalled {
+        /// How long.
+        after: Duration,
+        /// Who is to blame, as far as it can be told.
+        stall: Stall,
+    },
+    /// It was there, and the peer, or a box before it, reset it.
+    Reset,
+    /// It was there, and ended before what marks the end of the file (TLS, MODE B, MODE Z).
+    CutShort,
     /// Anything else, in the operating system's words.
     Other {
         /// Where we connected to, if we did.
@@ -86,14 +128,39 @@ impl LinkFault {
             LinkFault::StrangerCame { port, from, expected } => {
                 format!("{from} connected to port {port}, where {expected} was expected")
             }
-            LinkFault::Refused { to } => format!("{to} refused the data connection"),
+            LinkFault::AddressChanged { port, from, to } => {
+                format!("Your address changed from {from} to {to} on the way to port {port}")
+            }
+            LinkFault::Refused { to, by: None } => format!("{to} refused the data connection"),
+            LinkFault::Refused { to, by: Some(by) } => format!("{by} refused the data connection to {to}"),
             LinkFault::TimedOut { to, after } => format!("{to} did not answer within {}", Span(*after)),
-            LinkFault::Unreachable { to } => format!("{to} cannot be reached"),
-            LinkFault::PortsSpent { size } => {
-                let spent = Spent { size: *size }.to_string();
+            LinkFault::Unreachable { to, by: None, why } => {
+                format!("{to} cannot be reached from here ({})", one_line(why))
+            }
+            LinkFault::Unreachable { to, by: Some(by), why } => {
+                format!("{by} says that {to} cannot be reached ({})", one_line(why))
+            }
+            LinkFault::PortsSpent(spent) => {
+                let spent = spent.to_string();
                 let (first, rest) = spent.split_at(1);
                 first.to_ascii_uppercase() + rest
             }
+            LinkFault::TargetRefused(refused) => refused.cause(),
+            LinkFault::Stalled { after, stall } => {
+                let after = Span(*after);
+                match stall {
+                    Stall::Silent => format!("The client sent nothing for {after}"),
+                    Stall::Lost(bytes) => {
+                        format!("Nothing moved for {after}; {bytes} bytes were not acknowledged")
+                    }
+                    Stall::Full(bytes) => {
+                        format!("The client took nothing for {after}; {bytes} bytes wait for it")
+                    }
+                    Stall::Unknown => format!("Nothing moved for {after}"),
+                }
+            }
+            LinkFault::Reset => "The client, or a box before it, reset the connection".to_owned(),
+            LinkFault::CutShort => "The connection ended before the end of the file was marked".to_owned(),
             LinkFault::ActiveOff => "Active mode is off on this server".to_owned(),
             LinkFault::PassiveOff => "Passive mode is off on this server".to_owned(),
             LinkFault::NoPlan => "No data connection was asked for".to_owned(),
@@ -115,14 +182,25 @@ impl LinkFault {
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
+            LinkFault::NobodyCame { half_open: true, .. } => {
+                "its first packet came, and our answer was lost on the way back: look at the routes and firewalls that \
+                 lead out of this server"
+                    .to_owned()
+            }
             LinkFault::NobodyCame { range: Some(range), .. } => {
                 format!("a firewall or NAT in front of this server must let TCP ports {range} in, numbers unchanged")
             }
             LinkFault::NobodyCame { range: None, .. } => {
                 "a firewall or NAT in front of this server must let its passive ports in, numbers unchanged".to_owned()
             }
+            LinkFault::AddressChanged { .. } => {
+                "the NAT in front of the client must send both connections from one address".to_owned()
+            }
             LinkFault::StrangerCame { .. } => {
                 "a NAT, proxy or balancer between must send both connections from one address".to_owned()
+            }
+            LinkFault::Refused { by: Some(_), .. } => {
+                "that box must let our connections in, to this client; or use PASV or EPSV".to_owned()
             }
             LinkFault::Refused { .. } => {
                 "a NAT or firewall in front of the client turns us away, or it does not listen; use PASV or EPSV".to_owned()
@@ -130,12 +208,26 @@ impl LinkFault {
             LinkFault::TimedOut { .. } => {
                 "a NAT or firewall in front of the client drops our packets; use PASV or EPSV".to_owned()
             }
-            LinkFault::Unreachable { .. } => {
-                "a firewall on the way rejects us, or this server may not connect out; use PASV or EPSV".to_owned()
+            LinkFault::Unreachable { by: Some(_), .. } => {
+                "that box must let this server's connections through; or use PASV or EPSV".to_owned()
             }
-            LinkFault::PortsSpent { .. } => {
+            LinkFault::Unreachable { .. } => {
+                "this server has no route, or its own firewall lets no connection out; use PASV or EPSV".to_owned()
+            }
+            LinkFault::PortsSpent(_) => {
                 "try again later; the administrator can give this server a wider range".to_owned()
             }
+            LinkFault::TargetRefused(refused) => refused.hint().to_owned(),
+            LinkFault::Stalled { stall, .. } => match stall {
+                Stall::Lost(_) => {
+                    "the network between loses what we send: large packets (MTU), or a box there has forgotten the connection"
+                }
+                Stall::Full(_) => "the client does not read: its disk or its user makes it wait",
+                Stall::Silent | Stall::Unknown => "the client makes it wait, or a network between loses packets",
+            }
+            .to_owned(),
+            LinkFault::Reset => "a firewall between may have cut it; resume the transfer".to_owned(),
+            LinkFault::CutShort => "resume the transfer; the client or a box between gave up".to_owned(),
             LinkFault::ActiveOff => "use PASV or EPSV".to_owned(),
             LinkFault::PassiveOff => "use PORT or EPRT".to_owned(),
             LinkFault::NoPlan => "Use PASV or EPSV, PORT or EPRT first".to_owned(),
@@ -146,6 +238,17 @@ impl LinkFault {
             }
             LinkFault::ForeignSession => "log in anew, or turn TLS session reuse off in the client".to_owned(),
             LinkFault::NoTls { .. } | LinkFault::Other { .. } => String::new(),
+        }
+    }
+
+    /// Somebody came to `port` from `came`, where the control connection comes from `expected`. Carriers give their customers'
+    /// connections addresses out of one network; from another one comes a stranger.
+    #[must_use]
+    pub fn of_stranger(port: u16, came: IpAddr, expected: IpAddr) -> Self {
+        let near = Network::around(expected, if expected.to_canonical().is_ipv4() { 24 } else { 64 });
+        match near.contains(came) {
+            true => LinkFault::AddressChanged { port, from: expected, to: came },
+            false => LinkFault::StrangerCame { port, from: came, expected },
         }
     }
 
@@ -161,10 +264,15 @@ impl LinkFault {
         match self {
             LinkFault::NobodyCame { .. } => "nobody_came",
             LinkFault::StrangerCame { .. } => "stranger_came",
+            LinkFault::AddressChanged { .. } => "address_changed",
             LinkFault::Refused { .. } => "refused",
             LinkFault::TimedOut { .. } => "timed_out",
             LinkFault::Unreachable { .. } => "unreachable",
-            LinkFault::PortsSpent { .. } => "ports_spent",
+            LinkFault::PortsSpent(_) => "ports_spent",
+            LinkFault::TargetRefused(_) => "target_refused",
+            LinkFault::Stalled { .. } => "stalled",
+            LinkFault::Reset => "reset",
+            LinkFault::CutShort => "cut_short",
             LinkFault::ActiveOff => "active_off",
             LinkFault::PassiveOff => "passive_off",
             LinkFault::NoPlan => "no_plan",
@@ -181,6 +289,7 @@ impl fmt::Display for LinkFault {
         match self {
             // The hint says it all, and says it first.
             LinkFault::NoPlan => f.write_str(&self.hint()),
+            LinkFault::TargetRefused(refused) => write!(f, "{refused}"),
             LinkFault::Other { .. } | LinkFault::NoTls { .. } => f.write_str(&self.cause()),
             _ => write!(f, "{}: {}", self.cause(), self.hint()),
         }
@@ -191,12 +300,12 @@ impl std::error::Error for LinkFault {}
 
 impl From<Spent> for LinkFault {
     fn from(spent: Spent) -> Self {
-        LinkFault::PortsSpent { size: spent.size }
+        LinkFault::PortsSpent(spent)
     }
 }
 
 /// A time span as people say it.
-struct Span(Duration);
+pub(crate) struct Span(pub(crate) Duration);
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -220,20 +329,37 @@ fn one_line(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn every_fault() -> Vec<LinkFault> {
+    pub(crate) fn every_fault() -> Vec<LinkFault> {
         let to: SocketAddr = "[2001:db8:1111:2222:3333:4444:5555:6666]:65535".parse().unwrap();
         let long = Duration::from_secs(86_400);
         vec![
-            LinkFault::NobodyCame { port: 65535, waited: long, range: PortRange::read("50000-65535").ok() },
-            LinkFault::NobodyCame { port: 65535, waited: long, range: None },
+            LinkFault::NobodyCame {
+                port: 65535,
+                waited: long,
+                range: PortRange::read("50000-65535").ok(),
+                half_open: false,
+            },
+            LinkFault::NobodyCame { port: 65535, waited: long, range: None, half_open: false },
+            LinkFault::NobodyCame { port: 65535, waited: long, range: None, half_open: true },
             LinkFault::StrangerCame { port: 65535, from: to.ip(), expected: to.ip() },
-            LinkFault::Refused { to },
+            LinkFault::of_stranger(65535, to.ip(), to.ip()),
+            LinkFault::Refused { to, by: None },
+            LinkFault::Refused { to, by: Some(to.ip()) },
             LinkFault::TimedOut { to, after: long },
-            LinkFault::Unreachable { to },
-            LinkFault::PortsSpent { size: 64512 },
+            LinkFault::Unreachable { to, by: None, why: "Network is unreachable (os error 101)".to_owned() },
+            LinkFault::Unreachable { to, by: Some(to.ip()), why: "No route to host".to_owned() },
+            LinkFault::PortsSpent(Spent { size: 64512, held: 64511, share: 64511 }),
+            LinkFault::TargetRefused(TargetRefused::Foreign { asked: to.ip(), peer: to.ip() }),
+            LinkFault::TargetRefused(TargetRefused::LowPort(1023)),
+            LinkFault::Stalled { after: long, stall: Stall::Lost(u64::MAX) },
+            LinkFault::Stalled { after: long, stall: Stall::Full(u64::MAX) },
+            LinkFault::Stalled { after: long, stall: Stall::Silent },
+            LinkFault::Stalled { after: long, stall: Stall::Unknown },
+            LinkFault::Reset,
+            LinkFault::CutShort,
             LinkFault::ActiveOff,
             LinkFault::PassiveOff,
             LinkFault::NoPlan,
@@ -249,7 +375,7 @@ mod tests {
     fn every_fault_is_one_short_line() {
         for fault in every_fault() {
             let line = fault.to_string();
-            assert!(line.len() < 200, "{} {line}", line.len());
+            assert!(line.len() < 300, "{} {line}", line.len());
             assert!(!line.is_empty() && !line.chars().any(char::is_control), "{line}");
         }
     }
@@ -258,26 +384,31 @@ mod tests {
     fn every_fault_has_its_own_name() {
         let mut names: Vec<_> = every_fault().iter().map(LinkFault::name).collect();
         names.dedup();
-        assert_eq!(names.len(), 13);
+        assert_eq!(names.len(), 18);
     }
 
     #[test]
     fn the_likely_ones_say_what_to_do() {
         let range = PortRange::read("50000-50255").ok();
-        let nobody = LinkFault::NobodyCame { port: 50012, waited: Duration::from_secs(30), range };
+        let nobody =
+            LinkFault::NobodyCame { port: 50012, waited: Duration::from_secs(30), range, half_open: false };
         assert_eq!(
             nobody.to_string(),
             "Nobody connected to port 50012 within 30 s: a firewall or NAT in front of this server must let TCP ports \
              50000-50255 in, numbers unchanged"
         );
-        let refused = LinkFault::Refused { to: "203.0.113.9:4001".parse().unwrap() };
+        let refused = LinkFault::Refused { to: "203.0.113.9:4001".parse().unwrap(), by: None };
         assert_eq!(
             refused.to_string(),
             "203.0.113.9:4001 refused the data connection: a NAT or firewall in front of the client turns us away, or it \
              does not listen; use PASV or EPSV"
         );
         assert_eq!(LinkFault::NoPlan.to_string(), "Use PASV or EPSV, PORT or EPRT first");
-        assert_eq!(LinkFault::from(Spent { size: 256 }).cause(), "All 256 passive ports are in use");
+        let spent = Spent { size: 256, held: 0, share: 256 };
+        assert_eq!(
+            LinkFault::from(spent).cause(),
+            "No passive port of 256 is left: other programs hold them"
+        );
     }
 
     #[test]

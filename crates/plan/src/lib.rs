@@ -3,7 +3,8 @@
 //! | question | where |
 //! | --- | --- |
 //! | what the session knows of its next data connection | [`data`] |
-//! | which address we tell a peer, and which one of a peer we believe | [`address`] |
+//! | which address of a peer we believe | [`address`] |
+//! | which address and port we tell a peer | [`outside`] |
 //! | which port is free | [`ports`] |
 //! | whether an address is one of a network | [`network`] |
 //! | why no connection came about, and what to do | [`fault`] |
@@ -14,10 +15,13 @@ pub mod address;
 pub mod data;
 pub mod fault;
 pub mod network;
+pub mod outside;
 pub mod ports;
+mod why;
 
-pub use address::{Advertise, TargetRefused, active_target, link_peer_allowed, told_in_227};
+pub use address::{TargetRefused, active_target, link_peer_allowed};
 pub use data::{DataPlan, PlanSlot, Way};
-pub use fault::LinkFault;
+pub use fault::{LinkFault, Stall};
 pub use network::{BadNetwork, Network};
-pub use ports::{BadRange, PortPool, PortRange, Spent};
+pub use outside::{Outside, PortMap, Tell};
+pub use ports::{BadRange, Gauge, PortPool, PortRange, Spent};

@@ -1,8 +1,11 @@
-//! `PortRange` and `PortPool`: which passive ports there are and which are taken. Numbers only; nothing is bound here, and
+//! `PortRange` and `PortPool`: which passive ports there are and who waits on which. Numbers only; nothing is bound here, and
 //! a port never comes from outside the range: what a firewall lets in is what is used.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use std::time::{Duration, Instant};
 
 /// The ports for passive data connections, both ends included; never below 1024, never empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -106,6 +109,12 @@ impl PortRange {
         (self.first..=self.last).contains(&port)
     }
 
+    /// Whether some port is in both.
+    #[must_use]
+    pub fn overlaps(self, other: PortRange) -> bool {
+        self.first <= other.last && other.first <= self.last
+    }
+
     /// Its ports in order.
     #[must_use]
     pub fn ports(self) -> RangeInclusive<u16> {
@@ -119,41 +128,107 @@ impl fmt::Display for PortRange {
     }
 }
 
-/// Every port of the range is taken.
+/// No port is left for a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spent {
     /// How many ports the range holds.
     pub size: usize,
+    /// How many the client holds.
+    pub held: usize,
+    /// How many it may hold at once.
+    pub share: usize,
+}
+
+impl Spent {
+    /// Whether it is the client that holds as many as it may; else other programs hold ports of the range.
+    #[must_use]
+    pub fn is_by_share(self) -> bool {
+        self.held >= self.share
+    }
 }
 
 impl fmt::Display for Spent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.size {
-            1 => f.write_str("the only passive port is in use"),
-            size => write!(f, "all {size} passive ports are in use"),
+        let Spent { size, held, share } = *self;
+        match (self.is_by_share(), size) {
+            (true, 1) => f.write_str("the only passive port waits for another connection of your address"),
+            (true, _) if share == size => {
+                write!(f, "all {size} passive ports wait for other connections of your address")
+            }
+            (true, _) => {
+                write!(f, "{held} passive ports wait for connections of your address, as many as it may have")
+            }
+            (false, 1) => f.write_str("the only passive port is held by another program"),
+            (false, _) if held == 0 => {
+                write!(f, "no passive port of {size} is left: other programs hold them")
+            }
+            (false, _) => {
+                write!(
+                    f,
+                    "no passive port of {size} is left: {held} wait for your address, other programs hold the rest"
+                )
+            }
         }
     }
 }
 
 impl std::error::Error for Spent {}
 
-/// Which ports of a range are taken. The caller binds, and brings the random numbers and the lock.
+/// How full a pool is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gauge {
+    /// Ports of the range.
+    pub size: usize,
+    /// Leases now.
+    pub leases: usize,
+    /// Ports with at least one lease.
+    pub ports: usize,
+    /// Clients with at least one lease.
+    pub clients: usize,
+}
+
+/// Which ports of a range are leased, by client and port: several clients wait on one port at once, since each is known by its
+/// address, and one client has a port once. A pair that was given back rests; it comes last for a while. The caller binds, and
+/// brings the time, the random numbers and the lock.
 ///
-/// Use: for each port of `free_from(random)`, `take` it and bind it; one that another program holds is given back and
-/// the next tried.
+/// Use: for each port of `free_for(client, random, now)`, bind it, and `take` the first that could be bound.
 #[derive(Debug, Clone)]
 pub struct PortPool {
     range: PortRange,
-    /// One bit a port, set when taken.
-    taken: Vec<u64>,
-    in_use: usize,
+    share: usize,
+    clients: HashMap<IpAddr, Client>,
+    /// Leases by port.
+    uses: HashMap<u16, usize>,
+    leases: usize,
+    /// When there are so many clients, those that are forgotten go.
+    sweep_at: usize,
 }
 
+#[derive(Debug, Clone, Default)]
+struct Client {
+    held: HashSet<u16>,
+    given_back: HashMap<u16, Instant>,
+}
+
+/// How long a pair of client and port rests: the systems and NATs between remember a connection that has ended for so long
+/// (RFC 9293 §3.4.2, twice the maximum segment lifetime of two minutes).
+pub const REST: Duration = Duration::from_secs(240);
+
+/// Clients that are remembered before it is asked which of them may be forgotten.
+const FEW: usize = 1024;
+
 impl PortPool {
-    /// A pool with every port of the range free.
+    /// A pool of which nothing is leased. One client may hold `share` ports at once; all when there is none.
     #[must_use]
-    pub fn new(range: PortRange) -> Self {
-        PortPool { range, taken: vec![0; range.len().div_ceil(64)], in_use: 0 }
+    pub fn new(range: PortRange, share: Option<usize>) -> Self {
+        PortPool {
+            range,
+            share: share.unwrap_or(range.len()).clamp(1, range.len()),
+            clients: HashMap::new(),
+            uses: HashMap::new(),
+            leases: 0,
+            sweep_at: FEW,
+        }
     }
 
     /// The range that it deals from.
@@ -162,60 +237,100 @@ impl PortPool {
         self.range
     }
 
-    /// Every free port once, from the one at `start` (any number; a random one, so that the next port is not guessed)
-    /// up to the last of the range and on from its first.
-    pub fn free_from(&self, start: usize) -> impl Iterator<Item = u16> + '_ {
-        let size = self.range.len();
-        let start = start % size;
-        (start..size).chain(0..start).filter(|place| !self.is_taken(*place)).map(|place| self.port(place))
+    /// How many ports one client may hold at once.
+    #[must_use]
+    pub fn share(&self) -> usize {
+        self.share
     }
 
-    /// Takes a port; false when it is taken already or not of the range.
-    pub fn take(&mut self, port: u16) -> bool {
-        match self.place(port) {
-            Some(place) if !self.is_taken(place) => {
-                self.taken[place / 64] |= 1 << (place % 64);
-                self.in_use += 1;
-                true
+    /// Every port that `client` may have, once: those that nobody waits on first, then those that others wait on, then those
+    /// that rest, the longest rested first; each from the one at `start` on (any number; a random one, so that the next port is
+    /// not guessed). None when the client holds its share.
+    pub fn free_for(&self, client: IpAddr, start: usize, now: Instant) -> impl Iterator<Item = u16> + '_ {
+        let size = if self.held_by(client) < self.share { self.range.len() } else { 0 };
+        let start = start.checked_rem(size).unwrap_or(0);
+        let own = self.clients.get(&client.to_canonical());
+        let free = move || {
+            let all = (start..size).chain(0..start).map(|place| self.port(place));
+            all.filter(move |port| own.is_none_or(|own| !own.held.contains(port)))
+        };
+        let rested_since = move |port: &u16| {
+            let since = own.and_then(|own| own.given_back.get(port)).copied()?;
+            (now.saturating_duration_since(since) < REST).then_some(since)
+        };
+        let alone = move |port: &u16| !self.uses.contains_key(port);
+        let resting = move || {
+            let mut resting: Vec<_> = free().filter_map(|port| Some((rested_since(&port)?, port))).collect();
+            resting.sort_by_key(|(since, _)| *since);
+            resting.into_iter().map(|(_, port)| port)
+        };
+        let fresh = move || free().filter(move |port| rested_since(port).is_none());
+        fresh()
+            .filter(move |port| alone(port))
+            .chain(fresh().filter(move |port| !alone(port)))
+            .chain(std::iter::once_with(resting).flatten())
+    }
+
+    /// Leases `port` to `client`; false when it has it already, holds its share, or the port is not of the range.
+    pub fn take(&mut self, client: IpAddr, port: u16) -> bool {
+        if !self.range.contains(port) || self.held_by(client) >= self.share {
+            return false;
+        }
+        let own = self.clients.entry(client.to_canonical()).or_default();
+        let taken = own.held.insert(port);
+        if taken {
+            *self.uses.entry(port).or_default() += 1;
+            self.leases += 1;
+        }
+        taken
+    }
+
+    /// Gives a lease back at `now`; one that is not there is left as it is.
+    pub fn give_back(&mut self, client: IpAddr, port: u16, now: Instant) {
+        let Some(own) = self.clients.get_mut(&client.to_canonical()) else { return };
+        if !own.held.remove(&port) {
+            return;
+        }
+        own.given_back.insert(port, now);
+        self.leases -= 1;
+        if let Some(uses) = self.uses.get_mut(&port) {
+            *uses -= 1;
+            if *uses == 0 {
+                self.uses.remove(&port);
             }
-            _ => false,
         }
+        self.forget_the_rested(now);
     }
 
-    /// Gives a port back; one that is not taken is left as it is.
-    pub fn give_back(&mut self, port: u16) {
-        if let Some(place) = self.place(port)
-            && self.is_taken(place)
-        {
-            self.taken[place / 64] &= !(1 << (place % 64));
-            self.in_use -= 1;
+    /// How many ports the client holds.
+    #[must_use]
+    pub fn held_by(&self, client: IpAddr) -> usize {
+        self.clients.get(&client.to_canonical()).map_or(0, |own| own.held.len())
+    }
+
+    /// How full it is.
+    #[must_use]
+    pub fn gauge(&self) -> Gauge {
+        let clients = self.clients.values().filter(|own| !own.held.is_empty()).count();
+        Gauge { size: self.range.len(), leases: self.leases, ports: self.uses.len(), clients }
+    }
+
+    /// What to say when `free_for` gave nothing that could be bound.
+    #[must_use]
+    pub fn spent(&self, client: IpAddr) -> Spent {
+        Spent { size: self.range.len(), held: self.held_by(client), share: self.share }
+    }
+
+    /// Clients of which nothing is left to know go, whenever there are twice as many as were left the last time.
+    fn forget_the_rested(&mut self, now: Instant) {
+        if self.clients.len() < self.sweep_at {
+            return;
         }
-    }
-
-    /// How many ports are taken.
-    #[must_use]
-    pub fn in_use(&self) -> usize {
-        self.in_use
-    }
-
-    /// How many ports there are.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        self.range.len()
-    }
-
-    /// What to say when `free_from` gave nothing that could be bound.
-    #[must_use]
-    pub fn spent(&self) -> Spent {
-        Spent { size: self.size() }
-    }
-
-    fn is_taken(&self, place: usize) -> bool {
-        self.taken[place / 64] & (1 << (place % 64)) != 0
-    }
-
-    fn place(&self, port: u16) -> Option<usize> {
-        self.range.contains(port).then(|| usize::from(port - self.range.first))
+        self.clients.retain(|_, own| {
+            own.given_back.retain(|_, since| now.saturating_duration_since(*since) < REST);
+            !own.held.is_empty() || !own.given_back.is_empty()
+        });
+        self.sweep_at = FEW.max(self.clients.len() * 2);
     }
 
     fn port(&self, place: usize) -> u16 {
@@ -231,7 +346,15 @@ mod tests {
     use super::*;
 
     fn pool(first: u16, last: u16) -> PortPool {
-        PortPool::new(PortRange::new(first, last).unwrap())
+        PortPool::new(PortRange::new(first, last).unwrap(), None)
+    }
+
+    fn client(last: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, last])
+    }
+
+    fn free(pool: &PortPool, of: u8, start: usize, now: Instant) -> Vec<u16> {
+        pool.free_for(client(of), start, now).collect()
     }
 
     #[test]
@@ -265,42 +388,107 @@ mod tests {
 
     #[test]
     fn every_free_port_comes_once_from_any_start() {
-        let mut pool = pool(50000, 50099);
+        let (mut pool, now) = (pool(50000, 50099), Instant::now());
         for port in (50000..50100).step_by(3) {
-            assert!(pool.take(port));
+            assert!(pool.take(client(1), port));
         }
         for start in [0, 1, 64, 99, 100, usize::MAX] {
-            let mut free: Vec<u16> = pool.free_from(start).collect();
-            assert_eq!(free.len(), pool.size() - pool.in_use());
-            free.sort_unstable();
-            free.dedup();
-            assert_eq!(free.len(), 66);
+            for (of, count) in [(1, 66), (2, 100)] {
+                let mut free = free(&pool, of, start, now);
+                assert_eq!(free.len(), count);
+                free.sort_unstable();
+                free.dedup();
+                assert_eq!(free.len(), count);
+            }
         }
-        assert_eq!(pool.free_from(10).next(), Some(50010));
-        assert_eq!(pool.free_from(9).next(), Some(50010));
+        assert_eq!(free(&pool, 1, 10, now)[0], 50010);
+        assert_eq!(free(&pool, 1, 9, now)[0], 50010);
+        // Where one waits alone is better than where two do.
+        assert_eq!(free(&pool, 2, 9, now)[0], 50010);
+        assert_eq!(free(&pool, 2, 9, now)[66], 50009);
     }
 
     #[test]
-    fn a_port_is_taken_once_and_given_back_once() {
-        let mut pool = pool(50000, 50001);
-        assert!(pool.take(50000));
-        assert!(!pool.take(50000));
-        assert!(!pool.take(50002) && !pool.take(0) && !pool.take(49999));
-        pool.give_back(50000);
-        pool.give_back(50000);
-        pool.give_back(1);
-        assert_eq!(pool.in_use(), 0);
-        assert!(pool.take(50000));
+    fn one_port_serves_several_clients_and_each_once() {
+        let (mut pool, now) = (pool(50000, 50000), Instant::now());
+        for of in 1..=200 {
+            assert!(pool.take(client(of), 50000));
+            assert!(!pool.take(client(of), 50000));
+        }
+        let mapped: IpAddr = "::ffff:192.0.2.7".parse().unwrap();
+        assert!(!pool.take(mapped, 50000), "it is 192.0.2.7");
+        assert_eq!(pool.gauge(), Gauge { size: 1, leases: 200, ports: 1, clients: 200 });
+        assert!(
+            !pool.take(client(201), 50001) && !pool.take(client(201), 0) && !pool.take(client(201), 49999)
+        );
+        for of in 1..=200 {
+            pool.give_back(client(of), 50000, now);
+            pool.give_back(client(of), 50000, now);
+            pool.give_back(client(of), 1, now);
+        }
+        assert_eq!(pool.gauge(), Gauge { size: 1, leases: 0, ports: 0, clients: 0 });
+        assert!(pool.take(client(1), 50000));
+    }
+
+    #[test]
+    fn a_pair_rests_and_comes_last_meanwhile() {
+        let (mut pool, began) = (pool(50000, 50003), Instant::now());
+        let later = |seconds| began + Duration::from_secs(seconds);
+        for (at, port) in [(0, 50002), (1, 50000), (2, 50001)] {
+            assert!(pool.take(client(1), port));
+            pool.give_back(client(1), port, later(at));
+        }
+        assert_eq!(free(&pool, 1, 0, later(3)), [50003, 50002, 50000, 50001]);
+        // It is nobody else's rest.
+        assert_eq!(free(&pool, 2, 0, later(3)), [50000, 50001, 50002, 50003]);
+        assert_eq!(free(&pool, 1, 0, later(241)), [50000, 50002, 50003, 50001]);
+        assert_eq!(free(&pool, 1, 1, later(242)), [50001, 50002, 50003, 50000]);
+    }
+
+    #[test]
+    fn a_client_has_its_share_and_no_more() {
+        let mut pool = PortPool::new(PortRange::new(50000, 50009).unwrap(), Some(3));
+        let now = Instant::now();
+        for port in 50000..50003 {
+            assert!(pool.take(client(1), port));
+        }
+        assert!(!pool.take(client(1), 50003));
+        assert_eq!(free(&pool, 1, 5, now), []);
+        assert_eq!(
+            pool.spent(client(1)).to_string(),
+            "3 passive ports wait for connections of your address, as many as it may have"
+        );
+        assert_eq!(free(&pool, 2, 5, now).len(), 10);
+        pool.give_back(client(1), 50001, now);
+        assert_eq!(free(&pool, 1, 5, now).len(), 8);
     }
 
     #[test]
     fn a_spent_pool_gives_nothing_and_says_so() {
         let mut pool = pool(1024, 65535);
         for port in pool.range().ports() {
-            assert!(pool.take(port));
+            assert!(pool.take(client(1), port));
         }
-        assert_eq!(pool.free_from(7).next(), None);
-        assert_eq!(pool.spent().to_string(), "all 64512 passive ports are in use");
-        assert_eq!(Spent { size: 256 }.to_string(), "all 256 passive ports are in use");
+        assert_eq!(pool.free_for(client(1), 7, Instant::now()).next(), None);
+        assert_eq!(
+            pool.spent(client(1)).to_string(),
+            "all 64512 passive ports wait for other connections of your address"
+        );
+        assert_eq!(
+            pool.spent(client(2)).to_string(),
+            "no passive port of 64512 is left: other programs hold them"
+        );
+    }
+
+    #[test]
+    fn who_has_gone_is_forgotten() {
+        let (mut pool, began) = (pool(50000, 50000), Instant::now());
+        for number in 0..10_000_u32 {
+            let (client, now) =
+                (IpAddr::from(number.to_be_bytes()), began + Duration::from_secs(number.into()));
+            assert!(pool.take(client, 50000));
+            pool.give_back(client, 50000, now);
+        }
+        assert!(pool.clients.len() <= FEW);
     }
 }

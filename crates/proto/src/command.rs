@@ -127,6 +127,8 @@ pub enum Site {
     Utime(Change, Name),
     /// Target, and the link's own name.
     Symlink(Name, Name),
+    /// Why the last data connection failed.
+    Why,
     /// The list of these.
     Help,
     /// No such thing here.
@@ -545,6 +547,7 @@ fn site(arg: &[u8]) -> Read<Site> {
             let (target, link) = two_names(rest)?;
             Site::Symlink(target, link)
         }
+        b"WHY" => Site::Why,
         b"HELP" => Site::Help,
         _ => Site::Unknown(word[..word.len().min(32)].to_vec()),
     })

@@ -106,7 +106,7 @@ verbs! {
     Xsha1 "XSHA1" &["XSHA"], "PATH [FIRST END]", "by custom", Lines(&["XSHA1 filename;start;end"]), "Tell a file's SHA-1";
     Xsha256 "XSHA256" &[], "PATH [FIRST END]", "by custom", Lines(&["XSHA256 filename;start;end"]), "Tell a file's SHA-256";
     Xsha512 "XSHA512" &[], "PATH [FIRST END]", "by custom", Lines(&["XSHA512 filename;start;end"]), "Tell a file's SHA-512";
-    Site "SITE" &[], "COMMAND", "RFC 959 §4.1.3", Silent, "What only some servers do: CHMOD, UTIME, SYMLINK, HELP";
+    Site "SITE" &[], "COMMAND", "RFC 959 §4.1.3", Silent, "What only some servers do: CHMOD, UTIME, SYMLINK, WHY, HELP";
     Syst "SYST" &[], "", "RFC 959 §4.1.3", Silent, "Tell the kind of system";
     Stat "STAT" &[], "[PATH]", "RFC 959 §4.1.3", Silent, "Tell the state, or list over this connection";
     Help "HELP" &[], "[COMMAND]", "RFC 959 §4.1.3", Silent, "This";
@@ -155,6 +155,7 @@ pub const SITE_TABLE: &[(&str, &str, &str)] = &[
     ("CHMOD", "MODE PATH", "Set permission bits, as octal digits"),
     ("UTIME", "YYYYMMDDHHMM[SS] PATH", "Set when a file was changed"),
     ("SYMLINK", "TARGET PATH", "Make a symbolic link"),
+    ("WHY", "", "Explain the last failure of a data connection"),
     ("HELP", "", "This"),
 ];
 

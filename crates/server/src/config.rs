@@ -1,22 +1,23 @@
 //! The configuration as it is written: TOML with the names of the flags. Unknown keys and values that cannot be right
 //! are errors with line and column; what was read becomes [`Settings`] in [`Config::settle`].
 
+mod data;
 mod tls;
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
-use twoport_plan::address::Advertise;
+use serde::Deserialize;
+use twoport_plan::outside::PortMap;
 use twoport_plan::ports::PortRange;
 use twoport_proto::Secret;
 use twoport_session::Rights;
 use twoport_store::CutUploads;
 use twoport_users::{Account, Accounts, Password};
 
+pub use self::data::{AddressRule, CloudWord, WhenFull};
 pub use self::tls::{Acme, Asked, Files, ListenerTable, ResumptionWord, TlsWord};
 use crate::settings::{Active, Settings};
 
@@ -37,10 +38,28 @@ pub struct Config {
     /// Whether anybody may come in as anonymous, and what they may do then.
     pub anonymous: Option<Anonymous>,
     /// `"61000-61255"`.
-    #[serde(deserialize_with = "ports")]
+    #[serde(deserialize_with = "data::ports")]
     pub passive_ports: Option<PortRange>,
-    /// What 227 tells: an IPv4 address, or a name that has one.
+    /// What 227 tells: an IPv4 address, a name that has one, `auto` (what `stun-server` or `cloud-metadata` sees), `control`
+    /// (0.0.0.0, "the control address"), or `reached`, which is the default. Clients of our own network are told our own.
     pub passive_address: Option<String>,
+    /// The same for sessions in TLS.
+    pub passive_address_tls: Option<String>,
+    /// The same for clients of some networks: `[[passive-address-for]]` with `networks` and `tell`.
+    pub passive_address_for: Vec<AddressRule>,
+    /// Passive ports that have other numbers outside: `["60000-60099=50000-50099"]`, outside first.
+    #[serde(deserialize_with = "data::port_map")]
+    pub passive_port_map: Option<PortMap>,
+    /// A STUN server that is asked for our outer address: `HOST:PORT`.
+    pub stun_server: Option<String>,
+    /// The cloud whose metadata is asked for it.
+    pub cloud_metadata: Option<CloudWord>,
+    /// Where the cloud's metadata is; 169.254.169.254:80 by default.
+    pub metadata_address: Option<SocketAddrV4>,
+    /// Passive ports that one client may wait on at once; all by default.
+    pub passive_share: Option<usize>,
+    /// What happens when no passive port is left for a client: `refuse`, or `wait N s`; `wait 10 s` by default.
+    pub when_full: Option<WhenFull>,
     /// Active mode.
     pub active: Option<ActiveMode>,
     /// Passive mode.
@@ -201,10 +220,6 @@ impl From<RightsWord> for Rights {
     }
 }
 
-fn ports<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PortRange>, D::Error> {
-    PortRange::read(&String::deserialize(from)?).map(Some).map_err(D::Error::custom)
-}
-
 impl Config {
     /// Reads a file's text.
     ///
@@ -226,6 +241,18 @@ impl Config {
             anonymous: self.anonymous.or(below.anonymous),
             passive_ports: self.passive_ports.or(below.passive_ports),
             passive_address: self.passive_address.or(below.passive_address),
+            passive_address_tls: self.passive_address_tls.or(below.passive_address_tls),
+            passive_address_for: if self.passive_address_for.is_empty() {
+                below.passive_address_for
+            } else {
+                self.passive_address_for
+            },
+            passive_port_map: self.passive_port_map.or(below.passive_port_map),
+            stun_server: self.stun_server.or(below.stun_server),
+            cloud_metadata: self.cloud_metadata.or(below.cloud_metadata),
+            metadata_address: self.metadata_address.or(below.metadata_address),
+            passive_share: self.passive_share.or(below.passive_share),
+            when_full: self.when_full.or(below.when_full),
             active: self.active.or(below.active),
             passive: self.passive.or(below.passive),
             listener: if self.listener.is_empty() { below.listener } else { self.listener },
@@ -256,7 +283,7 @@ impl Config {
     ///
     /// # Errors
     /// A sentence with the name of the setting.
-    pub fn settle(self) -> Result<Settings, String> {
+    pub fn settle(mut self) -> Result<Settings, String> {
         let mut settings = Settings::new();
         let plain = match &self.listen {
             Some(listen) => listen.clone(),
@@ -270,6 +297,7 @@ impl Config {
         if let Some(name) = &self.host_name {
             settings.host.clone_from(name);
         }
+        data::settle(&mut self, &mut settings)?;
         settings.tls = tls::tls(&self, &settings.listen, &settings.host)?;
         let root = self.root.unwrap_or_else(|| PathBuf::from("."));
         settings.accounts = accounts(self.user, self.anonymous, &root)?;
@@ -277,19 +305,6 @@ impl Config {
             return Err("host-name: expected a name without control characters".to_owned());
         }
         settings.hosts = self.hosts.unwrap_or_default();
-        settings.passive_ports = self.passive_ports.unwrap_or(settings.passive_ports);
-        if let Some(address) =
-            settings.listen.iter().find(|a| settings.passive_ports.contains(a.address.port()))
-        {
-            return Err(format!(
-                "passive-ports: {} holds port {}, which is listened on for sessions; choose another range",
-                settings.passive_ports,
-                address.address.port()
-            ));
-        }
-        if let Some(told) = &self.passive_address {
-            settings.passive_address = Advertise::Fixed(public_address(told)?);
-        }
         settings.active = match self.active {
             Some(ActiveMode::Off) => Active::Off,
             Some(ActiveMode::Port20) => Active::Port20,
@@ -348,31 +363,6 @@ fn accounts(users: Vec<User>, anonymous: Option<Anonymous>, root: &Path) -> Resu
     Ok(accounts)
 }
 
-/// The address for 227; a name is looked up now.
-fn public_address(told: &str) -> Result<Ipv4Addr, String> {
-    if told == "auto" {
-        return Err("passive-address: auto is not there yet; give an IPv4 address or a name".to_owned());
-    }
-    if let Ok(ip) = told.parse::<IpAddr>() {
-        return v4(ip).ok_or_else(|| {
-            format!("passive-address: 227 can tell an IPv4 address only, and {told} is none")
-        });
-    }
-    match (told, 0).to_socket_addrs() {
-        Ok(mut found) => found
-            .find_map(|address| v4(address.ip()))
-            .ok_or_else(|| format!("passive-address: {told} has no IPv4 address")),
-        Err(e) => Err(format!("passive-address: {told} cannot be looked up: {e}")),
-    }
-}
-
-fn v4(ip: IpAddr) -> Option<Ipv4Addr> {
-    match ip {
-        IpAddr::V4(v4) => Some(v4),
-        IpAddr::V6(_) => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use twoport_session::Need;
@@ -407,7 +397,7 @@ mod tests {
         .unwrap();
         assert_eq!(settings.listen.len(), 2);
         assert_eq!(settings.passive_ports.len(), 10);
-        assert_eq!(settings.passive_address, Advertise::Fixed(Ipv4Addr::new(203, 0, 113, 9)));
+        assert_eq!(settings.outside.tell.to_string(), "203.0.113.9");
         assert_eq!(settings.active, Active::Port20);
         assert_eq!(settings.accounts.len(), 2);
         assert!(settings.durable);

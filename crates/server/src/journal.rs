@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use twoport_net::switchboard::Crowd;
+use twoport_proto::Verb;
 use twoport_session::Event;
 
 /// A session as the log names it.
@@ -47,12 +49,25 @@ impl Journal {
                     ),
                 }
             }
+            Event::LinkFailed { verb: verb @ (Verb::Pasv | Verb::Epsv | Verb::Port | Verb::Eprt), fault } => {
+                tracing::warn!("#{number} {account} {verb} ({}): {fault}", fault.name());
+            }
+            // The end of its transfer tells the rest.
             Event::LinkFailed { verb, fault } => {
-                tracing::debug!("#{number} {account} {verb} had no data connection: {}", fault.name());
+                tracing::debug!("#{number} {account} {verb}: {}", fault.name());
             }
             Event::Changed { verb, path } => tracing::info!("#{number} {account} {verb} {path}"),
             Event::Ended { why } => tracing::info!("#{number} {account} left: {why}"),
         }
+    }
+
+    /// A client waits on so many of the passive ports that it may.
+    pub(crate) fn crowded(&self, Crowd { held, share }: Crowd) {
+        let Journal { number, peer, .. } = self;
+        tracing::warn!(
+            "#{number} {peer} waits on {held} of the {share} passive ports that one address may: a wider passive-ports, or a \
+             greater passive-share, keeps transfers from waiting"
+        );
     }
 
     /// A stranger came to a passive port and was dropped.

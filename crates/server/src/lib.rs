@@ -21,18 +21,23 @@ mod error;
 mod files;
 mod journal;
 mod listing;
+mod lookout;
 mod pattern;
 mod session;
 mod shared;
 mod stop;
+mod tally;
 mod transfer;
 
 pub use error::StartError;
 pub use server::{Server, Warden, raise_descriptor_limit};
 pub use settings::{Active, Listener, Resumption, Settings, Tls};
-pub use twoport_net::tls::ClientCertificates;
 /// What settings are made of, so that a caller needs no other crate.
-pub use twoport_plan::{address::Advertise, ports::PortRange};
+pub use twoport_net::outside::{Cloud, Witness};
+pub use twoport_net::tls::ClientCertificates;
+pub use twoport_plan::outside::{Outside, PortMap, Rule, Tell};
+pub use twoport_plan::ports::{Gauge, PortRange};
+pub use twoport_plan::{LinkFault, Network};
 pub use twoport_proto::Secret;
 pub use twoport_session::server::Door;
 pub use twoport_session::{Limits, Need, Needs, Rights};

@@ -5,7 +5,8 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
-use twoport_plan::address::Advertise;
+use twoport_plan::Network;
+use twoport_plan::outside::{Tell, is_local};
 use twoport_session::{Need, Needs};
 
 use crate::certificates::{self, Known};
@@ -53,14 +54,11 @@ pub fn doors(settings: &Settings) -> Vec<String> {
 pub fn summary(settings: &Settings) -> Vec<String> {
     let mut lines = Vec::new();
     if settings.passive {
-        let told = match settings.passive_address {
-            Advertise::ControlAddress => "the address the client reached".to_owned(),
-            Advertise::Fixed(ip) => ip.to_string(),
-        };
         lines.push(format!(
-            "passive mode: ports {}, which firewalls must let in; 227 tells {told}",
-            settings.passive_ports
+            "passive mode: ports {}, which firewalls must let in; 227 tells {}",
+            settings.passive_ports, settings.outside.tell
         ));
+        lines.extend(told(settings));
     } else {
         lines.push("passive mode: off".to_owned());
     }
@@ -82,6 +80,32 @@ pub fn summary(settings: &Settings) -> Vec<String> {
             format!("TLS: {}; {tie}", needs.join(" or "))
         }
     });
+    lines
+}
+
+/// Who is told something else of the passive ports, a line each.
+fn told(settings: &Settings) -> Vec<String> {
+    let outside = &settings.outside;
+    let mut lines = Vec::new();
+    for rule in &outside.rules {
+        let networks: Vec<String> = rule.networks.iter().map(Network::to_string).collect();
+        lines.push(format!("  to {} 227 tells {}", networks.join(", "), rule.tell));
+    }
+    if let Some(tell) = &outside.tell_in_tls {
+        lines.push(format!("  in TLS 227 tells {tell}"));
+    }
+    if outside.tell != Tell::Reached {
+        lines.push("  to clients of our own network it tells the address that they reached".to_owned());
+    }
+    for (outer, inner) in outside.ports.pairs() {
+        lines.push(format!("  ports {inner} are told as {outer}"));
+    }
+    if let Some(witness) = &settings.witness {
+        lines.push(format!("  {witness} is asked for the address that the world sees"));
+    }
+    if let Some(share) = settings.passive_share {
+        lines.push(format!("  one client may wait on {share} of them at once"));
+    }
     lines
 }
 
@@ -157,8 +181,8 @@ pub fn problems(settings: &Settings, machine: &Machine) -> Vec<String> {
              'sysctl -w net.ipv4.ip_local_reserved_ports={range}'"
         ));
     }
-    if let Advertise::Fixed(ip) = settings.passive_address
-        && is_private(ip)
+    if let Tell::Address(ip) = settings.outside.tell
+        && is_local(ip)
     {
         problems.push(format!(
             "227 will tell {ip}, a private address: clients beyond your own network cannot reach it. Tell the address \
@@ -173,10 +197,6 @@ pub fn problems(settings: &Settings, machine: &Machine) -> Vec<String> {
         );
     }
     problems
-}
-
-fn is_private(ip: Ipv4Addr) -> bool {
-    ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_unspecified()
 }
 
 /// The addresses by which clients reach `listening`: one that listens everywhere is reached at this machine's own.
@@ -212,7 +232,7 @@ mod tests {
     #[test]
     fn each_problem_is_seen() {
         let mut settings = Settings::new();
-        settings.passive_address = Advertise::Fixed(Ipv4Addr::new(10, 0, 0, 5));
+        settings.outside.tell = Tell::Address(Ipv4Addr::new(10, 0, 0, 5));
         settings.listen = vec!["0.0.0.0:21".parse().unwrap()];
         let machine = Machine { ephemeral: Some((32768, 61000)), helper: true };
         let said = problems(&settings, &machine);

@@ -11,6 +11,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 use twoport_net::tls::Identities;
 use twoport_net::{ControlStream, bind_control};
+use twoport_plan::ports::Gauge;
 use twoport_session::server::Door;
 
 use crate::certificates::{self, Known, Source};
@@ -66,10 +67,16 @@ impl Warden {
         shared.secure.as_ref().map(|secure| (secure.sources.clone(), secure.identities.clone()))
     }
 
-    /// Passive ports in use now.
+    /// How full the pool of passive ports is now.
     #[must_use]
-    pub fn passive_ports_in_use(&self) -> usize {
-        self.shared().ports.in_use()
+    pub fn passive_ports(&self) -> Gauge {
+        self.shared().ports.gauge()
+    }
+
+    /// How often each thing went wrong with data connections, by the names of [`LinkFault::name`](twoport_plan::LinkFault::name).
+    #[must_use]
+    pub fn faults(&self) -> Vec<(&'static str, u64)> {
+        self.shared().tally.counts()
     }
 }
 

@@ -1,7 +1,8 @@
 //! One task per session: it feeds the machine what happened and does what the machine says. No rule of FTP lives here.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV4};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,13 +12,13 @@ use twoport_certs::Facts;
 use twoport_net::control::{Arrived, ControlStream};
 use twoport_net::tls::Member;
 use twoport_net::{DataListener, DataStream, Source};
-use twoport_plan::LinkFault;
+use twoport_plan::{LinkFault, Way};
 use twoport_proto::Reply;
 use twoport_session::server::io::{
     Channel, Input, Link, LinkId, Listening, NotSecured, Output, Task, TransferOrder,
 };
 use twoport_session::server::{Door, Ends};
-use twoport_session::{Grant, ServerSession};
+use twoport_session::{Event, Grant, ServerSession};
 use twoport_store::Store;
 use twoport_users::Shown;
 
@@ -49,6 +50,8 @@ pub(crate) struct Session {
     store: Option<Arc<dyn Store>>,
     secure: Option<Secured>,
     listener: Option<(LinkId, DataListener)>,
+    /// A listener that is waited for.
+    asking: Option<Pin<Box<dyn Future<Output = Heard> + Send>>>,
     /// The data connection that a transfer has left open.
     open: Option<(LinkId, DataStream)>,
     links: u64,
@@ -58,6 +61,9 @@ pub(crate) struct Session {
     /// Whether the peer's half of the control connection is still open.
     reading: bool,
 }
+
+/// A listener, and where the client is told to come; or why there is none.
+type Heard = Result<(DataListener, SocketAddrV4), LinkFault>;
 
 /// What TLS on the control connection leaves to the session.
 struct Secured {
@@ -95,6 +101,7 @@ impl Session {
             store: None,
             secure: None,
             listener: None,
+            asking: None,
             open: None,
             links: 0,
             running: None,
@@ -133,6 +140,10 @@ impl Session {
             tokio::select! {
                 biased;
                 Some(news) = self.news.recv() => self.hear(news),
+                answer = async { self.asking.as_mut().expect("it is asked").await }, if self.asking.is_some() => {
+                    self.asking = None;
+                    self.heard(answer);
+                }
                 arrived = self.control.read(), if reading => match arrived {
                     Ok(true) => {}
                     Ok(false) | Err(_) => self.hang_up(),
@@ -202,7 +213,12 @@ impl Session {
         while let Some(output) = self.machine.poll() {
             match output {
                 Output::Say(reply) => self.say(&reply).await?,
-                Output::Tell(event) => self.journal.write(event),
+                Output::Tell(event) => {
+                    if let Event::LinkFailed { fault, .. } = &event {
+                        self.shared.tally.count(fault);
+                    }
+                    self.journal.write(event);
+                }
                 Output::Check { name, secret } => {
                     let shown = self.secure.as_ref().and_then(|secure| secure.shown.as_ref());
                     let entered = self.shared.login(&name, &secret, shown);
@@ -234,9 +250,10 @@ impl Session {
                     let answer = files::carry_out(store, operation).await;
                     self.handle(Input::Filed(answer));
                 }
-                Output::Listen => {
-                    let answer = self.listen();
-                    self.handle(Input::Listening(answer));
+                Output::Listen(way) => {
+                    if let Some(answer) = self.listen(way) {
+                        self.heard(answer);
+                    }
                 }
                 Output::Forget(id) => {
                     self.listener.take_if(|(held, _)| *held == id);
@@ -316,11 +333,51 @@ impl Session {
         if self.control.waiting() > GATHER { self.control.flush(REPLY_PATIENCE).await } else { Ok(()) }
     }
 
-    fn listen(&mut self) -> Result<Listening, LinkFault> {
-        let listener = self.shared.ports.listen(self.local)?;
-        let (id, port) = (self.next_link(), listener.port());
-        self.listener = Some((id, listener));
-        Ok(Listening { id, port })
+    /// Makes a listener at once where a port and what to tell are at hand; else the answer is waited for beside the session.
+    fn listen(&mut self, way: Way) -> Option<Heard> {
+        let client = self.shared.outside.client(self.ends.local, self.ends.peer, self.secure.is_some());
+        let listened = self.shared.ports.listen(self.local, self.ends.peer);
+        let at_hand = |port| self.shared.outside.at_hand(client, port, way == Way::Epsv);
+        match &listened {
+            Err(fault) if !self.may_wait(fault) => return Some(Err(fault.clone())),
+            Ok(listener) => {
+                if let Some(told) = at_hand(listener.port()) {
+                    return Some(listened.map(|listener| (listener, told)));
+                }
+            }
+            Err(_) => {}
+        }
+        let (shared, local, peer) = (Arc::clone(&self.shared), self.local, self.ends.peer);
+        self.asking = Some(Box::pin(async move {
+            let listener = match listened {
+                Ok(listener) => listener,
+                Err(_) => shared.ports.listen_patiently(local, peer, shared.when_full).await?,
+            };
+            let told = match shared.outside.at_hand(client, listener.port(), way == Way::Epsv) {
+                Some(told) => told,
+                None => shared.outside.find(client, listener.port()).await,
+            };
+            Ok((listener, told))
+        }));
+        None
+    }
+
+    /// Whether a port may come free while a client waits for it.
+    fn may_wait(&self, fault: &LinkFault) -> bool {
+        matches!(fault, LinkFault::PortsSpent(_)) && !self.shared.when_full.is_zero()
+    }
+
+    /// A listener is there, or not.
+    fn heard(&mut self, answer: Heard) {
+        let answer = answer.map(|(listener, told)| {
+            if let Some(crowd) = listener.crowd() {
+                self.journal.crowded(crowd);
+            }
+            let id = self.next_link();
+            self.listener = Some((id, listener));
+            Listening { id, told }
+        });
+        self.handle(Input::Listening(answer));
     }
 
     fn next_link(&mut self) -> LinkId {
@@ -334,7 +391,7 @@ impl Session {
                 let held = self.listener.take_if(|(held, _)| *held == id);
                 let (_, listener) =
                     held.expect("the machine orders transfers over the listener that it was given");
-                Road::Passive { listener, peer: self.ends.peer, session: self.journal.number() }
+                Road::Passive { listener, session: self.journal.number() }
             }
             Link::Active(target) => Road::Active { target, source: self.source() },
             Link::Open(id) => {

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use twoport_net::outside::Witness;
 use twoport_net::tls::ClientCertificates;
-use twoport_plan::address::Advertise;
+use twoport_plan::outside::Outside;
 use twoport_plan::ports::PortRange;
 use twoport_session::server::Door;
 use twoport_session::{Limits, Needs};
@@ -99,8 +100,14 @@ pub struct Settings {
     pub accounts: Vec<Account>,
     /// The ports for passive data connections.
     pub passive_ports: PortRange,
-    /// What 227 tells.
-    pub passive_address: Advertise,
+    /// What clients are told of where the passive ports are.
+    pub outside: Outside,
+    /// Who is asked for the address that the world sees.
+    pub witness: Option<Witness>,
+    /// Passive ports that one client may wait on at once; all when there is none.
+    pub passive_share: Option<usize>,
+    /// How long PASV and EPSV wait for a port where none is left.
+    pub when_full: Duration,
     /// Active mode.
     pub active: Active,
     /// Whether PASV and EPSV are offered.
@@ -138,7 +145,10 @@ impl Settings {
             accounts: Vec::new(),
             passive_ports: PortRange::read(Self::DEFAULT_PASSIVE_PORTS)
                 .expect("the default range can be read"),
-            passive_address: Advertise::ControlAddress,
+            outside: Outside::default(),
+            witness: None,
+            passive_share: None,
+            when_full: Duration::from_secs(10),
             active: Active::On,
             passive: true,
             durable: false,

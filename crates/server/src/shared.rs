@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use twoport_net::PassivePorts;
 use twoport_net::tls::{Acceptor, Identities, Ledger};
@@ -15,12 +16,17 @@ use twoport_users::{Account, Accounts, Certificate, Shown};
 
 use crate::certificates::{self, Source};
 use crate::error::StartError;
+use crate::lookout::Lookout;
 use crate::settings::{Active, Listener, Resumption, Settings, Tls};
+use crate::tally::Tally;
 
 /// See the top of this file.
 pub(crate) struct Shared {
     pub(crate) session: Arc<SessionSettings>,
     pub(crate) ports: PassivePorts,
+    pub(crate) outside: Arc<Lookout>,
+    pub(crate) when_full: Duration,
+    pub(crate) tally: Arc<Tally>,
     pub(crate) active: Active,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) secure: Option<Secure>,
@@ -98,14 +104,21 @@ impl Shared {
                 limits: settings.limits.clone(),
                 active: settings.active != Active::Off,
                 passive: settings.passive,
-                advertise: settings.passive_address,
                 hosts: settings.hosts.clone(),
                 ccc: settings.tls.as_ref().is_some_and(|tls| tls.ccc),
             }),
             ports: match before.map(|before| &before.ports) {
-                Some(ports) if ports.range() == range => ports.clone(),
-                _ => PassivePorts::new(range),
+                Some(ports) if ports.is_of(range, settings.passive_share) => ports.clone(),
+                _ => PassivePorts::new(range, settings.passive_share),
             },
+            outside: match before.map(|before| &before.outside) {
+                Some(outside) if outside.is_of(&settings.outside, settings.witness.as_ref()) => {
+                    Arc::clone(outside)
+                }
+                _ => Arc::new(Lookout::new(settings.outside.clone(), settings.witness.clone())),
+            },
+            when_full: settings.when_full,
+            tally: before.map_or_else(Arc::default, |before| Arc::clone(&before.tally)),
             active: settings.active,
             listeners: settings.listen.clone(),
             accounts: Accounts::new(settings.accounts.iter().cloned()),

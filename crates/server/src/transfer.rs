@@ -2,7 +2,7 @@
 //! `Ready`, `Linked`, `Received`, `Ended`, hands back a link that stays open, and hears two words: stop and keep.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use twoport_net::tls::{Acceptor, Member, Whose};
 use twoport_net::{DataListener, DataStream, Source, dial};
 use twoport_pipe::{Body, Cut, Form, Framing, Progress, Recode, Side};
-use twoport_plan::LinkFault;
+use twoport_plan::{LinkFault, Stall};
 use twoport_proto::modes::{Algorithm, Mode};
 use twoport_proto::placement::Placement;
 use twoport_proto::{Failure, FtpPath};
@@ -27,7 +27,6 @@ pub(crate) enum Road {
     /// The peer comes to this listener.
     Passive {
         listener: DataListener,
-        peer: IpAddr,
         /// Whose transfer it is, for the log.
         session: u64,
     },
@@ -167,9 +166,12 @@ impl Job {
             }
             Ok(bytes) => match wire.finish().await {
                 Ok(()) => Ending::Whole { bytes },
-                Err(e) => Ending::LinkBroke { bytes, fault: wire_fault(&e, self) },
+                Err(e) => Ending::LinkBroke { bytes, fault: self.wire_fault(&e, Stall::Unknown) },
             },
-            Err(cut) => self.cut_ending(&path, cut),
+            Err(cut) => {
+                let stall = wire.send_queue().map_or(Stall::Unknown, |queue| queue.stall());
+                self.cut_ending(&path, cut, stall)
+            }
         }
     }
 
@@ -191,7 +193,7 @@ impl Job {
                 };
                 match moved {
                     None => self.stopped_ending(),
-                    Some(Err(cut)) => self.cut_ending(&path, cut),
+                    Some(Err(cut)) => self.cut_ending(&path, cut, Stall::Silent),
                     Some(Ok(bytes)) if self.may_keep().await => {
                         if wire.is_secure() && form.framing != Framing::Block {
                             // Its end is answered by ours; a client that has gone meanwhile has said all.
@@ -260,9 +262,9 @@ impl Job {
         let patience = self.limits.limits.link;
         let linking = async {
             match std::mem::replace(&mut self.road, Road::None) {
-                Road::Passive { listener, peer, session } => {
+                Road::Passive { listener, session } => {
                     let port = listener.port();
-                    listener.accept(peer, patience, |from| Journal::stranger(session, port, from)).await
+                    listener.accept(patience, |from| Journal::stranger(session, port, from)).await
                 }
                 Road::Active { target, source } => {
                     let (stream, as_wished) = dial(target, source, patience, None).await?;
@@ -316,10 +318,21 @@ impl Job {
         Ending::Stopped { bytes: self.progress.moved() }
     }
 
-    fn cut_ending(&self, path: &FtpPath, cut: Cut) -> Ending {
+    /// What broke on the network.
+    fn wire_fault(&self, e: &io::Error, stall: Stall) -> LinkFault {
+        match e.kind() {
+            io::ErrorKind::TimedOut => LinkFault::Stalled { after: self.limits.limits.stall, stall },
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => LinkFault::Reset,
+            io::ErrorKind::UnexpectedEof => LinkFault::CutShort,
+            _ => LinkFault::Other { to: None, text: e.to_string() },
+        }
+    }
+
+    /// `stall`: why, if nothing moved.
+    fn cut_ending(&self, path: &FtpPath, cut: Cut, stall: Stall) -> Ending {
         let bytes = cut.moved;
         match cut.side {
-            Side::Wire => Ending::LinkBroke { bytes, fault: wire_fault(&cut.source, self) },
+            Side::Wire => Ending::LinkBroke { bytes, fault: self.wire_fault(&cut.source, stall) },
             Side::File => Ending::FileFailed { bytes, failure: noted(path, &Error::from(cut.source)) },
         }
     }
@@ -340,18 +353,6 @@ fn form(order: &TransferOrder) -> Form {
         Mode::Stream | Mode::Compressed => Framing::Stream,
     };
     Form { recode, framing }
-}
-
-/// What broke on the network, for the reply and the log.
-fn wire_fault(e: &io::Error, job: &Job) -> String {
-    match e.kind() {
-        io::ErrorKind::TimedOut => {
-            format!("nothing moved for {} seconds", job.limits.limits.stall.as_secs())
-        }
-        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "the client reset it".to_owned(),
-        io::ErrorKind::UnexpectedEof => "it ended before the end-of-file mark".to_owned(),
-        _ => e.to_string(),
-    }
 }
 
 /// The failure, with what the system said in the log where that says more.

@@ -43,7 +43,7 @@ pub enum Event {
         /// Why it fell short; nothing when it is whole.
         fault: Option<String>,
     },
-    /// The second connection did not come about.
+    /// The second connection did not come about, or broke.
     LinkFailed {
         /// The command that needed it.
         verb: Verb,

@@ -109,7 +109,7 @@ pub fn law(verb: Verb) -> Law {
         V::Mkd => row(Who::With(Make), ALTER),
         V::Mfmt | V::Mfct | V::Mff => row(Who::With(Change), ALTER),
         // What follows SITE asks for its own right.
-        V::Site => row(Who::Member, &[200, 214, 450, 451, 452, 550, 552, 553]),
+        V::Site => row(Who::Member, &[200, 211, 214, 450, 451, 452, 550, 552, 553]),
     }
 }
 

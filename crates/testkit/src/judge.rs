@@ -117,7 +117,7 @@ impl Judge {
             }
             Output::Check { .. }
             | Output::Files(_)
-            | Output::Listen
+            | Output::Listen(_)
             | Output::Recognize { .. }
             | Output::LogOut
             | Output::Secure { .. }

@@ -218,7 +218,9 @@ impl Pair {
                 Move::Open
             }
             Stage::Linking => match beside.order.link {
-                Link::Active(to) if self.weather.no_links => Move::NoLink(LinkFault::Refused { to }),
+                Link::Active(to) if self.weather.no_links => {
+                    Move::NoLink(LinkFault::Refused { to, by: None })
+                }
                 Link::Passive(id) if !self.arrived.contains(&id) && self.waited < 300 => return self.wait(),
                 Link::Passive(id) if !self.arrived.contains(&id) => Move::NoLink(self.world.nobody_came()),
                 _ => Move::Link,

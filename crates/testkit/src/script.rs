@@ -144,7 +144,7 @@ impl Play {
             [name, "needs", "TLS", "for", "data"] => {
                 self.account(name, |account| account.needs.data = Need::Required)
             }
-            ["refused"] => self.advance(Move::NoLink(LinkFault::Refused { to: self.target()? })),
+            ["refused"] => self.advance(Move::NoLink(LinkFault::Refused { to: self.target()?, by: None })),
             ["all", "bytes", "pass"] => self.advance(Move::Finish),
             [count, "bytes", "pass"] => self.advance(Move::Pass(number(count)?)),
             ["kept"] => self.advance(Move::Keep),

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use twoport_plan::LinkFault;
+use twoport_plan::{LinkFault, Spent};
 use twoport_proto::verb::TABLE;
 use twoport_proto::{Failure, Verb};
 use twoport_session::rights::{Need, Needs};
@@ -115,7 +115,7 @@ impl Walk {
             246..249 => {
                 let some: &[Failure] = &[Failure::NotFound, Failure::Full, Failure::Io, Failure::BadName];
                 self.world.next_file_operation = Some(*choices.pick(some));
-                self.world.next_listener = Some(LinkFault::PortsSpent { size: 4 });
+                self.world.next_listener = Some(LinkFault::PortsSpent(Spent { size: 4, held: 4, share: 4 }));
             }
             249 => self.world.handshake = Err("the test".to_owned()),
             250..252 => self.world.upload = vec![b'u'; choices.below(64)],

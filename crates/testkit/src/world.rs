@@ -7,12 +7,12 @@
 mod beside;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use twoport_plan::address::Advertise;
-use twoport_plan::{LinkFault, PortRange};
+use twoport_plan::outside::told;
+use twoport_plan::{LinkFault, PortRange, Spent, Tell};
 use twoport_proto::line::{LineBuf, LineFault};
 use twoport_proto::{Failure, FtpPath, Reply, Secret};
 use twoport_session::rights::{Grant, Needs, Rights};
@@ -73,6 +73,8 @@ pub struct World {
     /// How long every check, file operation and listener takes.
     pub slowness: Duration,
     session: ServerSession,
+    /// Our address, as 227 tells it.
+    told: Ipv4Addr,
     now: Instant,
     /// Bytes of the peer that are not handed in yet.
     lines: LineBuf,
@@ -108,6 +110,7 @@ impl World {
             upload: Vec::new(),
             slowness: Duration::ZERO,
             session: ServerSession::new(Arc::new(settings), ends, door, now),
+            told: told(&Tell::Reached, ends.local, None),
             now,
             lines,
             hung_up: false,
@@ -256,7 +259,12 @@ impl World {
     #[must_use]
     pub fn nobody_came(&self) -> LinkFault {
         let port = self.beside.as_ref().and_then(|beside| beside.port).unwrap_or(FIRST_PORT);
-        LinkFault::NobodyCame { port, waited: Limits::default().link, range: self.all_ports }
+        LinkFault::NobodyCame {
+            port,
+            waited: Limits::default().link,
+            range: self.all_ports,
+            half_open: false,
+        }
     }
 
     /// What a listener to which somebody else came is told as.
@@ -324,7 +332,7 @@ impl World {
                     };
                     self.answer(Input::Filed(answer));
                 }
-                Output::Listen => {
+                Output::Listen(_) => {
                     let answer = self.listen();
                     self.answer(Input::Listening(answer));
                 }
@@ -387,12 +395,14 @@ impl World {
             return Err(fault);
         }
         let Some(port) = self.free_ports.pop() else {
-            return Err(LinkFault::PortsSpent { size: self.leases.len() });
+            return Err(
+                Spent { size: self.leases.len(), held: self.leases.len(), share: self.leases.len() }.into()
+            );
         };
         self.last_lease += 1;
         let id = LinkId(self.last_lease);
         self.leases.insert(id, port);
-        Ok(Listening { id, port })
+        Ok(Listening { id, told: SocketAddrV4::new(self.told, port) })
     }
 
     /// The port of a lease that goes into a transfer, and with it back to the pool.
@@ -421,7 +431,6 @@ pub fn essay_settings() -> Settings {
         limits: Limits::default(),
         active: true,
         passive: true,
-        advertise: Advertise::ControlAddress,
         hosts: Vec::new(),
         ccc: false,
     }

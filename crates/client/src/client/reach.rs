@@ -76,7 +76,10 @@ async fn look_up(host: &str, port: u16, options: &Options) -> Result<Vec<SocketA
 /// The fault of a control connection: the words of [`LinkFault`] speak of the other one.
 fn control_fault(fault: &LinkFault) -> String {
     match fault {
-        LinkFault::Refused { to } => format!("{to} refused the connection: nothing listens there"),
+        LinkFault::Refused { to, by: None } => format!("{to} refused the connection: nothing listens there"),
+        LinkFault::Refused { to, by: Some(by) } => {
+            format!("{by} refused the connection to {to}: a firewall there")
+        }
         other => other.cause(),
     }
 }

@@ -238,6 +238,6 @@ async fn a_device_that_is_not_the_gateway_is_not_believed() {
 fn the_default_gateway_is_found() {
     let routes = "Iface\tDestination\tGateway\tFlags\neth0\t000AA8C0\t00000000\t0001\neth0\t00000000\t0101A8C0\t0003\n";
     let expected = if cfg!(target_endian = "little") { [192, 168, 1, 1] } else { [1, 1, 168, 192] };
-    assert_eq!(gateway(routes), Some(Ipv4Addr::from(expected)));
-    assert_eq!(gateway("Iface\n"), None);
+    assert_eq!(gateway_in(routes), Some(Ipv4Addr::from(expected)));
+    assert_eq!(gateway_in("Iface\n"), None);
 }

@@ -197,7 +197,8 @@ fn where_nobody_came_the_next_session_begins_one_rung_further() {
     bench.hear(500, "what?");
     bench.tell(Input::Listening(Ok("192.0.2.2:1025".parse().unwrap())));
     assert_eq!(bench.hear(200, "ok"), "RETR a, accept");
-    let fault = LinkFault::NobodyCame { port: 1025, waited: Duration::from_secs(3), range: None };
+    let fault =
+        LinkFault::NobodyCame { port: 1025, waited: Duration::from_secs(3), range: None, half_open: false };
     assert!(bench.tell(Input::Accepted(Err(fault))).contains("no road after 3"));
     assert_eq!(bench.machine.rung(), Some(Rung::Mapped));
 }

@@ -62,8 +62,8 @@ impl ServerSession {
             }
             Command::Host(name) => self.host(&name),
 
-            Command::Port(target) => self.active(Way::Port, SocketAddr::V4(target)),
-            Command::Eprt(target) => self.eprt(target),
+            Command::Port(target) => self.active(now, Way::Port, SocketAddr::V4(target)),
+            Command::Eprt(target) => self.eprt(now, target),
             Command::Pasv => self.passive(Way::Pasv),
             Command::Epsv(argument) => self.epsv(argument),
 
@@ -128,7 +128,7 @@ impl ServerSession {
             }
             Command::Hash(name) => self.hash(now, memory, name),
             Command::Checksum(_, name, range) => self.checksum(now, verb, name, range),
-            Command::Site(site) => self.site(site),
+            Command::Site(site) => self.site(now, site),
 
             Command::Stat(Some(listed)) => match self.forbidden(Verb::Mlst) {
                 Some(refusal) => self.say(refusal),

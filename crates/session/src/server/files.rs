@@ -1,5 +1,7 @@
 //! Commands on files that need no transfer: what to ask of the store, and what to say when it has answered.
 
+use std::time::Instant;
+
 use twoport_proto::command::{Listed, Name, Site};
 use twoport_proto::placement::Change;
 use twoport_proto::{Entry, Failure, FtpPath, Kind, Verb};
@@ -87,7 +89,7 @@ impl ServerSession {
         }
     }
 
-    pub(super) fn site(&mut self, site: Site) {
+    pub(super) fn site(&mut self, now: Instant, site: Site) {
         match site {
             Site::Chmod(mode, name) => self.site_alter(Right::Change, name, |path| {
                 FileOp::Change(path, Change { mode: Some(mode), ..Change::default() })
@@ -98,6 +100,7 @@ impl ServerSession {
             Site::Symlink(target, name) => {
                 self.site_alter(Right::Make, name, |path| FileOp::Symlink(target, path))
             }
+            Site::Why => self.say(self.why(now)),
             Site::Help => self.say(about::site_help()),
             Site::Unknown(word) => self.say(replies::site_unknown(&word)),
         }

@@ -2,9 +2,9 @@
 //! A reviewer reads this first.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV4};
 
-use twoport_plan::LinkFault;
+use twoport_plan::{LinkFault, Way};
 use twoport_proto::line::LineFault;
 use twoport_proto::listing::mlsx::FactSet;
 use twoport_proto::modes::{Algorithm, Mode};
@@ -111,8 +111,8 @@ pub enum NotSecured {
 pub struct Listening {
     /// Its number.
     pub id: LinkId,
-    /// Its port.
-    pub port: u16,
+    /// Where the client is told to come: 227 says both, 229 the port.
+    pub told: SocketAddrV4,
 }
 
 /// What a file operation answered.
@@ -151,8 +151,8 @@ pub enum Ending {
     LinkBroke {
         /// Bytes before that.
         bytes: u64,
-        /// In words.
-        fault: String,
+        /// How.
+        fault: LinkFault,
     },
     /// Stopped by [`Output::Stop`].
     Stopped {
@@ -200,8 +200,8 @@ pub enum Output {
     Clear(Reply),
     /// Do this with files, then [`Input::Filed`]; read nothing from the peer meanwhile.
     Files(FileOp),
-    /// Make a passive listener, then [`Input::Listening`].
-    Listen,
+    /// Make a passive listener for PASV or EPSV, then [`Input::Listening`].
+    Listen(Way),
     /// The listener of this number will not be used.
     Forget(LinkId),
     /// Begin this transfer; it goes on beside the session, and tells `Ready`, `Linked`, `Received` and `Ended`.

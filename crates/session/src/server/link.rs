@@ -1,10 +1,12 @@
 //! PORT, EPRT, PASV, EPSV: the data plan is made here, and forgotten here.
 
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::SocketAddr;
+use std::time::Instant;
 
 use twoport_plan::LinkFault;
-use twoport_plan::address::{active_target, told_in_227};
+use twoport_plan::address::active_target;
 use twoport_plan::data::{DataPlan, Way};
+use twoport_proto::Verb;
 use twoport_proto::command::{Epsv, Extended};
 use twoport_proto::hostport::Protocol;
 
@@ -13,7 +15,7 @@ use super::{Doing, Life, ServerSession, replies};
 
 impl ServerSession {
     /// PORT and EPRT: the target is checked here, before anybody connects to it (RFC 2577 §3).
-    pub(super) fn active(&mut self, way: Way, target: SocketAddr) {
+    pub(super) fn active(&mut self, now: Instant, way: Way, target: SocketAddr) {
         if !self.plan.allows(way) {
             return self.say(replies::epsv_only());
         }
@@ -25,7 +27,10 @@ impl ServerSession {
                 self.make_plan(DataPlan::Active(target));
                 self.say(replies::port_taken(way));
             }
-            Err(refused) => self.say(replies::port_refused(way, &refused.to_string())),
+            Err(refused) => {
+                self.failed(now, replies::active_verb(way), LinkFault::TargetRefused(refused));
+                self.say(replies::port_refused(way, &refused.to_string()));
+            }
         }
     }
 
@@ -38,7 +43,7 @@ impl ServerSession {
         }
         self.drop_plan();
         self.doing = Doing::Asking(way);
-        self.out.push_back(Output::Listen);
+        self.out.push_back(Output::Listen(way));
     }
 
     pub(super) fn epsv(&mut self, argument: Epsv) {
@@ -54,10 +59,10 @@ impl ServerSession {
         }
     }
 
-    pub(super) fn eprt(&mut self, target: Extended<SocketAddr>) {
+    pub(super) fn eprt(&mut self, now: Instant, target: Extended<SocketAddr>) {
         match target {
             Extended::Known(target) if Protocol::of(target.ip()) == Protocol::of(self.ends.local) => {
-                self.active(Way::Eprt, target);
+                self.active(now, Way::Eprt, target);
             }
             Extended::Known(_) | Extended::Unknown => {
                 self.say(replies::other_protocol(Protocol::of(self.ends.local)));
@@ -65,7 +70,7 @@ impl ServerSession {
         }
     }
 
-    pub(super) fn listening(&mut self, answer: Result<Listening, LinkFault>) {
+    pub(super) fn listening(&mut self, now: Instant, answer: Result<Listening, LinkFault>) {
         let Doing::Asking(way) = self.doing else {
             debug_assert!(false, "the driver made a listener that nobody asked for");
             if let Ok(listening) = answer {
@@ -78,15 +83,16 @@ impl ServerSession {
             Ok(listening) if self.life == Life::Closed => self.out.push_back(Output::Forget(listening.id)),
             Ok(listening) => {
                 self.make_plan(DataPlan::Passive(listening.id));
-                let reply = if way == Way::Epsv {
-                    replies::extended_passive(listening.port)
-                } else {
-                    let told = told_in_227(&self.settings.advertise, self.ends.local, self.ends.peer);
-                    replies::passive(SocketAddrV4::new(told, listening.port))
-                };
+                self.say(match way {
+                    Way::Epsv => replies::extended_passive(listening.told.port()),
+                    _ => replies::passive(listening.told),
+                });
+            }
+            Err(fault) => {
+                let reply = replies::no_link(&fault);
+                self.failed(now, if way == Way::Epsv { Verb::Epsv } else { Verb::Pasv }, fault);
                 self.say(reply);
             }
-            Err(fault) => self.say(replies::no_link(&fault)),
         }
     }
 

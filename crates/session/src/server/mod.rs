@@ -14,6 +14,7 @@ mod link;
 mod replies;
 mod secure;
 mod transfer;
+mod why;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -21,7 +22,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use twoport_plan::address::Advertise;
 use twoport_plan::data::{PlanSlot, Way};
 use twoport_proto::line::LineFault;
 use twoport_proto::listing::mlsx::FactSet;
@@ -33,6 +33,7 @@ use self::files::Awaited;
 use self::io::{Input, LinkId, NotSecured, Output};
 use self::secure::Security;
 use self::transfer::Transfer;
+use self::why::LastFault;
 use crate::event::Event;
 use crate::law::{During, law};
 use crate::limits::Limits;
@@ -51,8 +52,6 @@ pub struct Settings {
     pub active: bool,
     /// Whether PASV and EPSV are taken.
     pub passive: bool,
-    /// What 227 tells.
-    pub advertise: Advertise,
     /// The names that HOST may ask for; any when there is none here.
     pub hosts: Vec<String>,
     /// Whether CCC is taken.
@@ -103,6 +102,8 @@ pub struct ServerSession {
     since: Instant,
     quiet: Instant,
     failures: u32,
+    /// What SITE WHY tells.
+    last_fault: Option<LastFault>,
     life: Life,
 }
 
@@ -205,6 +206,7 @@ impl ServerSession {
             since: now,
             quiet: now,
             failures: 0,
+            last_fault: None,
             life: Life::Open,
         };
         if door.implicit {
@@ -230,7 +232,7 @@ impl ServerSession {
             Input::Secured(Err(NotSecured::Failed(why))) => self.not_secured(why),
             Input::Cleared => self.cleared(),
             Input::Filed(answer) => self.filed(answer),
-            Input::Listening(answer) => self.listening(answer),
+            Input::Listening(answer) => self.listening(now, answer),
             Input::Ready { path, size } => self.ready(now, path, size),
             Input::Linked => self.linked(),
             Input::Received => self.received(),

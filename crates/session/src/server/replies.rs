@@ -140,7 +140,7 @@ pub(super) fn port_refused(way: Way, why: &str) -> Reply {
     Reply::new(504, format!("{} refused: {why}", active_verb(way)))
 }
 
-fn active_verb(way: Way) -> Verb {
+pub(super) fn active_verb(way: Way) -> Verb {
     if way == Way::Eprt { Verb::Eprt } else { Verb::Port }
 }
 
@@ -294,8 +294,8 @@ pub(super) fn transfer_stopped(bytes: u64) -> Reply {
     Reply::new(426, format!("Transfer aborted after {bytes} bytes; data connection closed."))
 }
 
-pub(super) fn link_broke(fault: &str, bytes: u64) -> Reply {
-    Reply::new(426, format!("Data connection failed after {bytes} bytes: {fault}."))
+pub(super) fn link_broke(fault: &LinkFault, bytes: u64) -> Reply {
+    Reply::new(426, format!("Data connection failed after {bytes} bytes. {fault}."))
 }
 
 /// The file's side failed during a transfer: full is 452, all else 451; what was never opened is [`refused`].

@@ -25,7 +25,6 @@ impl Bench {
             limits: Limits::default(),
             active: true,
             passive: true,
-            advertise: Advertise::ControlAddress,
             hosts: Vec::new(),
             ccc: false,
         };
@@ -54,8 +53,8 @@ impl Bench {
                 Output::Say(reply) => reply.code.to_string(),
                 Output::Tell(_) | Output::Check { .. } | Output::LogOut => continue,
                 Output::Files(_) => "file operation".to_owned(),
-                Output::Listen => {
-                    let listening = Listening { id: LinkId(1), port: 50_000 };
+                Output::Listen(_) => {
+                    let listening = Listening { id: LinkId(1), told: "10.0.0.1:50000".parse().unwrap() };
                     self.session.handle(self.now, Input::Listening(Ok(listening)));
                     "listen".to_owned()
                 }
@@ -171,7 +170,7 @@ const INPUTS: &[(&str, bool, Happens)] = &[
         bench.does(Input::Ended(Ending::FileFailed { bytes: 5, failure: Failure::Full }))
     }),
     ("link broke", true, |bench| {
-        bench.does(Input::Ended(Ending::LinkBroke { bytes: 5, fault: "reset".to_owned() }))
+        bench.does(Input::Ended(Ending::LinkBroke { bytes: 5, fault: LinkFault::Reset }))
     }),
     ("stopped", true, |bench| bench.does(Input::Ended(Ending::Stopped { bytes: 5 }))),
     ("client gone", false, |bench| bench.does(Input::Closed)),

@@ -222,8 +222,8 @@ impl ServerSession {
             self.say(reply);
         }
         let (reply, bytes, fault) = outcome(&transfer, ending.clone());
-        if let Ending::NoLink(fault) = ending {
-            self.tell(Event::LinkFailed { verb: transfer.verb, fault });
+        if let Ending::NoLink(fault) | Ending::LinkBroke { fault, .. } = ending {
+            self.failed(now, transfer.verb, fault);
         }
         let code = reply.code.0;
         self.tell(Event::TransferEnded {
@@ -273,7 +273,9 @@ fn outcome(transfer: &Transfer, ending: Ending) -> (Reply, u64, Option<String>) 
             bytes,
             Some(failure.phrase().to_owned()),
         ),
-        Ending::LinkBroke { bytes, fault } => (replies::link_broke(&fault, bytes), bytes, Some(fault)),
+        Ending::LinkBroke { bytes, fault } => {
+            (replies::link_broke(&fault, bytes), bytes, Some(fault.to_string()))
+        }
         Ending::Stopped { bytes } if transfer.algorithm.is_some() => {
             (replies::digest_stopped(), bytes, Some("stopped".to_owned()))
         }

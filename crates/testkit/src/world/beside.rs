@@ -122,9 +122,8 @@ impl World {
                 self.end(Ending::FileFailed { bytes, failure });
             }
             (Move::LinkBreaks, Stage::Moving) if !beside.is_digest() => {
-                let fault = "connection reset by the peer".to_owned();
                 let bytes = beside.moved;
-                self.end(Ending::LinkBroke { bytes, fault });
+                self.end(Ending::LinkBroke { bytes, fault: LinkFault::Reset });
             }
             // Too late to stop: the driver keeps what it was told to keep.
             (Move::ObeyStop, Stage::Keeping) if beside.stopping => self.put_in_place(),

@@ -1,0 +1,132 @@
+//! What the system tells of connections (Linux, in `/proc/net/tcp`): bytes that the peer has not acknowledged, and connections
+//! that have only begun.
+
+use std::net::{IpAddr, SocketAddr};
+
+use tokio::net::TcpStream;
+use twoport_plan::Stall;
+
+/// What the system has taken for the peer of a connection.
+#[derive(Debug, Clone, Copy)]
+pub struct SendQueue {
+    table: &'static str,
+    local: u16,
+    peer: u16,
+}
+
+impl SendQueue {
+    pub(crate) fn of(stream: &TcpStream) -> Option<Self> {
+        let (local, peer) = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
+        let table = if local.is_ipv4() { TABLES[0] } else { TABLES[1] };
+        Some(SendQueue { table, local: local.port(), peer: peer.port() })
+    }
+
+    /// Bytes that the peer has not acknowledged; none where the system does not tell, or the connection is gone.
+    #[must_use]
+    pub fn unacknowledged(&self) -> Option<u64> {
+        in_queue(&std::fs::read_to_string(self.table).ok()?, self.local, self.peer).map(|(bytes, _)| bytes)
+    }
+
+    /// Why it does not become empty.
+    #[must_use]
+    pub fn stall(&self) -> Stall {
+        let table = std::fs::read_to_string(self.table).unwrap_or_default();
+        match in_queue(&table, self.local, self.peer) {
+            Some((bytes, true)) => Stall::Full(bytes),
+            Some((bytes @ 1.., false)) => Stall::Lost(bytes),
+            _ => Stall::Unknown,
+        }
+    }
+}
+
+const TABLES: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
+
+/// Whether the first packet of a connection from `client` to `at` was seen, and answered, and no word has come back since.
+pub(crate) fn half_open(at: SocketAddr, client: IpAddr) -> bool {
+    TABLES.iter().any(|table| {
+        let text = std::fs::read_to_string(table).unwrap_or_default();
+        rows(&text).any(|row| row.state == SYN_RECEIVED && row.local == at.port() && row.from == Some(client))
+    })
+}
+
+/// The state of a connection whose handshake is half done, as the table has it.
+const SYN_RECEIVED: &str = "03";
+
+/// A line of the table: `ADDRESS:PORT` twice, a state, `SEND:RECEIVE`, and `TIMER:WHEN`, all in hexadecimal.
+struct Row<'a> {
+    local: u16,
+    from: Option<IpAddr>,
+    peer: u16,
+    state: &'a str,
+    unacknowledged: u64,
+    timer: &'a str,
+}
+
+fn rows(table: &str) -> impl Iterator<Item = Row<'_>> {
+    let port = |end: &str| u16::from_str_radix(end.rsplit(':').next()?, 16).ok();
+    table.lines().skip(1).filter_map(move |line| {
+        let mut fields = line.split_whitespace().skip(1);
+        let (local, peer, state) = (fields.next()?, fields.next()?, fields.next()?);
+        let (queue, timer) = (fields.next()?, fields.next()?);
+        Some(Row {
+            local: port(local)?,
+            from: address(peer.split(':').next()?),
+            peer: port(peer)?,
+            state,
+            unacknowledged: u64::from_str_radix(queue.split(':').next()?, 16).ok()?,
+            timer: timer.split(':').next()?,
+        })
+    })
+}
+
+/// An address as the table has it: words of 32 bits in the machine's own byte order.
+fn address(text: &str) -> Option<IpAddr> {
+    let word = |at: usize| Some(u32::from_str_radix(text.get(at..at + 8)?, 16).ok()?.to_ne_bytes());
+    match text.len() {
+        8 => Some(IpAddr::from(word(0)?)),
+        32 => {
+            let mut octets = [0; 16];
+            for (place, part) in octets.chunks_exact_mut(4).enumerate() {
+                part.copy_from_slice(&word(place * 8)?);
+            }
+            Some(IpAddr::from(octets).to_canonical())
+        }
+        _ => None,
+    }
+}
+
+/// The send queue of the connection between these ports, and whether the peer's window is shut.
+fn in_queue(table: &str, local: u16, peer: u16) -> Option<(u64, bool)> {
+    let row = rows(table).find(|row| (row.local, row.peer) == (local, peer))?;
+    Some((row.unacknowledged, row.timer == PROBE))
+}
+
+/// The timer that asks now and then whether a window has opened, as the table has it.
+const PROBE: &str = "04";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_send_queue_is_found_by_its_ports() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr\n\
+            0: 0100007F:0050 00000000:0000 0A 00000000:00000000 00:00000000\n\
+            1: 0202000A:C350 0271CB00:9C40 04 00000400:00000007 01:00000014\n\
+            2: 0202000A:C350 0271CB00:9C41 04 00000007:00000000 04:00000014\n";
+        assert_eq!(in_queue(table, 50000, 40000), Some((1024, false)));
+        assert_eq!(in_queue(table, 50000, 40001), Some((7, true)));
+        assert_eq!(in_queue(table, 50001, 40000), None);
+        assert_eq!(in_queue("", 1, 2), None);
+    }
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn addresses_are_read_as_the_kernel_writes_them() {
+        let ip = |text: &str| Some(text.parse::<IpAddr>().unwrap());
+        assert_eq!(address("0100007F"), ip("127.0.0.1"));
+        assert_eq!(address("B80D0120000000000000000001000000"), ip("2001:db8::1"));
+        assert_eq!(address("0000000000000000FFFF00000100007F"), ip("127.0.0.1"));
+        assert_eq!(address("01"), None);
+    }
+}

@@ -1,0 +1,323 @@
+//! Passive data ports out of one pool. A port is bound once and shared: several clients wait on it, each for itself, and a
+//! connection goes to whom its address belongs to. Strangers are dropped, and hold up nobody.
+//!
+//! ```text
+//!   lease (client A, port) ─┐
+//!   lease (client B, port) ─┴─ line: one listening socket, and a slot for each client
+//! ```
+//!
+//! Whoever waits accepts for all who share the line; the socket goes with the last lease.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, oneshot};
+use twoport_plan::LinkFault;
+use twoport_plan::ports::{Gauge, PortPool, PortRange};
+
+use crate::listen::bind;
+use crate::queue;
+
+/// Connections that may wait to be accepted on one data port: it may be that of many clients.
+const BACKLOG: i32 = 256;
+
+/// The passive ports of a server, shared by its sessions.
+#[derive(Debug, Clone)]
+pub struct PassivePorts {
+    board: Arc<Mutex<Board>>,
+    freed: Arc<Notify>,
+    range: PortRange,
+}
+
+#[derive(Debug)]
+struct Board {
+    pool: PortPool,
+    lines: HashMap<SocketAddr, Weak<Line>>,
+    /// Of whom it was said that he waits on many, and when.
+    crowded: HashMap<IpAddr, Instant>,
+}
+
+/// A client that waits on most of the ports that it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Crowd {
+    /// Ports that it waits on.
+    pub held: usize,
+    /// Ports that it may wait on.
+    pub share: usize,
+}
+
+/// How long nothing more is said of a crowd.
+const SAID: Duration = Duration::from_secs(60);
+
+impl Board {
+    /// At four fifths of its share something is said of a client, now and then.
+    fn crowd(&mut self, client: IpAddr) -> Option<Crowd> {
+        let (held, share) = (self.pool.held_by(client), self.pool.share());
+        if held < 2 || held * 5 < share * 4 {
+            return None;
+        }
+        self.crowded.retain(|_, said| said.elapsed() < SAID);
+        match self.crowded.entry(client) {
+            Entry::Occupied(_) => None,
+            Entry::Vacant(place) => {
+                place.insert(Instant::now());
+                Some(Crowd { held, share })
+            }
+        }
+    }
+}
+
+/// A port that is listened on.
+#[derive(Debug)]
+struct Line {
+    listener: TcpListener,
+    slots: Mutex<HashMap<IpAddr, Slot>>,
+}
+
+/// Where a client's connection is put.
+#[derive(Debug)]
+struct Slot {
+    link: oneshot::Sender<TcpStream>,
+    /// Who came instead, last.
+    stranger: Option<IpAddr>,
+}
+
+/// A pair of client and port out of the pool; it goes back when this is dropped.
+#[derive(Debug)]
+struct Lease {
+    ports: PassivePorts,
+    client: IpAddr,
+    at: SocketAddr,
+    line: Option<Arc<Line>>,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let mut board = lock(&self.ports.board);
+        if let Some(line) = self.line.take() {
+            lock(&line.slots).remove(&self.client);
+            // Under the lock, so that nobody tries to bind the port while the socket is still there.
+            if Arc::into_inner(line).is_some() {
+                board.lines.remove(&self.at);
+            }
+        }
+        board.pool.give_back(self.client, self.at.port(), Instant::now());
+        drop(board);
+        self.ports.freed.notify_waiters();
+    }
+}
+
+/// Numbers and sockets: a panic elsewhere leaves them whole.
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl PassivePorts {
+    /// A pool over `range`; one client may wait on `share` ports at once, on all when there is none.
+    #[must_use]
+    pub fn new(range: PortRange, share: Option<usize>) -> Self {
+        let board =
+            Board { pool: PortPool::new(range, share), lines: HashMap::new(), crowded: HashMap::new() };
+        PassivePorts { board: Arc::new(Mutex::new(board)), freed: Arc::default(), range }
+    }
+
+    /// The range.
+    #[must_use]
+    pub fn range(&self) -> PortRange {
+        self.range
+    }
+
+    /// Whether it is the pool over `range` with this share.
+    #[must_use]
+    pub fn is_of(&self, range: PortRange, share: Option<usize>) -> bool {
+        (self.range, self.share()) == (range, PortPool::new(range, share).share())
+    }
+
+    /// How many ports one client may wait on at once.
+    #[must_use]
+    pub fn share(&self) -> usize {
+        lock(&self.board).pool.share()
+    }
+
+    /// How full it is now.
+    #[must_use]
+    pub fn gauge(&self) -> Gauge {
+        lock(&self.board).pool.gauge()
+    }
+
+    /// Listens for `client` at the address of `local`, the one that it reached: on a port of the range that it does not wait on
+    /// yet. Every one is tried once, from a random one on; a port that another program holds is passed over; a port outside the
+    /// range is never taken.
+    ///
+    /// # Errors
+    /// When no port of the range is left for the client.
+    pub fn listen(&self, local: SocketAddr, client: IpAddr) -> Result<DataListener, LinkFault> {
+        let client = client.to_canonical();
+        let mut board = lock(&self.board);
+        let mut found = None;
+        for port in board.pool.free_for(client, random(), Instant::now()) {
+            let mut at = local;
+            // A link-local address keeps its scope.
+            at.set_port(port);
+            if let Some(line) = board.lines.get(&at).and_then(Weak::upgrade) {
+                found = Some((at, line));
+                break;
+            }
+            match bind(at, BACKLOG) {
+                Ok(listener) => {
+                    found = Some((at, Arc::new(Line { listener, slots: Mutex::default() })));
+                    break;
+                }
+                // In use by somebody else: the next one may be free.
+                Err(e) if matches!(e.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied) => {}
+                Err(e) => {
+                    return Err(LinkFault::Other {
+                        to: None,
+                        text: format!("cannot listen on port {port}: {e}"),
+                    });
+                }
+            }
+        }
+        let Some((at, line)) = found else {
+            return Err(board.pool.spent(client).into());
+        };
+        board.pool.take(client, at.port());
+        let (tell, link) = oneshot::channel();
+        lock(&line.slots).insert(client, Slot { link: tell, stranger: None });
+        board.lines.insert(at, Arc::downgrade(&line));
+        let crowd = board.crowd(client);
+        let lease = Lease { ports: self.clone(), client, at, line: Some(line) };
+        Ok(DataListener { lease, link, crowd })
+    }
+
+    /// The same, and where none is left waits up to `patience` for one that is given back.
+    ///
+    /// # Errors
+    /// When no port of the range is left for the client even then.
+    pub async fn listen_patiently(
+        &self,
+        local: SocketAddr,
+        client: IpAddr,
+        patience: Duration,
+    ) -> Result<DataListener, LinkFault> {
+        let end = tokio::time::Instant::now() + patience;
+        loop {
+            let freed = self.freed.notified();
+            tokio::pin!(freed);
+            freed.as_mut().enable();
+            let answer = self.listen(local, client);
+            let spent = matches!(answer, Err(LinkFault::PortsSpent(_)));
+            if !spent || tokio::time::timeout_at(end, freed).await.is_err() {
+                return answer;
+            }
+        }
+    }
+}
+
+/// Ports must not be guessed by somebody who wants to come first.
+fn random() -> usize {
+    let mut bytes = [0; 8];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => usize::from_ne_bytes(bytes),
+        Err(_) => 0,
+    }
+}
+
+/// A passive data port that waits for one client.
+#[derive(Debug)]
+pub struct DataListener {
+    lease: Lease,
+    link: oneshot::Receiver<TcpStream>,
+    crowd: Option<Crowd>,
+}
+
+impl DataListener {
+    /// The port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.lease.at.port()
+    }
+
+    /// Whether the client waits on most of the ports that it may with this one; not told each time.
+    #[must_use]
+    pub fn crowd(&self) -> Option<Crowd> {
+        self.crowd
+    }
+
+    /// Waits for the client's connection. Others are handed to whom they belong, or dropped; `stranger` hears of each that
+    /// nobody waits for. The port goes back as soon as the client is there, since an open connection needs no listener.
+    ///
+    /// # Errors
+    /// When the client does not come within `patience`.
+    pub async fn accept(
+        mut self,
+        patience: Duration,
+        mut stranger: impl FnMut(IpAddr),
+    ) -> Result<TcpStream, LinkFault> {
+        let Some(line) = &self.lease.line else { return Err(self.nobody_came(patience)) };
+        let accepting = async {
+            loop {
+                match line.listener.accept().await {
+                    Ok((stream, from)) => {
+                        if let Some(from) = line.hand_over(stream, from.ip().to_canonical()) {
+                            stranger(from);
+                        }
+                    }
+                    // A connection that was reset while it waited is nobody.
+                    Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
+                    Err(e) => return e,
+                }
+            }
+        };
+        let taken = tokio::time::timeout(patience, async {
+            tokio::select! {
+                biased;
+                Ok(stream) = &mut self.link => Ok(stream),
+                e = accepting => Err(e),
+            }
+        });
+        match taken.await {
+            Ok(Ok(stream)) => Ok(stream),
+            Ok(Err(e)) => Err(LinkFault::Other {
+                to: None,
+                text: format!("cannot accept on port {}: {e}", self.lease.at.port()),
+            }),
+            Err(_) => Err(self.nobody_came(patience)),
+        }
+    }
+
+    fn nobody_came(&self, waited: Duration) -> LinkFault {
+        let Lease { client, at, line, ports } = &self.lease;
+        let seen = line.as_ref().and_then(|line| lock(&line.slots).get(client)?.stranger);
+        match seen {
+            Some(from) => LinkFault::of_stranger(at.port(), from, *client),
+            None => LinkFault::NobodyCame {
+                port: at.port(),
+                waited,
+                range: Some(ports.range),
+                half_open: queue::half_open(*at, *client),
+            },
+        }
+    }
+}
+
+impl Line {
+    /// Gives a connection to the client that waits for it; or says who it was that nobody waits for.
+    fn hand_over(&self, stream: TcpStream, from: IpAddr) -> Option<IpAddr> {
+        let mut slots = lock(&self.slots);
+        if let Some(Slot { link, .. }) = slots.remove(&from) {
+            // One that has given up meanwhile needs none.
+            let _ = link.send(stream);
+            return None;
+        }
+        for slot in slots.values_mut() {
+            slot.stranger = Some(from);
+        }
+        Some(from)
+    }
+}

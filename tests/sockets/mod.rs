@@ -7,6 +7,7 @@ mod links;
 mod many;
 mod modes;
 mod order;
+mod outside;
 pub(crate) mod peer;
 mod pool;
 mod process;

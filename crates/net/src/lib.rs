@@ -18,5 +18,5 @@ pub use control::ControlStream;
 pub use data::DataStream;
 pub use dial::{Source, dial, dial_first};
 pub use listen::{ActiveListener, bind_control, own_addresses};
-pub use queue::SendQueue;
+pub use queue::{SendQueue, ports_in_use};
 pub use switchboard::{DataListener, PassivePorts};

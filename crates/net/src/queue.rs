@@ -1,6 +1,7 @@
 //! What the system tells of connections (Linux, in `/proc/net/tcp`): bytes that the peer has not acknowledged, and connections
 //! that have only begun.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use tokio::net::TcpStream;
@@ -48,6 +49,19 @@ pub(crate) fn half_open(at: SocketAddr, client: IpAddr) -> bool {
         rows(&text).any(|row| row.state == SYN_RECEIVED && row.local == at.port() && row.from == Some(client))
     })
 }
+
+/// Ports of this machine that have TCP connections or listeners now, those that only wait to be forgotten left out.
+#[must_use]
+pub fn ports_in_use() -> BTreeSet<u16> {
+    let used = |table: &str| {
+        let text = std::fs::read_to_string(table).unwrap_or_default();
+        rows(&text).filter(|row| row.state != TIME_WAIT).map(|row| row.local).collect::<Vec<_>>()
+    };
+    TABLES.into_iter().flat_map(used).collect()
+}
+
+/// The state of a connection that is over.
+const TIME_WAIT: &str = "06";
 
 /// The state of a connection whose handshake is half done, as the table has it.
 const SYN_RECEIVED: &str = "03";

@@ -1,6 +1,7 @@
 //! What can be said before the first session: where the server is reached, what must get through the firewalls, and
 //! which problems can be seen already. The judgement is pure; [`Machine::look`] gathers what it judges.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, SystemTime};
@@ -19,6 +20,8 @@ pub struct Machine {
     pub ephemeral: Option<(u16, u16)>,
     /// Whether the kernel's FTP helper is loaded, which rewrites PORT and 227 on port 21.
     pub helper: bool,
+    /// Ports of this machine that have TCP connections or listeners now.
+    pub busy: BTreeSet<u16>,
 }
 
 impl Machine {
@@ -30,7 +33,7 @@ impl Machine {
         let mut numbers = range.split_whitespace().filter_map(|number| number.parse().ok());
         let ephemeral = numbers.next().zip(numbers.next());
         let helper = read("/proc/modules").lines().any(|line| line.starts_with("nf_nat_ftp "));
-        Machine { ephemeral, helper }
+        Machine { ephemeral, helper, busy: twoport_net::ports_in_use() }
     }
 }
 
@@ -165,6 +168,9 @@ pub fn certificate_problems(known: &[Known], now: SystemTime) -> Vec<String> {
 /// What is left of a certificate when it is time to speak of it.
 const SOON: Duration = Duration::from_secs(14 * 86_400);
 
+/// Passive ports below which one busy client address may find none free: a client with eight connections, twice.
+const ENOUGH: usize = 16;
+
 /// Problems that can be seen now, each a sentence that says what to do.
 #[must_use]
 pub fn problems(settings: &Settings, machine: &Machine) -> Vec<String> {
@@ -179,6 +185,26 @@ pub fn problems(settings: &Settings, machine: &Machine) -> Vec<String> {
             "the passive ports {range} overlap the ports {low}-{high} that this system gives to outgoing connections: any \
              program may hold one of them. Choose others with --passive-ports, or reserve these with \
              'sysctl -w net.ipv4.ip_local_reserved_ports={range}'"
+        ));
+    }
+    let busy: Vec<u16> = machine.busy.iter().copied().filter(|port| range.contains(*port)).collect();
+    if let (true, [first, rest @ ..]) = (settings.passive, &busy[..]) {
+        let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+        problems.push(format!(
+            "of the passive ports {range} {first}{more} are in use already, by another program or another server of ours: \
+             'ss -tanp \"sport >= :{} and sport <= :{}\"' shows which. They are passed over; a range of its own is better",
+            range.first(),
+            range.last()
+        ));
+    }
+    let needed = ENOUGH.min(settings.max_sessions);
+    if settings.passive && range.len() < needed {
+        let last = range.first().saturating_add(255);
+        problems.push(format!(
+            "the {} passive ports {range} are few: one client with several connections, or an office behind one NAT, waits on \
+             more at once and is made to wait, or refused. Choose more, as --passive-ports {}-{last}, and let them in",
+            range.len(),
+            range.first(),
         ));
     }
     if let Tell::Address(ip) = settings.outside.tell
@@ -221,11 +247,13 @@ pub fn reached_at(listening: &[SocketAddr]) -> Vec<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
+    use twoport_plan::PortRange;
+
     use super::*;
 
     #[test]
     fn the_defaults_have_no_problem_on_a_linux_of_today() {
-        let machine = Machine { ephemeral: Some((32768, 60999)), helper: true };
+        let machine = Machine { ephemeral: Some((32768, 60999)), helper: true, busy: [22, 60999].into() };
         assert_eq!(problems(&Settings::new(), &machine), Vec::<String>::new());
     }
 
@@ -234,9 +262,19 @@ mod tests {
         let mut settings = Settings::new();
         settings.outside.tell = Tell::Address(Ipv4Addr::new(10, 0, 0, 5));
         settings.listen = vec!["0.0.0.0:21".parse().unwrap()];
-        let machine = Machine { ephemeral: Some((32768, 61000)), helper: true };
+        let machine =
+            Machine { ephemeral: Some((32768, 61000)), helper: true, busy: [61_000, 61_007].into() };
         let said = problems(&settings, &machine);
-        assert_eq!(said.len(), 3, "{said:?}");
+        assert_eq!(said.len(), 4, "{said:?}");
+        assert!(said[1].contains("61000 and 1 more are in use"), "{said:?}");
+        settings.passive_ports = PortRange::new(61_100, 61_103).unwrap();
+        let said = problems(&settings, &machine);
+        assert!(
+            said[0].contains("the 4 passive ports 61100-61103 are few") && said[0].contains("61100-61355"),
+            "{said:?}"
+        );
+        settings.max_sessions = 4;
+        assert_eq!(problems(&settings, &machine).len(), 2);
     }
 
     #[test]

@@ -133,7 +133,7 @@ impl Server {
         let room = Arc::new(Semaphore::new(self.max_sessions));
         let mut doors = JoinSet::new();
         for (place, (bound, listener)) in self.listeners.into_iter().enumerate() {
-            let place = Place { listener, place };
+            let place = Place { listener, place, most: self.max_sessions };
             doors.spawn(serve(bound, place, self.warden.clone(), Arc::clone(&room), stopping.clone()));
         }
         let mut keeping = JoinSet::new();
@@ -160,6 +160,8 @@ struct Place {
     /// As it was bound.
     listener: Listener,
     place: usize,
+    /// Sessions at once, on all listeners.
+    most: usize,
 }
 
 impl Place {
@@ -199,7 +201,7 @@ async fn serve(
                             drop(seat);
                         });
                     }
-                    Err(_) => refuse(stream),
+                    Err(_) => refuse(stream, place.most),
                 },
                 // Too many open files, most of all: those that are there go on, and room comes with the next close.
                 Err(e) if e.kind() != io::ErrorKind::ConnectionAborted => {
@@ -227,7 +229,10 @@ async fn begin(stream: TcpStream, door: Door, shared: Arc<Shared>, stopping: wat
 }
 
 /// 421 to somebody for whom there is no room. Nobody waits for it to arrive.
-fn refuse(stream: TcpStream) {
+fn refuse(stream: TcpStream, most: usize) {
     tracing::warn!("too many sessions; a connection was refused");
-    let _ = stream.try_write(b"421 Too many sessions; please come back later.\r\n");
+    let text = format!(
+        "421 Too many sessions: all {most} are taken. Come back later; max-sessions allows more.\r\n"
+    );
+    let _ = stream.try_write(text.as_bytes());
 }

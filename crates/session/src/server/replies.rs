@@ -79,11 +79,11 @@ pub(super) fn goodbye() -> Reply {
 }
 
 pub(super) fn going_down() -> Reply {
-    Reply::new(421, "The server is stopping; closing the connection.")
+    Reply::new(421, "The server is stopping; come back when it is up again.")
 }
 
 pub(super) fn timeout(limit: Duration, why: &str) -> Reply {
-    Reply::new(421, format!("Timeout ({} seconds, {why}); closing the connection.", limit.as_secs()))
+    Reply::new(421, format!("Timeout ({} seconds, {why}); connect again, and log in.", limit.as_secs()))
 }
 
 // What a line may be, and what the law says.

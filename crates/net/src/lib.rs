@@ -7,9 +7,10 @@ pub mod dial;
 pub mod listen;
 pub mod mapping;
 pub mod proxy;
+pub mod proxy_protocol;
 pub mod tls;
 
 pub use control::ControlStream;
 pub use data::{DataStream, SendQueue};
 pub use dial::{Source, dial, dial_first};
-pub use listen::{ActiveListener, DataListener, PassivePorts, bind_control, own_addresses};
+pub use listen::{ActiveListener, DataListener, PassivePorts, Unwanted, bind_control, own_addresses};

@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use twoport_plan::LinkFault;
+use twoport_plan::Network;
 use twoport_plan::address::link_peer_allowed;
 use twoport_plan::ports::{PortPool, PortRange};
 
 use crate::crossing;
+use crate::proxy_protocol::{Reception, TurnedAway};
 
 /// Connections that may wait to be accepted on a control port.
 const BACKLOG: i32 = 1024;
@@ -143,6 +145,15 @@ fn random() -> usize {
     }
 }
 
+/// Somebody who came to a passive port and was dropped.
+#[derive(Debug)]
+pub enum Unwanted {
+    /// It is not the peer who was waited for.
+    Stranger(IpAddr),
+    /// It comes from a balancer's network without the header that would tell who it is.
+    TurnedAway(TurnedAway),
+}
+
 /// A passive data port that waits for one peer.
 #[derive(Debug)]
 pub struct DataListener {
@@ -158,18 +169,20 @@ impl DataListener {
         self.lease.port
     }
 
-    /// Waits for a connection from `peer`. Others are dropped, and `stranger` hears of each. The port goes back as soon
-    /// as the peer is there, since an open connection needs no listener.
+    /// Waits for a connection from `peer`, which a balancer in one of the networks `trusted` may bring. Others are dropped, and
+    /// `unwanted` hears of each. The port goes back as soon as the peer is there, since an open connection needs no listener.
     ///
     /// # Errors
     /// When the peer does not come within `patience`.
     pub async fn accept(
         self,
         peer: IpAddr,
+        trusted: &[Network],
         patience: Duration,
-        stranger: impl FnMut(IpAddr),
+        unwanted: impl FnMut(Unwanted),
     ) -> Result<TcpStream, LinkFault> {
-        take_one(&self.listener, self.port(), Some(self.range), peer, patience, stranger).await
+        let (port, range) = (self.port(), Some(self.range));
+        take_one(&self.listener, port, range, peer, trusted, patience, unwanted).await
     }
 }
 
@@ -220,7 +233,7 @@ impl ActiveListener {
             }
         };
         tokio::select! {
-            taken = take_one(&self.listener, self.at.port(), None, peer, patience, |_| {}) => taken,
+            taken = take_one(&self.listener, self.at.port(), None, peer, &[], patience, |_| {}) => taken,
             met = knocking => Ok(met),
         }
     }
@@ -231,19 +244,28 @@ async fn take_one(
     port: u16,
     range: Option<PortRange>,
     peer: IpAddr,
+    trusted: &[Network],
     patience: Duration,
-    mut stranger: impl FnMut(IpAddr),
+    mut unwanted: impl FnMut(Unwanted),
 ) -> Result<TcpStream, LinkFault> {
     let mut seen = None;
+    let mut reception = Reception::default();
+    let is_trusted = |from| trusted.iter().any(|network| network.contains(from));
     let began = Instant::now();
     let right_one = async {
         loop {
-            match listener.accept().await {
-                Ok((stream, from)) if link_peer_allowed(peer, from.ip()) => return Ok(stream),
-                Ok((_, from)) => {
-                    let from = from.ip().to_canonical();
+            match reception.next(listener, is_trusted).await {
+                Ok(Ok(met)) if link_peer_allowed(peer, met.peer.ip()) => return Ok(met.stream),
+                Ok(Ok(met)) => {
+                    let from = met.peer.ip();
                     seen = Some(from);
-                    stranger(from);
+                    unwanted(Unwanted::Stranger(from));
+                }
+                Ok(Err(turned_away)) => {
+                    if !turned_away.fault.is_a_look() {
+                        seen = Some(turned_away.from);
+                    }
+                    unwanted(Unwanted::TurnedAway(turned_away));
                 }
                 // A connection that was reset while it waited is nobody.
                 Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}

@@ -9,6 +9,7 @@
 //! | one task per session: the `select!` that feeds the machine and obeys it | `session` |
 //! | one transfer: body, link, bytes, end | `transfer` |
 //! | one file operation; one listing; its patterns | `files`, `listing`, `pattern` |
+//! | balancers in front, and how often one is complained of | `balancers` |
 //! | what goes to the log | `journal` |
 
 pub mod certificates;
@@ -17,6 +18,7 @@ pub mod outlook;
 pub mod server;
 pub mod settings;
 
+mod balancers;
 mod error;
 mod files;
 mod journal;
@@ -32,7 +34,7 @@ pub use server::{Server, Warden, raise_descriptor_limit};
 pub use settings::{Active, Listener, Resumption, Settings, Tls};
 pub use twoport_net::tls::ClientCertificates;
 /// What settings are made of, so that a caller needs no other crate.
-pub use twoport_plan::{address::Advertise, ports::PortRange};
+pub use twoport_plan::{Network, address::Advertise, ports::PortRange};
 pub use twoport_proto::Secret;
 pub use twoport_session::server::Door;
 pub use twoport_session::{Limits, Need, Needs, Rights};

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use twoport_net::PassivePorts;
 use twoport_net::tls::{Acceptor, Identities, Ledger};
@@ -13,6 +14,7 @@ use twoport_session::server::Settings as SessionSettings;
 use twoport_store::{Local, LocalOptions, Store};
 use twoport_users::{Account, Accounts, Certificate, Shown};
 
+use crate::balancers::Balancers;
 use crate::certificates::{self, Source};
 use crate::error::StartError;
 use crate::settings::{Active, Listener, Resumption, Settings, Tls};
@@ -22,7 +24,9 @@ pub(crate) struct Shared {
     pub(crate) session: Arc<SessionSettings>,
     pub(crate) ports: PassivePorts,
     pub(crate) active: Active,
+    pub(crate) keepalive: Option<Duration>,
     pub(crate) listeners: Vec<Listener>,
+    pub(crate) balancers: Arc<Balancers>,
     pub(crate) secure: Option<Secure>,
     accounts: Accounts,
     stores: HashMap<PathBuf, Arc<dyn Store>>,
@@ -107,7 +111,9 @@ impl Shared {
                 _ => PassivePorts::new(range),
             },
             active: settings.active,
+            keepalive: settings.keepalive,
             listeners: settings.listen.clone(),
+            balancers: Arc::new(Balancers::new(settings.proxy_protocol.clone())),
             accounts: Accounts::new(settings.accounts.iter().cloned()),
             stores,
         })

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use twoport_net::proxy_protocol::TurnedAway;
 use twoport_net::tls::{Acceptor, Member, Whose};
-use twoport_net::{DataListener, DataStream, Source, dial};
+use twoport_net::{DataListener, DataStream, Source, Unwanted, dial};
 use twoport_pipe::{Body, Cut, Form, Framing, Progress, Recode, Side};
 use twoport_plan::LinkFault;
 use twoport_proto::modes::{Algorithm, Mode};
@@ -18,6 +19,7 @@ use twoport_session::server::Settings;
 use twoport_session::server::io::{Ending, Input, Task, TransferOrder};
 use twoport_store::{Error, Store};
 
+use crate::balancers::Balancers;
 use crate::journal::Journal;
 use crate::listing::Lister;
 use crate::settings::Resumption;
@@ -28,6 +30,8 @@ pub(crate) enum Road {
     Passive {
         listener: DataListener,
         peer: IpAddr,
+        /// Who may bring it, where the session's listener trusts balancers.
+        balancers: Option<Arc<Balancers>>,
         /// Whose transfer it is, for the log.
         session: u64,
     },
@@ -260,9 +264,18 @@ impl Job {
         let patience = self.limits.limits.link;
         let linking = async {
             match std::mem::replace(&mut self.road, Road::None) {
-                Road::Passive { listener, peer, session } => {
+                Road::Passive { listener, peer, balancers, session } => {
                     let port = listener.port();
-                    listener.accept(peer, patience, |from| Journal::stranger(session, port, from)).await
+                    let trusted = balancers.as_ref().map(|balancers| balancers.networks());
+                    let unwanted = |who| match (who, &balancers) {
+                        (Unwanted::TurnedAway(who), Some(balancers)) => {
+                            balancers.turned_away(&who, &format!("passive port {port}"));
+                        }
+                        (Unwanted::Stranger(from) | Unwanted::TurnedAway(TurnedAway { from, .. }), _) => {
+                            Journal::stranger(session, port, from);
+                        }
+                    };
+                    listener.accept(peer, trusted.as_deref().unwrap_or_default(), patience, unwanted).await
                 }
                 Road::Active { target, source } => {
                     let (stream, as_wished) = dial(target, source, patience, None).await?;

@@ -1,5 +1,6 @@
 //! Real servers and real sockets, in the hands of a client that can be as strange as the test needs it.
 
+mod balancer;
 mod faults;
 mod files;
 pub(crate) mod house;

@@ -14,15 +14,20 @@ use tokio::net::TcpStream;
 use twoport_proto::line::{LineBuf, LineFault};
 use twoport_proto::{Reply, Request};
 
+use crate::proxy_protocol::{OPENING, is_header};
 use crate::tls::acceptor::Secured;
 use crate::tls::{Acceptor, Connector, TlsFault, TlsStream};
 
 /// Bytes that are read at once: a client that sends more than this in one go sends a pipeline.
 const READ: usize = 4096;
 
-/// How long a dead peer stays unnoticed on an idle control connection, and under what time NATs forget one (RFC 5382
-/// allows them two hours, many take minutes).
-const KEEPALIVE: Duration = Duration::from_secs(45);
+/// How long a control connection is quiet before the system shows that it lives, unless somebody knows better. What is on the
+/// way forgets a quiet connection after a minute at the earliest (RFC 5382 asks for two hours, balancers take one to six minutes),
+/// and while a transfer runs this one says nothing.
+pub const KEEPALIVE: Duration = Duration::from_secs(45);
+
+/// Signs of life without an answer, a third of that time apart, after which the peer is taken for dead.
+const PROBES: u32 = 4;
 
 /// The control connection of a session.
 #[derive(Debug)]
@@ -30,6 +35,8 @@ pub struct ControlStream {
     stream: Stream,
     lines: LineBuf,
     out: Vec<u8>,
+    /// The first bytes that came, as they came.
+    opening: Vec<u8>,
 }
 
 /// What carries it.
@@ -75,19 +82,23 @@ impl ControlStream {
         // ABOR may come with urgent data (RFC 959 §4.1.3): in line, the Telnet marks stay where they belong.
         socket.set_out_of_band_inline(true)?;
         let stream = Stream::Clear(stream);
-        let control = ControlStream { stream, lines: LineBuf::new(line_cap), out: Vec::new() };
-        control.keep_alive(KEEPALIVE)?;
+        let control =
+            ControlStream { stream, lines: LineBuf::new(line_cap), out: Vec::new(), opening: Vec::new() };
+        control.keep_alive(Some(KEEPALIVE))?;
         Ok(control)
     }
 
-    /// How long the connection may be quiet before the system asks the other end whether it lives.
+    /// How long the connection may be quiet before the system asks the other end whether it lives: whole seconds, from one
+    /// to 32767. Without a time it never asks.
     ///
     /// # Errors
     /// When the socket refuses the option.
-    pub fn keep_alive(&self, quiet: Duration) -> io::Result<()> {
-        let often =
-            TcpKeepalive::new().with_time(quiet).with_interval((quiet / 3).max(Duration::from_secs(1)));
-        SockRef::from(self.stream.tcp()?).set_tcp_keepalive(&often)
+    pub fn keep_alive(&self, quiet: Option<Duration>) -> io::Result<()> {
+        let socket = SockRef::from(self.stream.tcp()?);
+        let Some(quiet) = quiet else { return socket.set_keepalive(false) };
+        let interval = (quiet / 3).max(Duration::from_secs(1));
+        let often = TcpKeepalive::new().with_time(quiet).with_interval(interval).with_retries(PROBES);
+        socket.set_tcp_keepalive(&often)
     }
 
     /// The peer's address, never an IPv4 one in IPv6's clothes.
@@ -121,6 +132,13 @@ impl ControlStream {
     #[must_use]
     pub fn has_unread(&self) -> bool {
         !self.lines.is_empty()
+    }
+
+    /// Whether the peer began with a header of the PROXY protocol, which nobody has asked for here. It is known before the first
+    /// line of version 1 is whole, and before the QUIT in version 2 is.
+    #[must_use]
+    pub fn began_with_header(&self) -> bool {
+        is_header(&self.opening)
     }
 
     /// Begins TLS as the server: what was said goes out, then hands are shaken. `host` is what HOST has said.
@@ -221,6 +239,8 @@ impl ControlStream {
         match read {
             Ok(0) => Ok(Arrived::End),
             Ok(n) => {
+                let missing = OPENING.saturating_sub(self.opening.len());
+                self.opening.extend_from_slice(&buffer[..n.min(missing)]);
                 self.lines.feed(&buffer[..n]);
                 Ok(Arrived::Bytes)
             }
@@ -315,10 +335,36 @@ pub enum Arrived {
 }
 
 /// An IPv4 address stays one even where the listener takes both families.
-fn canonical(address: SocketAddr) -> SocketAddr {
+pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         v4 @ IpAddr::V4(_) => SocketAddr::new(v4, address.port()),
         // As it is: a link-local address has a scope.
         IpAddr::V6(_) => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_quiet_connection_shows_that_it_lives_unless_it_is_told_not_to() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _far = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let control = ControlStream::new(listener.accept().await.unwrap().0, 100).unwrap();
+        let often = || {
+            let socket = SockRef::from(control.stream.tcp().unwrap());
+            let seconds = |time: io::Result<Duration>| time.unwrap().as_secs();
+            let (first, then) = (socket.tcp_keepalive_time(), socket.tcp_keepalive_interval());
+            let probes = socket.tcp_keepalive_retries().unwrap();
+            (socket.keepalive().unwrap(), seconds(first), seconds(then), probes)
+        };
+        assert_eq!(often(), (true, 45, 15, 4));
+        control.keep_alive(Some(Duration::from_secs(2))).unwrap();
+        assert_eq!(often(), (true, 2, 1, 4));
+        control.keep_alive(None).unwrap();
+        assert!(!often().0);
     }
 }

@@ -10,6 +10,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -18,9 +19,12 @@ use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, oneshot};
 use twoport_plan::LinkFault;
+use twoport_plan::network::Network;
 use twoport_plan::ports::{Gauge, PortPool, PortRange};
 
+use crate::control::canonical;
 use crate::listen::bind;
+use crate::proxy_protocol::{self, Met, TurnedAway};
 use crate::queue;
 
 /// Connections that may wait to be accepted on one data port: it may be that of many clients.
@@ -32,6 +36,26 @@ pub struct PassivePorts {
     board: Arc<Mutex<Board>>,
     freed: Arc<Notify>,
     range: PortRange,
+    tell: Tell,
+}
+
+/// Somebody who came to a passive port and was dropped.
+#[derive(Debug)]
+pub enum Unwanted {
+    /// Nobody waits for whoever comes from there.
+    Stranger(IpAddr),
+    /// It comes from a balancer's network without the header that would tell who it is.
+    TurnedAway(TurnedAway),
+}
+
+/// Who hears of those who were dropped, with the port that they came to.
+#[derive(Clone)]
+struct Tell(Arc<dyn Fn(u16, Unwanted) + Send + Sync>);
+
+impl fmt::Debug for Tell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tell")
+    }
 }
 
 #[derive(Debug)]
@@ -76,13 +100,17 @@ impl Board {
 #[derive(Debug)]
 struct Line {
     listener: TcpListener,
+    port: u16,
     slots: Mutex<HashMap<IpAddr, Slot>>,
+    tell: Tell,
 }
 
 /// Where a client's connection is put.
 #[derive(Debug)]
 struct Slot {
     link: oneshot::Sender<TcpStream>,
+    /// The networks of balancers that may bring it; none where the client comes itself.
+    trusted: Arc<[Network]>,
     /// Who came instead, last.
     stranger: Option<IpAddr>,
 }
@@ -118,12 +146,22 @@ fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl PassivePorts {
-    /// A pool over `range`; one client may wait on `share` ports at once, on all when there is none.
+    /// A pool over `range`; one client may wait on `share` ports at once, on all when there is none. `unwanted` hears of everybody
+    /// who is dropped, with the port.
     #[must_use]
-    pub fn new(range: PortRange, share: Option<usize>) -> Self {
+    pub fn new(
+        range: PortRange,
+        share: Option<usize>,
+        unwanted: impl Fn(u16, Unwanted) + Send + Sync + 'static,
+    ) -> Self {
         let board =
             Board { pool: PortPool::new(range, share), lines: HashMap::new(), crowded: HashMap::new() };
-        PassivePorts { board: Arc::new(Mutex::new(board)), freed: Arc::default(), range }
+        PassivePorts {
+            board: Arc::new(Mutex::new(board)),
+            freed: Arc::default(),
+            range,
+            tell: Tell(Arc::new(unwanted)),
+        }
     }
 
     /// The range.
@@ -152,11 +190,17 @@ impl PassivePorts {
 
     /// Listens for `client` at the address of `local`, the one that it reached: on a port of the range that it does not wait on
     /// yet. Every one is tried once, from a random one on; a port that another program holds is passed over; a port outside the
-    /// range is never taken.
+    /// range is never taken. A balancer in one of the networks `trusted` brings the client's connection, with a header that names it;
+    /// it comes itself where there are none.
     ///
     /// # Errors
     /// When no port of the range is left for the client.
-    pub fn listen(&self, local: SocketAddr, client: IpAddr) -> Result<DataListener, LinkFault> {
+    pub fn listen(
+        &self,
+        local: SocketAddr,
+        client: IpAddr,
+        trusted: Arc<[Network]>,
+    ) -> Result<DataListener, LinkFault> {
         let client = client.to_canonical();
         let mut board = lock(&self.board);
         let mut found = None;
@@ -170,7 +214,8 @@ impl PassivePorts {
             }
             match bind(at, BACKLOG) {
                 Ok(listener) => {
-                    found = Some((at, Arc::new(Line { listener, slots: Mutex::default() })));
+                    let (slots, tell) = (Mutex::default(), self.tell.clone());
+                    found = Some((at, Arc::new(Line { listener, port, slots, tell })));
                     break;
                 }
                 // In use by somebody else: the next one may be free.
@@ -188,7 +233,7 @@ impl PassivePorts {
         };
         board.pool.take(client, at.port());
         let (tell, link) = oneshot::channel();
-        lock(&line.slots).insert(client, Slot { link: tell, stranger: None });
+        lock(&line.slots).insert(client, Slot { link: tell, trusted, stranger: None });
         board.lines.insert(at, Arc::downgrade(&line));
         let crowd = board.crowd(client);
         let lease = Lease { ports: self.clone(), client, at, line: Some(line) };
@@ -203,6 +248,7 @@ impl PassivePorts {
         &self,
         local: SocketAddr,
         client: IpAddr,
+        trusted: Arc<[Network]>,
         patience: Duration,
     ) -> Result<DataListener, LinkFault> {
         let end = tokio::time::Instant::now() + patience;
@@ -210,7 +256,7 @@ impl PassivePorts {
             let freed = self.freed.notified();
             tokio::pin!(freed);
             freed.as_mut().enable();
-            let answer = self.listen(local, client);
+            let answer = self.listen(local, client, Arc::clone(&trusted));
             let spent = matches!(answer, Err(LinkFault::PortsSpent(_)));
             if !spent || tokio::time::timeout_at(end, freed).await.is_err() {
                 return answer;
@@ -249,25 +295,16 @@ impl DataListener {
         self.crowd
     }
 
-    /// Waits for the client's connection. Others are handed to whom they belong, or dropped; `stranger` hears of each that
-    /// nobody waits for. The port goes back as soon as the client is there, since an open connection needs no listener.
+    /// Waits for the client's connection. Others are handed to whom they belong, or dropped. The port goes back as soon as the client is there, since an open connection needs no listener.
     ///
     /// # Errors
     /// When the client does not come within `patience`.
-    pub async fn accept(
-        mut self,
-        patience: Duration,
-        mut stranger: impl FnMut(IpAddr),
-    ) -> Result<TcpStream, LinkFault> {
+    pub async fn accept(mut self, patience: Duration) -> Result<TcpStream, LinkFault> {
         let Some(line) = &self.lease.line else { return Err(self.nobody_came(patience)) };
         let accepting = async {
             loop {
                 match line.listener.accept().await {
-                    Ok((stream, from)) => {
-                        if let Some(from) = line.hand_over(stream, from.ip().to_canonical()) {
-                            stranger(from);
-                        }
-                    }
+                    Ok((stream, from)) => line.came(stream, canonical(from)),
                     // A connection that was reset while it waited is nobody.
                     Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
                     Err(e) => return e,
@@ -307,17 +344,53 @@ impl DataListener {
 }
 
 impl Line {
-    /// Gives a connection to the client that waits for it; or says who it was that nobody waits for.
-    fn hand_over(&self, stream: TcpStream, from: IpAddr) -> Option<IpAddr> {
-        let mut slots = lock(&self.slots);
-        if let Some(Slot { link, .. }) = slots.remove(&from) {
-            // One that has given up meanwhile needs none.
-            let _ = link.send(stream);
-            return None;
+    /// A connection has come. Where a balancer may have brought it, its header is heard beside, and holds up nobody.
+    fn came(self: &Arc<Self>, stream: TcpStream, from: SocketAddr) {
+        if !self.is_balancer(from.ip()) {
+            return self.hand_over(stream, from.ip());
         }
-        for slot in slots.values_mut() {
+        let line = Arc::downgrade(self);
+        tokio::spawn(async move {
+            let met = proxy_protocol::meet(stream, from, proxy_protocol::PATIENCE).await;
+            // Nobody waits any more where the line is gone.
+            let Some(line) = line.upgrade() else { return };
+            match met {
+                Ok(Met { stream, peer, .. }) => line.hand_over(stream, peer.ip()),
+                Err(turned_away) => {
+                    if !turned_away.fault.is_a_look() {
+                        line.note(turned_away.from);
+                    }
+                    (line.tell.0)(line.port, Unwanted::TurnedAway(turned_away));
+                }
+            }
+        });
+    }
+
+    /// Whether somebody's balancer may come from there; a client that waits for itself and comes from there is none.
+    fn is_balancer(&self, from: IpAddr) -> bool {
+        let slots = lock(&self.slots);
+        let itself = slots.get(&from).is_some_and(|slot| slot.trusted.is_empty());
+        let trusted = |slot: &Slot| slot.trusted.iter().any(|network| network.contains(from));
+        !itself && slots.values().any(trusted)
+    }
+
+    /// Gives a connection to the client that waits for it, or drops it.
+    fn hand_over(&self, stream: TcpStream, from: IpAddr) {
+        let slot = lock(&self.slots).remove(&from);
+        match slot {
+            // One that has given up meanwhile needs none.
+            Some(Slot { link, .. }) => _ = link.send(stream),
+            None => {
+                self.note(from);
+                (self.tell.0)(self.port, Unwanted::Stranger(from));
+            }
+        }
+    }
+
+    /// Whoever waits in vain will be told who came.
+    fn note(&self, from: IpAddr) {
+        for slot in lock(&self.slots).values_mut() {
             slot.stranger = Some(from);
         }
-        Some(from)
     }
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
+use twoport_plan::Network;
 use twoport_plan::outside::PortMap;
 use twoport_plan::ports::PortRange;
 use twoport_proto::Secret;
@@ -66,6 +67,9 @@ pub struct Config {
     pub passive: Option<OnOff>,
     /// Listeners with a mind of their own, besides those of `listen`: `[[listener]]`.
     pub listener: Vec<ListenerTable>,
+    /// Networks of balancers that say by the PROXY protocol who the client is; a connection from there must begin with it.
+    #[serde(deserialize_with = "data::trusted")]
+    pub proxy_protocol: Option<Vec<Network>>,
     /// Listeners with TLS from the first byte.
     pub implicit: Option<Vec<SocketAddr>>,
     /// TLS: `on` by default, where the client wants it.
@@ -104,6 +108,8 @@ pub struct Config {
     pub link_seconds: Option<u64>,
     /// How long a data connection may move nothing, in seconds.
     pub stall_seconds: Option<u64>,
+    /// How long a control connection is quiet before the system shows that it lives, in seconds: 45 by default, 0 for never.
+    pub keepalive_seconds: Option<u64>,
 }
 
 /// An account as it is written.
@@ -256,6 +262,7 @@ impl Config {
             active: self.active.or(below.active),
             passive: self.passive.or(below.passive),
             listener: if self.listener.is_empty() { below.listener } else { self.listener },
+            proxy_protocol: self.proxy_protocol.or(below.proxy_protocol),
             implicit: self.implicit.or(below.implicit),
             tls: self.tls.or(below.tls),
             tls_data: self.tls_data.or(below.tls_data),
@@ -276,6 +283,7 @@ impl Config {
             idle_seconds: self.idle_seconds.or(below.idle_seconds),
             link_seconds: self.link_seconds.or(below.link_seconds),
             stall_seconds: self.stall_seconds.or(below.stall_seconds),
+            keepalive_seconds: self.keepalive_seconds.or(below.keepalive_seconds),
         }
     }
 
@@ -299,6 +307,7 @@ impl Config {
         }
         data::settle(&mut self, &mut settings)?;
         settings.tls = tls::tls(&self, &settings.listen, &settings.host)?;
+        settings.proxy_protocol = self.proxy_protocol.unwrap_or_default();
         let root = self.root.unwrap_or_else(|| PathBuf::from("."));
         settings.accounts = accounts(self.user, self.anonymous, &root)?;
         if settings.host.is_empty() || settings.host.contains(|c: char| c.is_control()) {
@@ -324,6 +333,12 @@ impl Config {
         settings.limits.idle = seconds(self.idle_seconds, settings.limits.idle);
         settings.limits.link = seconds(self.link_seconds, settings.limits.link);
         settings.limits.stall = seconds(self.stall_seconds, settings.limits.stall);
+        settings.keepalive = match self.keepalive_seconds {
+            None => settings.keepalive,
+            Some(0) => None,
+            Some(often @ 1..=32767) => Some(Duration::from_secs(often)),
+            Some(_) => return Err("keepalive-seconds: at most 32767, and 0 for never".to_owned()),
+        };
         Ok(settings)
     }
 }
@@ -429,6 +444,10 @@ mod tests {
                 "no listener offers TLS",
             ),
             ("passive-address = \"::1\"", "IPv4"),
+            ("keepalive-seconds = 32768", "32767"),
+            ("hosts = []\nproxy-protocol = [\"10.0.0.0/8\", \"balancer\"]", "line 2"),
+            ("proxy-protocol = [\"10.0.0.1/8\"]", "did you mean 10.0.0.0/8"),
+            ("[[listener]]\naddress = \"127.0.0.1:21\"\nproxy-protocol = true", "no network"),
             ("listen = []", "at least one address"),
             ("[[user]]\nname = \"a\"\npassword = \"b\"\n[[user]]\nname = \"a\"\npassword = \"c\"", "twice"),
         ] {
@@ -478,6 +497,18 @@ mod tests {
         assert!(
             matches!(&tls.certificates[..], [Source::MadeUp { folder, .. }] if folder == Path::new("/var/lib/x"))
         );
+    }
+
+    #[test]
+    fn a_listener_may_be_without_headers() {
+        let text = "listen = [\"127.0.0.1:2121\"]\nproxy-protocol = [\"10.0.0.0/8\", \"fd00::1\"]\n\
+                    [[listener]]\naddress = \"127.0.0.1:21\"\nproxy-protocol = false";
+        let settings = settle(text).unwrap();
+        assert_eq!(settings.proxy_protocol.len(), 2);
+        let headers: Vec<bool> = settings.listen.iter().map(|listener| listener.headers).collect();
+        assert_eq!(headers, [true, false]);
+        assert_eq!(settings.keepalive, Some(Duration::from_secs(45)));
+        assert_eq!(settle("keepalive-seconds = 0").unwrap().keepalive, None);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! | one task per session: the `select!` that feeds the machine and obeys it | `session` |
 //! | one transfer: body, link, bytes, end | `transfer` |
 //! | one file operation; one listing; its patterns | `files`, `listing`, `pattern` |
+//! | balancers in front, and how often one is complained of | `balancers` |
 //! | what goes to the log | `journal` |
 
 pub mod certificates;
@@ -17,6 +18,7 @@ pub mod outlook;
 pub mod server;
 pub mod settings;
 
+mod balancers;
 mod error;
 mod files;
 mod journal;

@@ -70,6 +70,13 @@ pub fn summary(settings: &Settings) -> Vec<String> {
         Active::On => "active mode: on, to the client's own address, from any port".to_owned(),
         Active::Port20 => "active mode: on, to the client's own address, from port 20".to_owned(),
     });
+    if !settings.proxy_protocol.is_empty() {
+        let networks: Vec<String> = settings.proxy_protocol.iter().map(ToString::to_string).collect();
+        lines.push(format!(
+            "PROXY protocol: what comes from {} must say who the client is; nobody else is believed",
+            networks.join(", ")
+        ));
+    }
     lines.push(match &settings.tls {
         None => "TLS: off; passwords and files cross the network in the clear".to_owned(),
         Some(tls) => {
@@ -222,6 +229,12 @@ pub fn problems(settings: &Settings, machine: &Machine) -> Vec<String> {
                 .to_owned(),
         );
     }
+    if let Some(all) = settings.proxy_protocol.iter().find(|network| network.bits() == 0) {
+        problems.push(format!(
+            "proxy-protocol trusts {all}: anybody may say that they come from anywhere, and nobody comes in without saying it. \
+             Name the addresses of the balancers"
+        ));
+    }
     problems
 }
 
@@ -262,10 +275,11 @@ mod tests {
         let mut settings = Settings::new();
         settings.outside.tell = Tell::Address(Ipv4Addr::new(10, 0, 0, 5));
         settings.listen = vec!["0.0.0.0:21".parse().unwrap()];
+        settings.proxy_protocol = vec!["10.0.0.0/8".parse().unwrap(), "::/0".parse().unwrap()];
         let machine =
             Machine { ephemeral: Some((32768, 61000)), helper: true, busy: [61_000, 61_007].into() };
         let said = problems(&settings, &machine);
-        assert_eq!(said.len(), 4, "{said:?}");
+        assert_eq!(said.len(), 5, "{said:?}");
         assert!(said[1].contains("61000 and 1 more are in use"), "{said:?}");
         settings.passive_ports = PortRange::new(61_100, 61_103).unwrap();
         let said = problems(&settings, &machine);
@@ -274,7 +288,7 @@ mod tests {
             "{said:?}"
         );
         settings.max_sessions = 4;
-        assert_eq!(problems(&settings, &machine).len(), 2);
+        assert_eq!(problems(&settings, &machine).len(), 3);
     }
 
     #[test]

@@ -9,10 +9,11 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
+use twoport_net::proxy_protocol::{By, Met, Reception};
 use twoport_net::tls::Identities;
 use twoport_net::{ControlStream, bind_control};
 use twoport_plan::ports::Gauge;
-use twoport_session::server::Door;
+use twoport_session::server::Ends;
 
 use crate::certificates::{self, Known, Source};
 use crate::error::StartError;
@@ -167,13 +168,13 @@ struct Place {
 impl Place {
     /// What the settings of today say of it: its TLS may have changed since it was bound. One that is not among them any more
     /// stays as it was.
-    fn door(self, shared: &Shared) -> Door {
+    fn today(self, shared: &Shared) -> Listener {
         let mut same = shared.listeners.iter().enumerate();
         let found = same.find(|(place, listener)| {
             listener.address == self.listener.address
                 && (*place == self.place || self.listener.address.port() != 0)
         });
-        found.map_or(self.listener.door, |(_, listener)| listener.door)
+        found.map_or(self.listener, |(_, listener)| *listener)
     }
 }
 
@@ -187,22 +188,30 @@ async fn serve(
 ) {
     let mut sessions = JoinSet::new();
     let for_sessions = stopping.clone();
+    let mut reception = Reception::default();
+    let is_trusted = |from| {
+        let shared = warden.shared();
+        place.today(&shared).headers && shared.balancers.trusts(from)
+    };
     loop {
         tokio::select! {
             biased;
             () = told_to_stop(&mut stopping) => break,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => match Arc::clone(&room).try_acquire_owned() {
+            accepted = reception.next(&listener, is_trusted) => match accepted {
+                Ok(Ok(met)) => match Arc::clone(&room).try_acquire_owned() {
                     Ok(seat) => {
                         let (shared, stopping) = (warden.shared(), for_sessions.clone());
-                        let door = place.door(&shared);
+                        let today = place.today(&shared);
                         sessions.spawn(async move {
-                            begin(stream, door, shared, stopping).await;
+                            begin(met, today, shared, stopping).await;
                             drop(seat);
                         });
                     }
-                    Err(_) => refuse(stream, place.most),
+                    Err(_) => refuse(&met, place.most),
                 },
+                Ok(Err(turned_away)) => {
+                    warden.shared().balancers.turned_away(&turned_away, "the control port");
+                }
                 // Too many open files, most of all: those that are there go on, and room comes with the next close.
                 Err(e) if e.kind() != io::ErrorKind::ConnectionAborted => {
                     tracing::error!("cannot accept a connection: {e}");
@@ -217,10 +226,19 @@ async fn serve(
     while sessions.join_next().await.is_some() {}
 }
 
-async fn begin(stream: TcpStream, door: Door, shared: Arc<Shared>, stopping: watch::Receiver<bool>) {
+async fn begin(met: Met, listener: Listener, shared: Arc<Shared>, stopping: watch::Receiver<bool>) {
+    let Met { stream, peer, local, by } = met;
+    if by == By::Balancer && listener.door.implicit && is_a_look(&stream, &shared).await {
+        tracing::debug!("a connection from {peer} was closed without a byte");
+        return;
+    }
     match ControlStream::new(stream, shared.session.limits.line) {
         Ok(control) => {
-            if let Some(session) = Session::new(control, door, shared) {
+            if let Err(e) = control.keep_alive(shared.keepalive) {
+                tracing::debug!("{peer} is not asked whether it lives: {e}");
+            }
+            let ends = Ends { peer: peer.ip(), local: local.ip() };
+            if let Some(session) = Session::new(control, ends, by, listener, shared) {
                 session.run(stopping).await;
             }
         }
@@ -228,11 +246,23 @@ async fn begin(stream: TcpStream, door: Door, shared: Arc<Shared>, stopping: wat
     }
 }
 
+/// Whether a connection that must begin with TLS ends before its first byte: then it was no handshake that failed.
+async fn is_a_look(stream: &TcpStream, shared: &Shared) -> bool {
+    let mut byte = [0; 1];
+    let first = tokio::time::timeout(shared.session.limits.handshake, stream.peek(&mut byte)).await;
+    matches!(first, Ok(Ok(0) | Err(_)))
+}
+
 /// 421 to somebody for whom there is no room. Nobody waits for it to arrive.
-fn refuse(stream: TcpStream, most: usize) {
-    tracing::warn!("too many sessions; a connection was refused");
+fn refuse(met: &Met, most: usize) {
+    match met.by {
+        By::Check => tracing::debug!("too many sessions; the balancer {} was told so", met.peer),
+        By::Itself | By::Balancer => {
+            tracing::warn!("too many sessions; a connection from {} was refused", met.peer.ip());
+        }
+    }
     let text = format!(
         "421 Too many sessions: all {most} are taken. Come back later; max-sessions allows more.\r\n"
     );
-    let _ = stream.try_write(text.as_bytes());
+    let _ = met.stream.try_write(text.as_bytes());
 }

@@ -1,7 +1,7 @@
 //! One task per session: it feeds the machine what happened and does what the machine says. No rule of FTP lives here.
 
 use std::io;
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Sleep, sleep_until};
 use twoport_certs::Facts;
 use twoport_net::control::{Arrived, ControlStream};
+use twoport_net::proxy_protocol::By;
 use twoport_net::tls::Member;
 use twoport_net::{DataListener, DataStream, Source};
 use twoport_plan::{LinkFault, Way};
@@ -22,9 +23,10 @@ use twoport_session::{Event, Grant, ServerSession};
 use twoport_store::Store;
 use twoport_users::Shown;
 
+use crate::balancers::Balancers;
 use crate::files;
 use crate::journal::Journal;
-use crate::settings::Active;
+use crate::settings::{Active, Listener};
 use crate::shared::{Entered, Shared};
 use crate::stop::told_to_stop;
 use crate::transfer::{Job, News, Protection, Road};
@@ -47,6 +49,10 @@ pub(crate) struct Session {
     ends: Ends,
     /// Our end with its scope and port, where listeners and connections of ours are bound.
     local: SocketAddr,
+    /// Who brought it.
+    by: By,
+    /// Who may bring its data connections, where the listener trusts balancers.
+    balancers: Option<Arc<Balancers>>,
     store: Option<Arc<dyn Store>>,
     secure: Option<Secured>,
     listener: Option<(LinkId, DataListener)>,
@@ -83,21 +89,29 @@ struct Running {
 }
 
 impl Session {
-    /// A session over `control`; none when the peer has gone already.
-    pub(crate) fn new(control: ControlStream, door: Door, shared: Arc<Shared>) -> Option<Session> {
+    /// A session over `control`, whose ends are what `by` said; none when the peer has gone already.
+    pub(crate) fn new(
+        control: ControlStream,
+        ends: Ends,
+        by: By,
+        listener: Listener,
+        shared: Arc<Shared>,
+    ) -> Option<Session> {
         let local = control.local().ok()?;
-        let ends = Ends { peer: control.peer().ok()?.ip(), local: local.ip() };
+        let way = control.peer().ok()?.ip();
         // Without certificates there is nothing to offer.
-        let door = if shared.secure.is_some() { door } else { Door::CLEAR };
+        let door = if shared.secure.is_some() { listener.door } else { Door::CLEAR };
         let machine = ServerSession::new(Arc::clone(&shared.session), ends, door, Instant::now());
         let (tell, news) = mpsc::channel(NEWS);
         Some(Session {
+            balancers: listener.headers.then(|| Arc::clone(&shared.balancers)),
             shared,
             control,
             machine,
-            journal: Journal::open(ends.peer),
+            journal: Journal::open(ends.peer, by, way),
             ends,
             local,
+            by,
             store: None,
             secure: None,
             listener: None,
@@ -145,6 +159,10 @@ impl Session {
                     self.heard(answer);
                 }
                 arrived = self.control.read(), if reading => match arrived {
+                    Ok(true) if self.control.began_with_header() => {
+                        self.journal.not_believed();
+                        break;
+                    }
                     Ok(true) => {}
                     Ok(false) | Err(_) => self.hang_up(),
                 },
@@ -173,6 +191,7 @@ impl Session {
     fn take_line(&mut self) -> bool {
         match self.control.next_line() {
             Some(line) => {
+                self.journal.heard();
                 self.handle(Input::Line(line));
                 true
             }
@@ -316,7 +335,7 @@ impl Session {
     }
 
     /// What a transfer needs for TLS on its data connection.
-    fn protection(&self, task: &Task) -> Option<Protection> {
+    fn protection(&mut self, task: &Task) -> Option<Protection> {
         let (secure, own) = (self.shared.secure.as_ref()?, self.secure.as_ref()?);
         Some(Protection {
             acceptor: secure.acceptor.clone(),
@@ -336,7 +355,8 @@ impl Session {
     /// Makes a listener at once where a port and what to tell are at hand; else the answer is waited for beside the session.
     fn listen(&mut self, way: Way) -> Option<Heard> {
         let client = self.shared.outside.client(self.ends.local, self.ends.peer, self.secure.is_some());
-        let listened = self.shared.ports.listen(self.local, self.ends.peer);
+        let trusted = self.balancers.as_ref().map_or_else(Arc::default, |balancers| balancers.networks());
+        let listened = self.shared.ports.listen(self.local, self.ends.peer, Arc::clone(&trusted));
         let at_hand = |port| self.shared.outside.at_hand(client, port, way == Way::Epsv);
         match &listened {
             Err(fault) if !self.may_wait(fault) => return Some(Err(fault.clone())),
@@ -351,7 +371,7 @@ impl Session {
         self.asking = Some(Box::pin(async move {
             let listener = match listened {
                 Ok(listener) => listener,
-                Err(_) => shared.ports.listen_patiently(local, peer, shared.when_full).await?,
+                Err(_) => shared.ports.listen_patiently(local, peer, trusted, shared.when_full).await?,
             };
             let told = match shared.outside.at_hand(client, listener.port(), way == Way::Epsv) {
                 Some(told) => told,
@@ -391,9 +411,9 @@ impl Session {
                 let held = self.listener.take_if(|(held, _)| *held == id);
                 let (_, listener) =
                     held.expect("the machine orders transfers over the listener that it was given");
-                Road::Passive { listener, session: self.journal.number() }
+                Road::Passive { listener }
             }
-            Link::Active(target) => Road::Active { target, source: self.source() },
+            Link::Active(target) => Road::Active { target, source: self.source(target.ip()) },
             Link::Open(id) => {
                 let held = self.open.take_if(|(held, _)| *held == id);
                 let (_, wire) = held.expect("the machine orders transfers over the link that was left open");
@@ -418,10 +438,17 @@ impl Session {
         tokio::spawn(job.carry_out(order));
     }
 
-    fn source(&self) -> Source {
+    /// Where an active connection to `target` comes from: the address that the client knows. Behind a balancer it knows none of
+    /// ours, and the one that leads to the balancer need not lead to the client.
+    fn source(&self, target: IpAddr) -> Source {
+        let own = match (self.by, target) {
+            (By::Itself | By::Check, _) => self.local,
+            (By::Balancer, IpAddr::V4(_)) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+            (By::Balancer, IpAddr::V6(_)) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+        };
         match self.shared.active {
-            Active::Port20 => Source::Port(self.local, 20),
-            Active::On | Active::Off => Source::Any(self.local),
+            Active::Port20 => Source::Port(own, 20),
+            Active::On | Active::Off => Source::Any(own),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use twoport_net::outside::Witness;
 use twoport_net::tls::ClientCertificates;
+use twoport_plan::Network;
 use twoport_plan::outside::Outside;
 use twoport_plan::ports::PortRange;
 use twoport_session::server::Door;
@@ -34,12 +35,15 @@ pub struct Listener {
     pub address: SocketAddr,
     /// What holds behind it.
     pub door: Door,
+    /// Whether connections from a trusted network must begin with a PROXY header there, on the control connection and on the data
+    /// connections of its sessions.
+    pub headers: bool,
 }
 
 /// Without TLS.
 impl From<SocketAddr> for Listener {
     fn from(address: SocketAddr) -> Self {
-        Listener { address, door: Door::CLEAR }
+        Listener { address, door: Door::CLEAR, headers: true }
     }
 }
 
@@ -56,7 +60,7 @@ impl Listener {
     /// The same, with TLS as the client likes.
     #[must_use]
     pub fn with_tls(address: SocketAddr) -> Self {
-        Listener { address, door: Door { needs: Needs::default(), implicit: false } }
+        Listener { door: Door { needs: Needs::default(), implicit: false }, ..Listener::from(address) }
     }
 }
 
@@ -90,6 +94,8 @@ pub struct Tls {
 pub struct Settings {
     /// Where to listen.
     pub listen: Vec<Listener>,
+    /// The networks of balancers that say by the PROXY protocol who the client is.
+    pub proxy_protocol: Vec<Network>,
     /// TLS; without it no listener offers any.
     pub tls: Option<Tls>,
     /// The name in the greeting.
@@ -122,6 +128,8 @@ pub struct Settings {
     pub drain: Duration,
     /// Caps and deadlines of a session.
     pub limits: Limits,
+    /// How long a control connection is quiet before the system shows that it lives; never where there is none.
+    pub keepalive: Option<Duration>,
 }
 
 impl Settings {
@@ -139,6 +147,7 @@ impl Settings {
     pub fn new() -> Self {
         Settings {
             listen: vec![Self::DEFAULT_LISTEN.parse().expect("the default address can be read")],
+            proxy_protocol: Vec::new(),
             tls: None,
             host: host_name(),
             hosts: Vec::new(),
@@ -156,6 +165,7 @@ impl Settings {
             max_sessions: 1000,
             drain: Duration::from_secs(30),
             limits: Limits::default(),
+            keepalive: Some(twoport_net::control::KEEPALIVE),
         }
     }
 

@@ -6,16 +6,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use twoport_net::PassivePorts;
 use twoport_net::tls::{Acceptor, Identities, Ledger};
+use twoport_net::{PassivePorts, Unwanted};
 use twoport_proto::Secret;
 use twoport_session::Grant;
 use twoport_session::server::Settings as SessionSettings;
 use twoport_store::{Local, LocalOptions, Store};
 use twoport_users::{Account, Accounts, Certificate, Shown};
 
+use crate::balancers::Balancers;
 use crate::certificates::{self, Source};
 use crate::error::StartError;
+use crate::journal::Journal;
 use crate::lookout::Lookout;
 use crate::settings::{Active, Listener, Resumption, Settings, Tls};
 use crate::tally::Tally;
@@ -28,7 +30,9 @@ pub(crate) struct Shared {
     pub(crate) when_full: Duration,
     pub(crate) tally: Arc<Tally>,
     pub(crate) active: Active,
+    pub(crate) keepalive: Option<Duration>,
     pub(crate) listeners: Vec<Listener>,
+    pub(crate) balancers: Arc<Balancers>,
     pub(crate) secure: Option<Secure>,
     accounts: Accounts,
     stores: HashMap<PathBuf, Arc<dyn Store>>,
@@ -96,6 +100,7 @@ impl Shared {
             }
             None => None,
         };
+        let balancers = Arc::new(Balancers::new(settings.proxy_protocol.clone()));
         Ok(Shared {
             secure,
             session: Arc::new(SessionSettings {
@@ -109,7 +114,15 @@ impl Shared {
             }),
             ports: match before.map(|before| &before.ports) {
                 Some(ports) if ports.is_of(range, settings.passive_share) => ports.clone(),
-                _ => PassivePorts::new(range, settings.passive_share),
+                _ => {
+                    let balancers = Arc::clone(&balancers);
+                    PassivePorts::new(range, settings.passive_share, move |port, unwanted| match unwanted {
+                        Unwanted::Stranger(from) => Journal::stranger(port, from),
+                        Unwanted::TurnedAway(who) => {
+                            balancers.turned_away(&who, &format!("passive port {port}"));
+                        }
+                    })
+                }
             },
             outside: match before.map(|before| &before.outside) {
                 Some(outside) if outside.is_of(&settings.outside, settings.witness.as_ref()) => {
@@ -120,7 +133,9 @@ impl Shared {
             when_full: settings.when_full,
             tally: before.map_or_else(Arc::default, |before| Arc::clone(&before.tally)),
             active: settings.active,
+            keepalive: settings.keepalive,
             listeners: settings.listen.clone(),
+            balancers,
             accounts: Accounts::new(settings.accounts.iter().cloned()),
             stores,
         })

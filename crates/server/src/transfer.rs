@@ -25,11 +25,7 @@ use crate::settings::Resumption;
 /// Where the data connection comes from, with what it takes to get it.
 pub(crate) enum Road {
     /// The peer comes to this listener.
-    Passive {
-        listener: DataListener,
-        /// Whose transfer it is, for the log.
-        session: u64,
-    },
+    Passive { listener: DataListener },
     /// We go there.
     Active { target: SocketAddr, source: Source },
     /// It is there: the transfer before has left it open.
@@ -262,10 +258,7 @@ impl Job {
         let patience = self.limits.limits.link;
         let linking = async {
             match std::mem::replace(&mut self.road, Road::None) {
-                Road::Passive { listener, session } => {
-                    let port = listener.port();
-                    listener.accept(patience, |from| Journal::stranger(session, port, from)).await
-                }
+                Road::Passive { listener } => listener.accept(patience).await,
                 Road::Active { target, source } => {
                     let (stream, as_wished) = dial(target, source, patience, None).await?;
                     if !as_wished {

@@ -21,8 +21,8 @@ fn checked(name: &str, change: impl FnOnce(&mut Settings)) {
 fn checked_twice(name: &str, change: impl FnOnce(&mut Settings)) {
     if python() {
         let house = House::secure(|settings| {
-            let Listener { address, door } = settings.listen[0];
-            settings.listen.push(Listener { address, door: Door { implicit: true, ..door } });
+            let Listener { address, door, headers } = settings.listen[0];
+            settings.listen.push(Listener { address, door: Door { implicit: true, ..door }, headers });
             change(settings);
         });
         check(&house, "attacks.py", name, &[&house.addresses[1].port().to_string()]);

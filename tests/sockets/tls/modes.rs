@@ -52,8 +52,8 @@ fn tls_from_the_first_byte() {
         return;
     }
     let house = House::secure(|settings| {
-        let Listener { address, door } = settings.listen[0];
-        settings.listen.push(Listener { address, door: Door { implicit: true, ..door } });
+        let Listener { address, door, headers } = settings.listen[0];
+        settings.listen.push(Listener { address, door: Door { implicit: true, ..door }, headers });
     });
     check(&house, "modes.py", "implicit", &[&house.addresses[1].port().to_string()]);
 }

@@ -79,6 +79,10 @@ pub(super) fn port_map<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Port
     PortMap::read(parts.iter().map(String::as_str)).map(Some).map_err(D::Error::custom)
 }
 
+pub(super) fn trusted<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Network>>, D::Error> {
+    networks(from).map(Some)
+}
+
 fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Network>, D::Error> {
     let texts = Vec::<String>::deserialize(from)?;
     texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()

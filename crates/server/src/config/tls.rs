@@ -174,6 +174,8 @@ pub struct ListenerTable {
     /// TLS from the first byte.
     #[serde(default)]
     pub implicit: bool,
+    /// Whether the networks of `proxy-protocol` are believed there; they are by default.
+    pub proxy_protocol: Option<bool>,
 }
 
 impl From<TlsWord> for Need {
@@ -223,20 +225,30 @@ pub(super) fn listeners(config: &Config, plain: Vec<SocketAddr>) -> Result<Vec<L
         return Err("tls-data: required needs a control connection in TLS; say tls = \"on\"".to_owned());
     }
     let door = |needs, implicit| Door { needs, implicit };
-    let mut all: Vec<Listener> =
-        plain.into_iter().map(|address| Listener { address, door: door(general, false) }).collect();
+    let mut all: Vec<Listener> = plain
+        .into_iter()
+        .map(|address| Listener { address, door: door(general, false), headers: true })
+        .collect();
     for address in config.implicit.iter().flatten() {
         if general.control == Need::Off {
             return Err("implicit: TLS from the first byte needs TLS; leave tls = \"off\" away".to_owned());
         }
-        all.push(Listener { address: *address, door: door(general, true) });
+        all.push(Listener { address: *address, door: door(general, true), headers: true });
     }
     for table in &config.listener {
         let needs = needs(table.tls, table.tls_data, general);
         if table.implicit && needs.control == Need::Off {
             return Err(format!("listener {}: implicit needs TLS there", table.address));
         }
-        all.push(Listener { address: table.address, door: door(needs, table.implicit) });
+        if table.proxy_protocol == Some(true) && config.proxy_protocol.iter().flatten().next().is_none() {
+            return Err(format!(
+                "listener {}: proxy-protocol = true, and no network is trusted; name them at the top, like proxy-protocol = \
+                 [\"10.0.0.0/8\"]",
+                table.address
+            ));
+        }
+        let headers = table.proxy_protocol != Some(false);
+        all.push(Listener { address: table.address, door: door(needs, table.implicit), headers });
     }
     Ok(all)
 }

@@ -1,11 +1,13 @@
 //! The world: other people's clients against our server, one file a client, our client against other people's
-//! servers (`peers`), and our certificates with other people's CA (`acme`). What is not installed is skipped with a notice.
+//! servers (`peers`), our servers behind HAProxy (`haproxy`), and our certificates with other people's CA (`acme`). What is not
+//! installed is skipped with a notice.
 
 mod acme;
 mod busybox;
 mod curl;
 pub(crate) mod essay;
 mod ftplib;
+mod haproxy;
 mod inetutils;
 mod large;
 mod lftp;

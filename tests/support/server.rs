@@ -54,6 +54,26 @@ impl Server {
         Server::over(Arc::new(folder), host, "alice", "secret", &flags)
     }
 
+    /// Alice's servers behind one balancer: over one folder, with these passive ports each.
+    pub(crate) fn balanced<const COUNT: usize>(
+        hosts: [(&'static str, (u16, u16)); COUNT],
+        flags: &[&str],
+        config: &str,
+    ) -> [Server; COUNT] {
+        let folder = Arc::new(folder());
+        let file = folder.path().join("twoport.toml");
+        files::write(&file, config.as_bytes());
+        hosts.map(|(host, ports)| {
+            let implicit = format!("{host}:0");
+            let flags: Vec<&OsStr> = [OsStr::new("--config"), file.as_os_str(), OsStr::new("--implicit")]
+                .into_iter()
+                .chain([OsStr::new(&implicit)])
+                .chain(flags.iter().map(OsStr::new))
+                .collect();
+            Server::with_ports(Arc::clone(&folder), host, ("alice", "secret"), ports, &flags)
+        })
+    }
+
     /// Another server over the same folder, when this one has ended.
     pub(crate) fn again(&self) -> Server {
         Server::over(Arc::clone(&self.folder), self.host, self.user, self.password, &OFF)
@@ -66,8 +86,17 @@ impl Server {
         password: &'static str,
         flags: &[impl AsRef<OsStr>],
     ) -> Server {
+        Server::with_ports(folder, host, (user, password), passive_range(), flags)
+    }
+
+    fn with_ports(
+        folder: Arc<tempfile::TempDir>,
+        host: &'static str,
+        (user, password): (&'static str, &'static str),
+        (low, high): (u16, u16),
+        flags: &[impl AsRef<OsStr>],
+    ) -> Server {
         let shown = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-        let (low, high) = passive_range();
         let mut child = Command::new(binary())
             .arg("serve")
             .arg(folder.path().join("root"))

@@ -16,6 +16,7 @@ const SERVERS: &[(&str, &str, &[&str])] = &[
     ("usr/sbin/pure-ftpd", "pure-ftpd", &["pure-ftpd-common"]),
     ("usr/sbin/ftpd", "inetutils-ftpd", &[]),
     ("usr/bin/pebble", "pebble", &[]),
+    ("usr/sbin/haproxy", "haproxy", &[]),
 ];
 
 /// The servers, unpacked.

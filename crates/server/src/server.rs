@@ -222,7 +222,7 @@ async fn serve(
             Some(_) = sessions.join_next() => {}
         }
     }
-    drop(listener);
+    drop((listener, reception));
     while sessions.join_next().await.is_some() {}
 }
 

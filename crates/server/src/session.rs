@@ -343,6 +343,7 @@ impl Session {
             member: Arc::clone(&own.member),
             host: own.host.clone(),
             sends: !matches!(task, Task::Receive { .. }),
+            straight: self.by == By::Itself,
             session: self.journal.number(),
         })
     }

@@ -43,6 +43,9 @@ pub(crate) struct Protection {
     pub(crate) host: Option<String>,
     /// Whether it is us who sends.
     pub(crate) sends: bool,
+    /// Whether nobody stands between: then what ends the handshake is with the client before 150 is. A balancer brings the two
+    /// on roads of their own, and a client that has sent its file and closed resets the connection when a ticket comes.
+    pub(crate) straight: bool,
     /// Whose transfer it is, for the log.
     pub(crate) session: u64,
 }
@@ -55,7 +58,7 @@ impl Protection {
         early: bool,
         patience: Duration,
     ) -> Result<DataStream, LinkFault> {
-        let tickets = self.sends || early;
+        let tickets = self.sends || early && self.straight;
         let host = self.host.as_deref();
         let secured = wire.accept_tls(&self.acceptor, &self.member, host, tickets, patience).await;
         let (wire, facts, whose) = secured.map_err(|fault| LinkFault::NoTls { why: fault.to_string() })?;

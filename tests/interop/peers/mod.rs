@@ -9,7 +9,7 @@ mod suite;
 mod table;
 mod tls;
 
-pub(super) use table::peers as folder;
+pub(super) use table::{libraries, peers as folder};
 
 /// The tests of one server.
 macro_rules! meet {

@@ -374,7 +374,7 @@ pub(in crate::interop) fn peers() -> PathBuf {
 }
 
 /// The libraries that came along with them.
-pub(super) fn libraries() -> std::ffi::OsString {
+pub(in crate::interop) fn libraries() -> std::ffi::OsString {
     let library = peers().join("x/usr/lib");
     let inside = fs::read_dir(&library).into_iter().flatten().flatten().map(|entry| entry.path());
     let inside = inside.filter(|path| path.to_string_lossy().contains("-linux-"));

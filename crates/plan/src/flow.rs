@@ -407,7 +407,7 @@ pub fn flows(site: &Site, side: Side, mode: Mode) -> Result<Vec<Flow>, Conflict>
     control(
         &site.implicit,
         Purpose::ImplicitControl,
-        "the client opens a control connection in TLS from the first byte",
+        "the client opens a control connection, with TLS from the first byte",
     );
     let by = if site.helper { "; the helper has read which" } else { "" };
     if mode.passive(site) {

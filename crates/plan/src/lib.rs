@@ -9,6 +9,7 @@
 //! | what the network must let through, and why | [`flow`] |
 //! | what of that cannot be | [`conflict`] |
 //! | rules for it, in the dialects of firewalls | [`firewall`] |
+//! | the same plan in the configuration of other servers | [`peers`] |
 //! | why no connection came about, and what to do | [`fault`] |
 //!
 //! Numbers and words only: nothing here binds, connects or waits; `net` does.
@@ -20,6 +21,7 @@ pub mod fault;
 pub mod firewall;
 pub mod flow;
 pub mod network;
+pub mod peers;
 pub mod ports;
 
 pub use address::{Advertise, TargetRefused, active_target, link_peer_allowed, told_in_227};

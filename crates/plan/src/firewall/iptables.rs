@@ -39,28 +39,42 @@ pub(super) fn write(set: &Ruleset<'_>) -> String {
     text.push_str("END\n    done\n}\n\nset -e\ntest=\ncase \"$1\" in\n--test) test=--test ;;\n--undo) undo; exit 0 ;;\n*) undo ;;\nesac\n");
     for (tool, is_v4) in [("iptables-restore", true), ("ip6tables-restore", false)] {
         let _ = writeln!(text, "\n{tool} --noflush $test <<'END'");
-        for table in ["raw", "mangle", "nat", "filter"] {
-            let rules = |chain: &'_ Chain| if is_v4 { chain.v4.clone() } else { chain.v6.clone() };
-            let here: Vec<&Chain> =
-                chains.iter().filter(|chain| chain.table == table && !rules(chain).is_empty()).collect();
-            if here.is_empty() {
-                continue;
-            }
-            let _ = writeln!(text, "*{table}");
-            for chain in &here {
-                let _ = writeln!(text, ":{} - [0:0]", chain.name);
-            }
-            for chain in &here {
-                let _ = writeln!(text, "-I {} -j {}", chain.from, chain.name);
-                for rule in rules(chain) {
-                    let _ = writeln!(text, "-A {} {rule}", chain.name);
-                }
-            }
-            text.push_str("COMMIT\n");
-        }
+        text.push_str(&sections(&chains, &["raw", "mangle", "nat", "filter"], is_v4));
         text.push_str("END\n");
     }
     text
+}
+
+/// The sections of these tables, as `iptables-restore` reads them.
+fn sections(chains: &[Chain], tables: &[&str], is_v4: bool) -> String {
+    let rules = |chain: &Chain| if is_v4 { chain.v4.clone() } else { chain.v6.clone() };
+    let mut text = String::new();
+    for table in tables {
+        let here: Vec<&Chain> =
+            chains.iter().filter(|chain| chain.table == *table && !rules(chain).is_empty()).collect();
+        if here.is_empty() {
+            continue;
+        }
+        let _ = writeln!(text, "*{table}");
+        for chain in &here {
+            let _ = writeln!(text, ":{} - [0:0]", chain.name);
+        }
+        for chain in &here {
+            let _ = writeln!(text, "-I {} -j {}", chain.from, chain.name);
+            for rule in rules(chain) {
+                let _ = writeln!(text, "-A {} {rule}", chain.name);
+            }
+        }
+        text.push_str("COMMIT\n");
+    }
+    text
+}
+
+/// What is not a filter, for a tool that writes filters in its own way: helper, NAT and MSS; for IPv4, and for IPv6.
+pub(super) fn besides_filters(set: &Ruleset<'_>) -> (String, String) {
+    let chains = chains(set);
+    let of = |is_v4| sections(&chains, &["raw", "mangle", "nat"], is_v4);
+    (of(true), of(false))
 }
 
 fn chains(set: &Ruleset<'_>) -> Vec<Chain> {

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use crate::conflict::Conflict;
 use crate::flow::{self, ActiveFrom, Flow, Mode, Party, Ports, Side, Site, TlsUse};
 use crate::network::Network;
+use crate::ports::PortRange;
 
 /// All that one side needs.
 #[derive(Debug)]
@@ -260,19 +261,6 @@ impl<'a> Ruleset<'a> {
                 site.server_v4().map_or("the router's outside address".to_owned(), |ip| ip.to_string());
             note(format!("The server must tell {told} in 227 (passive-address), or only EPSV gets through."));
         }
-        if let Some(range) = site.passive_ports
-            && self.side.is_servers()
-            && passive
-            && !site.helper
-            && range.first() <= EPHEMERAL.1
-            && EPHEMERAL.0 <= range.last()
-        {
-            note(format!(
-                "The passive ports {range} overlap those that Linux gives to outgoing connections ({}-{}), so any program may \
-                 hold one. Reserve them on the server:\nsysctl -w net.ipv4.ip_local_reserved_ports={range}",
-                EPHEMERAL.0, EPHEMERAL.1
-            ));
-        }
         if !self.side.is_servers() && active && !site.helper {
             if let Some(range) = site.active_ports {
                 let told = match self.side {
@@ -307,6 +295,27 @@ impl<'a> Ruleset<'a> {
             ));
         }
         notes
+    }
+}
+
+impl Ruleset<'_> {
+    /// What to say where the passive ports are among those that `system` gives to outgoing connections.
+    pub(crate) fn overlap(
+        &self,
+        system: &str,
+        given: (u16, u16),
+        cure: impl Fn(PortRange) -> String,
+    ) -> Option<String> {
+        let used = self.side.is_servers() && self.mode.passive(self.site) && !self.site.helper;
+        let range = self.site.passive_ports.filter(|_| used)?;
+        let (low, high) = given;
+        (range.first() <= high && low <= range.last()).then(|| {
+            format!(
+                "The passive ports {range} overlap those that {system} gives to outgoing connections ({low}-{high}), so any \
+                 program may hold one. Reserve them on the server:\n{}",
+                cure(range)
+            )
+        })
     }
 }
 
@@ -345,6 +354,3 @@ fn pairs(from: &[Network], to: &[Network]) -> Vec<(Family, Option<Network>, Opti
     }
     pairs
 }
-
-/// The ports that Linux gives to outgoing connections by default (`net.ipv4.ip_local_port_range`), both ends included.
-const EPHEMERAL: (u16, u16) = (32768, 60999);

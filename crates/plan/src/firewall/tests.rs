@@ -91,3 +91,16 @@ fn a_comment_in_a_rule_is_short_enough_for_the_kernel() {
         }
     }
 }
+
+#[test]
+fn a_comment_for_ufw_holds_no_word_that_it_takes_for_its_own() {
+    for side in Side::ALL {
+        for rules in cases(Dialect::Ufw, side).into_iter().filter_map(|(_, rules)| rules.ok()) {
+            for comment in rules.lines().filter_map(|line| line.strip_prefix("ufw ")?.split_once(" comment "))
+            {
+                let own = comment.1.split(' ').find(|word| matches!(*word, "in" | "on" | "out"));
+                assert_eq!(own, None, "{}", comment.1);
+            }
+        }
+    }
+}

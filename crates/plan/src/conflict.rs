@@ -169,14 +169,14 @@ impl std::error::Error for Conflict {}
 /// The first contradiction.
 pub fn check(site: &Site, side: Side, mode: Mode) -> Result<(), Conflict> {
     let refuse = |wrong: bool, conflict: Conflict| if wrong { Err(conflict) } else { Ok(()) };
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    // A name goes into rules as it is, so it must not be one; 15 bytes are what Linux allows an interface.
     for name in [&site.lan, &site.wan, &site.table] {
-        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        let bad = name.is_empty()
-            || name.len() > 15
-            || !name.starts_with(char::is_alphabetic)
-            || !name.chars().all(fits);
+        let bad = name.is_empty() || name.len() > 15 || name.starts_with('-') || !name.chars().all(fits);
         refuse(bad, Conflict::BadName(name.clone()))?;
     }
+    let digit_first = site.table.starts_with(|c: char| !c.is_ascii_alphabetic());
+    refuse(digit_first, Conflict::BadName(site.table.clone()))?;
     let doors = || site.control.iter().chain(&site.implicit);
     // Port 0 is any that the system gives, so nobody knows it.
     refuse(doors().next().is_none() || doors().any(|port| *port == 0), Conflict::NoControlPort)?;

@@ -80,8 +80,10 @@ fn site(args: &Firewall) -> Result<Site, Stopped> {
         }
         None => Ok(None),
     };
-    if !args.listen.is_empty() || !args.implicit.is_empty() {
+    if !args.listen.is_empty() {
         site.control.clone_from(&args.listen);
+    }
+    if !args.implicit.is_empty() {
         site.implicit.clone_from(&args.implicit);
     }
     site.passive_ports = range("passive-ports", &args.passive_ports)?.or(site.passive_ports);

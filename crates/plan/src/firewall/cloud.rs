@@ -81,6 +81,7 @@ fn cidr(network: Network) -> String {
 }
 
 fn aws(text: &mut String, set: &Ruleset<'_>) {
+    text.push_str("# A network load balancer forgets what is idle for 350 s: raise tcp.idle_timeout.seconds, or let clients send NOOP.\n");
     text.push_str("# Network ACLs keep no state: where yours are not the default, let ports 1024-65535 back in and out there too.\n\n");
     text.push_str("set -e\nverb=authorize\n[ \"$1\" != --undo ] || verb=revoke\n\n");
     for permit in &set.permits {

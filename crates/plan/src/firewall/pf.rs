@@ -35,7 +35,10 @@ pub(super) fn write(set: &Ruleset<'_>) -> Result<String, Conflict> {
             Source::Server { from, outside, source, target } => {
                 let (source, target) = (ports(source), ports(target));
                 let outside = outside.map_or(format!("({wan})"), |ip| ip.to_string());
-                (format!("on {wan} inet proto tcp from {from} port {source} to any port {target}"), outside)
+                // Without static-port it would not be port 20 any more.
+                let matched =
+                    format!("on {wan} inet proto tcp from {from} port {source} to any port {target}");
+                (matched, format!("{outside} static-port"))
             }
             Source::Clients(network) => {
                 let from = network.map_or(format!("{}:network", set.site.lan), |net| net.to_string());
@@ -46,7 +49,7 @@ pub(super) fn write(set: &Ruleset<'_>) -> Result<String, Conflict> {
         let _ = writeln!(text, "# FreeBSD, before the rules of pf.conf: nat {matched} -> {to}");
     }
     if set.side.is_router() {
-        text.push_str("# no segment is too big for the way\nmatch proto tcp scrub (max-mss 1360)\n");
+        text.push_str("# no segment is too big for the way; pf does not ask the way, and this leaves room for a tunnel\nmatch proto tcp scrub (max-mss 1360)\n");
         text.push_str("# FreeBSD, before the rules of pf.conf: scrub proto tcp max-mss 1360\n");
     }
     for permit in &set.permits {
@@ -60,45 +63,41 @@ pub(super) fn write(set: &Ruleset<'_>) -> Result<String, Conflict> {
             Some(forward) => {
                 let asked = forward.asked.map_or(format!("({})", set.site.wan), |ip| ip.to_string());
                 let from = permit.from.map_or("any".to_owned(), |net| net.to_string());
-                let (target, to) = (ports(&permit.target), forward.to);
-                let _ = writeln!(
-                    text,
-                    "pass in quick inet proto tcp from {from} to {asked} port {target} rdr-to {to}"
+                let rule = format!(
+                    "inet proto tcp from {from} to {asked} port {} tag twoport",
+                    ports(&permit.target)
                 );
-                let _ = writeln!(text, "pass out quick inet proto tcp from {from} to {to} port {target}");
+                let _ = writeln!(text, "pass in quick {rule} rdr-to {}", forward.to);
                 let _ = writeln!(
                     text,
-                    "# FreeBSD, before the rules of pf.conf: rdr pass inet proto tcp from {from} to {asked} port {target} -> {to}"
+                    "# FreeBSD, before the rules of pf.conf: rdr pass {rule} -> {}",
+                    forward.to
                 );
             }
             None => text.push_str(&pass(set, permit)),
         }
     }
+    if set.side.is_router() {
+        text.push_str("# what was let in above goes out\npass out quick tagged twoport\n");
+    }
     Ok(text)
 }
 
-/// A rule, or a pair of them where a router lets in and out.
+/// A rule. What passes through a router is marked where it comes in, for behind NAT it cannot be told by its source.
 fn pass(set: &Ruleset<'_>, permit: &Permit) -> String {
     let any = || "any".to_owned();
     let from = permit.from.map_or_else(any, |net| net.to_string());
     let to = permit.to.map_or_else(any, |net| net.to_string());
     let source = permit.source.as_ref().map(|source| format!(" port {}", ports(source))).unwrap_or_default();
     let rest = format!("proto tcp from {from}{source} to {to} port {}", ports(&permit.target));
-    let (lan, wan) = (&set.site.lan, &set.site.wan);
     match permit.place {
         Place::In => format!("pass in quick {rest}\n"),
         Place::Out => format!("pass out quick {rest}\n"),
         Place::Through if permit.across => {
-            let (first, second) = if permit.inward { (wan, lan) } else { (lan, wan) };
-            // Behind NAT the source is another on the way out.
-            let out = if permit.inward {
-                rest.clone()
-            } else {
-                format!("proto tcp to {to} port {}", ports(&permit.target))
-            };
-            format!("pass in quick on {first} {rest}\npass out quick on {second} {out}\n")
+            let on = if permit.inward { &set.site.wan } else { &set.site.lan };
+            format!("pass in quick on {on} {rest} tag twoport\n")
         }
-        Place::Through => format!("pass in quick {rest}\npass out quick {rest}\n"),
+        Place::Through => format!("pass in quick {rest} tag twoport\n"),
     }
 }
 

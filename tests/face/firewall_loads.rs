@@ -49,6 +49,17 @@ fn cases() -> Vec<Vec<&'static str>> {
     cases.push(vec!["--passive-ports", "61000-61255"]);
     cases.push(vec!["--side", "server-nat", "--passive-ports", "61000-61255", "--inside", "10.0.0.2"]);
     cases.push(vec!["--side", "client-nat"]);
+    // More ports than a rule of iptables takes.
+    let mut many =
+        vec!["--side", "server-nat", "--helper", "--inside", "10.0.0.2", "--address", "198.51.100.2"];
+    for port in [
+        "2101", "2103", "2105", "2107", "2109", "2111", "2113", "2115", "2117", "2119", "2123", "2125",
+        "2127",
+    ] {
+        many.extend(["--listen", port, "--implicit", port]);
+    }
+    many.extend(["--listen", "2129", "--listen", "2131", "--listen", "2133"]);
+    cases.push(many);
     cases
 }
 

@@ -2,7 +2,7 @@
 //! what, why, and what to do instead.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::flow::{Mode, Side, Site, TlsUse};
 use crate::ports::PortRange;
@@ -53,6 +53,8 @@ pub enum Conflict {
     NoActivePorts,
     /// Active mode would open every high port to everybody.
     NoServerAddress,
+    /// An address that is no host's.
+    NoHost(IpAddr),
     /// A name that cannot be one of an interface or a table.
     BadName(String),
     /// A dialect that does not speak of such a side.
@@ -140,6 +142,9 @@ impl fmt::Display for Conflict {
                 "active mode would let anybody connect to every port above 1023, for anybody can connect from port 20. Name \
                  the server with --address 203.0.113.2, or a small range with --active-ports 41000-41010",
             ),
+            Conflict::NoHost(ip) => {
+                write!(f, "{ip} is the address of no host, so no rule can name it. Name the one that clients use")
+            }
             Conflict::BadName(name) => write!(
                 f,
                 "{name:?} cannot be the name of an interface or a table: letters, digits, and . _ - are allowed, 15 of \
@@ -177,6 +182,10 @@ pub fn check(site: &Site, side: Side, mode: Mode) -> Result<(), Conflict> {
     }
     let digit_first = site.table.starts_with(|c: char| !c.is_ascii_alphabetic());
     refuse(digit_first, Conflict::BadName(site.table.clone()))?;
+    let nobody = |ip: &&IpAddr| ip.is_unspecified() || ip.is_multicast();
+    if let Some(ip) = site.server.iter().chain(&site.inside).find(nobody) {
+        return Err(Conflict::NoHost(*ip));
+    }
     let doors = || site.control.iter().chain(&site.implicit);
     // Port 0 is any that the system gives, so nobody knows it.
     refuse(doors().next().is_none() || doors().any(|port| *port == 0), Conflict::NoControlPort)?;
@@ -336,6 +345,15 @@ mod tests {
         assert_eq!(refused(&many, Side::ClientNat, Mode::Active), Conflict::NoClientHost);
         let one = Site { clients: vec!["10.0.0.7".parse().unwrap()], ..many };
         check(&one, Side::ClientNat, Mode::Active).unwrap();
+    }
+
+    #[test]
+    fn an_address_of_no_host_is_in_no_rule() {
+        for text in ["0.0.0.0", "::", "224.0.0.1"] {
+            let ip = text.parse().unwrap();
+            let site = Site { server: vec![ip], ..server() };
+            assert_eq!(refused(&site, Side::Server, Mode::Both), Conflict::NoHost(ip));
+        }
     }
 
     #[test]

@@ -90,8 +90,9 @@ impl Site {
     /// The server's own addresses: of IPv6 those by which it is reached, since that has no NAT.
     #[must_use]
     pub fn own(&self) -> Vec<Network> {
-        let has_v6 = self.inside.iter().any(IpAddr::is_ipv6);
-        let reached = self.server.iter().filter(|ip| ip.is_ipv6() && !has_v6);
+        let is_v6 = |ip: &&IpAddr| ip.to_canonical().is_ipv6();
+        let has_v6 = self.inside.iter().any(|ip| is_v6(&ip));
+        let reached = self.server.iter().filter(|ip| is_v6(ip) && !has_v6);
         self.inside.iter().chain(reached).map(|ip| Network::from(*ip)).collect()
     }
 
@@ -294,6 +295,12 @@ impl Ports {
     #[must_use]
     pub fn ranges(&self) -> &[(u16, u16)] {
         &self.0
+    }
+
+    /// The same in parts of at most seven ranges: iptables and others take fifteen ports in a rule, and a range is two.
+    #[must_use]
+    pub fn parts(&self) -> Vec<Ports> {
+        self.0.chunks(7).map(|part| Ports(part.to_vec())).collect()
     }
 
     /// Written with `to` inside a range and `between` ranges: `21,990,50000:50100`.

@@ -126,15 +126,19 @@ fn nat(text: &mut String, set: &Ruleset<'_>) {
     if let Some(forward) = set.forwards.first() {
         let _ = writeln!(text, "! {}\nobject network twoport-host\n host {}", forward.why, forward.to);
         let to = outside(text, forward.asked);
-        for service in services(text, "twoport-ports", &forward.ports) {
+        let parts = set.forwards[1..].iter().filter(|one| one.from == forward.from);
+        let ports = parts.fold(forward.ports.clone(), |ports, one| ports.and(&one.ports));
+        for service in services(text, "twoport-ports", &ports) {
             let _ = writeln!(
                 text,
                 "nat ({lan},{wan}) source static twoport-host {to} service {service} {service}"
             );
         }
     }
-    for source in &set.sources {
+    for (n, source) in set.sources.iter().enumerate() {
         match source {
+            // It is not about ports here, so once is enough.
+            Source::Hairpin { .. } if n > 0 => {}
             Source::Hairpin { to, .. } => {
                 let _ = writeln!(
                     text,

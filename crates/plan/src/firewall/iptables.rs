@@ -202,30 +202,26 @@ fn translated(set: &Ruleset<'_>, source: &Source) -> String {
 }
 
 fn helped(set: &Ruleset<'_>, of: Family) -> Vec<String> {
-    let control = ports("dport", &Ports::list(set.site.control.iter().copied()));
-    let from = match set.side {
+    let lan = match set.side {
         Side::ClientNat => format!("-i {} ", set.site.lan),
         _ => String::new(),
     };
-    let fits = set
-        .helped
-        .iter()
-        .filter(|network| matches!(family(**network), one if one == of || one == Family::Any));
-    fits.map(|network| {
+    let why = said("the helper watches control connections");
+    let mut rules = Vec::new();
+    for network in set.helped.iter().filter(|net| [of, Family::Any].contains(&family(**net))) {
         let to = network.map(|net| format!("-d {net} ")).unwrap_or_default();
-        format!(
-            "{from}{to}-p tcp{control} {} -j CT --helper ftp",
-            said("the helper watches control connections")
-        )
-    })
-    .collect()
+        for control in Ports::list(set.site.control.iter().copied()).parts() {
+            rules.push(format!("{lan}{to}-p tcp{} {why} -j CT --helper ftp", ports("dport", &control)));
+        }
+    }
+    rules
 }
 
 fn said(why: &str) -> String {
     format!("-m comment --comment \"{why}\"")
 }
 
-/// The match of ports: `dport` or `sport`. One that ends the list of fifteen that multiport takes is not in sight: a range is two.
+/// The match of ports: `dport` or `sport`.
 fn ports(which: &str, ports: &Ports) -> String {
     match ports.ranges().len() {
         1 => format!(" -m tcp --{which} {}", ports.joined(":", "")),

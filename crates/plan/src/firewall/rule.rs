@@ -171,18 +171,20 @@ impl<'a> Ruleset<'a> {
         // A server's router lets in from both of its interfaces: hairpin.
         let across = self.side == Side::ClientNat || self.side == Side::ServerNat && !inward;
         for (family, from, to) in pairs(&from, &to) {
-            self.permits.push(Permit {
-                place,
-                family,
-                inward,
-                across,
-                from,
-                to,
-                source: source.clone(),
-                target: flow.target.clone(),
-                related: flow.related,
-                why: flow.why.clone(),
-            });
+            for target in flow.target.parts() {
+                self.permits.push(Permit {
+                    place,
+                    family,
+                    inward,
+                    across,
+                    from,
+                    to,
+                    source: source.clone(),
+                    target,
+                    related: flow.related,
+                    why: flow.why.clone(),
+                });
+            }
         }
     }
 
@@ -193,11 +195,13 @@ impl<'a> Ruleset<'a> {
         let ports = if passive { site.doors().and(&site.passive_target()) } else { site.doors() };
         let asked = site.server_v4();
         let why = "the same ports inside and outside: clients are told these numbers";
-        for (_, from, _) in pairs(&only_v4(&site.clients), &[]) {
-            self.forwards.push(Forward { asked, from, ports: ports.clone(), to: inside, why });
-        }
-        if let (Some(lan), Some(_)) = (site.behind_nat(), asked) {
-            self.sources.push(Source::Hairpin { lan, to: inside, ports });
+        for ports in ports.parts() {
+            for from in v4_or_anybody(&site.clients) {
+                self.forwards.push(Forward { asked, from, ports: ports.clone(), to: inside, why });
+            }
+            if let (Some(lan), Some(_)) = (site.behind_nat(), asked) {
+                self.sources.push(Source::Hairpin { lan, to: inside, ports });
+            }
         }
         if self.mode.active(site) && !site.helper {
             self.sources.push(Source::Server {
@@ -211,17 +215,14 @@ impl<'a> Ruleset<'a> {
 
     fn client_nat(&mut self) {
         let site = self.site;
-        let networks = only_v4(&site.clients);
-        if !networks.is_empty() || site.clients.is_empty() {
-            self.sources.extend(or_anybody(&networks).into_iter().map(Source::Clients));
-        }
+        self.sources.extend(v4_or_anybody(&site.clients).into_iter().map(Source::Clients));
         if self.mode.active(site)
             && !site.helper
             && let Some(to) = site.client_v4()
         {
             let ports = site.active_target();
             let why = "active mode: the ports on which this client waits for the server";
-            for from in or_anybody(&only_v4(&hosts(&site.server))) {
+            for from in v4_or_anybody(&hosts(&site.server)) {
                 self.forwards.push(Forward { asked: None, from, ports: ports.clone(), to, why });
             }
         }
@@ -319,9 +320,9 @@ impl Ruleset<'_> {
     }
 }
 
-/// Networks of IPv4.
-fn only_v4(networks: &[Network]) -> Vec<Network> {
-    networks.iter().copied().filter(|net| net.base().is_ipv4()).collect()
+/// Those of IPv4; nobody named stands for anybody, but who is named by IPv6 only is not there by IPv4.
+fn v4_or_anybody(networks: &[Network]) -> Vec<Option<Network>> {
+    or_anybody(networks).into_iter().filter(|one| one.is_none_or(|net| net.base().is_ipv4())).collect()
 }
 
 fn hosts(addresses: &[IpAddr]) -> Vec<Network> {

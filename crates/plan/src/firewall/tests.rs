@@ -104,3 +104,24 @@ fn a_comment_for_ufw_holds_no_word_that_it_takes_for_its_own() {
         }
     }
 }
+
+#[test]
+fn a_rule_of_iptables_names_fifteen_ports_at_most() {
+    let site = Site { control: (2100..2130).collect(), ..site(Side::ServerNat) };
+    let text = rules(&site, Side::ServerNat, Mode::Both, Dialect::Iptables).unwrap();
+    for ports in text.lines().filter_map(|line| line.split("--dports ").nth(1)) {
+        let ports = ports.split(' ').next().unwrap();
+        assert!(ports.split([',', ':']).count() <= 15, "{ports}");
+    }
+    for port in 2100..2130 {
+        assert!(text.contains(&port.to_string()), "{port}");
+    }
+}
+
+#[test]
+fn who_is_named_by_ipv6_only_is_not_let_in_by_ipv4() {
+    let named = Site { clients: vec!["2001:db8:7::/48".parse().unwrap()], ..site(Side::ServerNat) };
+    let text = rules(&named, Side::ServerNat, Mode::Passive, Dialect::Nftables).unwrap();
+    assert!(!text.contains("dnat to") && !text.contains("ip daddr 192.168.50.2 tcp dport 21 ct"), "{text}");
+    assert!(text.contains("ip6 saddr 2001:db8:7::/48 ip6 daddr 2001:db8:50::2 tcp dport 21"), "{text}");
+}

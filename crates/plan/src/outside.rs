@@ -209,6 +209,26 @@ impl PortMap {
         found.map_or(port, |(outside, inside)| outside.first() + (port - inside.first()))
     }
 
+    /// The numbers outside of all ports of `range`, as ranges in no order.
+    #[must_use]
+    pub fn outside_of(&self, range: PortRange) -> Vec<PortRange> {
+        let mut told: Vec<PortRange> = Vec::new();
+        let mut next = Some(range.first());
+        while let Some(port) = next {
+            let within = |(_, inside): &&(PortRange, PortRange)| inside.contains(port);
+            let last = match self.0.iter().find(within) {
+                Some((_, inside)) => inside.last().min(range.last()),
+                None => {
+                    let later = self.0.iter().map(|(_, inside)| inside.first()).filter(|first| *first > port);
+                    later.min().map_or(range.last(), |first| (first - 1).min(range.last()))
+                }
+            };
+            told.extend(PortRange::new(self.outside(port), self.outside(last)));
+            next = last.checked_add(1).filter(|port| range.contains(*port));
+        }
+        told
+    }
+
     /// Pairs of outside and inside.
     pub fn pairs(&self) -> impl Iterator<Item = (PortRange, PortRange)> + '_ {
         self.0.iter().copied()

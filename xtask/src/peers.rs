@@ -1,6 +1,6 @@
 //! Other people's servers for the interop tests and the laboratory. Debian's packages of them exclude each other and would
 //! start a service, so none is installed: they are unpacked into `target/peers`, with the libraries that this machine lacks.
-//! rclone comes along, since Debian's is too old to be of use as a client.
+//! rclone comes along, since Debian's is too old to be of use as a client, and iptables, for rules that are really loaded.
 
 use std::ffi::OsString;
 use std::fs;
@@ -16,6 +16,7 @@ const SERVERS: &[(&str, &str, &[&str])] = &[
     ("usr/sbin/pure-ftpd", "pure-ftpd", &["pure-ftpd-common"]),
     ("usr/sbin/ftpd", "inetutils-ftpd", &[]),
     ("usr/bin/pebble", "pebble", &[]),
+    ("usr/sbin/xtables-nft-multi", "iptables", &[]),
 ];
 
 /// The servers, unpacked.

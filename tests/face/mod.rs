@@ -4,6 +4,8 @@ mod bars;
 mod charset;
 mod client;
 mod cut;
+mod firewall;
+mod firewall_loads;
 mod json;
 mod limits;
 mod mean;

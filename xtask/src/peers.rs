@@ -1,6 +1,6 @@
 //! Other people's servers for the interop tests and the laboratory. Debian's packages of them exclude each other and would
 //! start a service, so none is installed: they are unpacked into `target/peers`, with the libraries that this machine lacks.
-//! rclone comes along, since Debian's is too old to be of use as a client, and iptables, for rules that are really loaded.
+//! rclone comes along, since Debian's is too old to be of use as a client, and iptables, which only tests load rules with.
 
 use std::ffi::OsString;
 use std::fs;

@@ -1,10 +1,14 @@
 //! What was typed, and nothing more: no file is opened here and nothing is decided.
 
+mod firewall;
+
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+
+pub(crate) use self::firewall::{Firewall, ModeWord, SideWord};
 
 /// FTP that connects, or says why not.
 #[derive(Debug, Parser)]
@@ -44,6 +48,9 @@ pub(crate) enum Command {
     Ftp(Ftp),
     /// Is a configuration right? Prints what it means
     Check(Check),
+    /// What firewalls must let through, and rules for them
+    #[command(after_long_help = firewall::EXAMPLES)]
+    Firewall(Box<Firewall>),
     /// Print shell completions: twoport completions bash > /etc/bash_completion.d/twoport
     Completions(Completions),
     /// Print a manual page: twoport man serve | man -l -
@@ -68,8 +75,18 @@ impl Command {
             Command::Serve(_)
             | Command::Ftp(_)
             | Command::Check(_)
+            | Command::Firewall(_)
             | Command::Completions(_)
             | Command::Man(_) => None,
+        }
+    }
+
+    /// Whether a failure is told to a script too. What `cat` prints is the file and nothing else.
+    pub(crate) fn json(&self) -> bool {
+        match self {
+            Command::Cat(_) => false,
+            Command::Firewall(args) => args.json,
+            other => other.common().is_some_and(|common| common.json),
         }
     }
 }

@@ -25,9 +25,7 @@ fn main() -> ExitCode {
             return code.into();
         }
     };
-    // What `cat` prints is the file and nothing else.
-    let json =
-        args.command.common().is_some_and(|common| common.json) && !matches!(args.command, Command::Cat(_));
+    let json = args.command.json();
     let ended = match args.command {
         Command::Serve(serve) => run::serve::serve(serve),
         Command::Ls(ls) => run::remote::ls(&ls),
@@ -43,6 +41,7 @@ fn main() -> ExitCode {
         Command::Hash(hash) => run::remote::hash(&hash),
         Command::Ftp(ftp) => shell::ftp(&ftp),
         Command::Check(check) => run::check::check(&check),
+        Command::Firewall(firewall) => run::firewall::firewall(&firewall),
         Command::Completions(completions) => run::pages::completions(&completions),
         Command::Man(man) => run::pages::man(&man),
     };

@@ -1,4 +1,4 @@
-//! Where the second connection goes, whom to believe, which ports, and why it failed.
+//! Where the second connection goes, whom to believe, which ports, what firewalls must let through, and why it failed.
 //!
 //! | question | where |
 //! | --- | --- |
@@ -6,18 +6,28 @@
 //! | which address we tell a peer, and which one of a peer we believe | [`address`] |
 //! | which port is free | [`ports`] |
 //! | whether an address is one of a network | [`network`] |
+//! | what the network must let through, and why | [`flow`] |
+//! | what of that cannot be | [`conflict`] |
+//! | rules for it, in the dialects of firewalls | [`firewall`] |
+//! | the same plan in the configuration of other servers | [`peers`] |
 //! | why no connection came about, and what to do | [`fault`] |
 //!
 //! Numbers and words only: nothing here binds, connects or waits; `net` does.
 
 pub mod address;
+pub mod conflict;
 pub mod data;
 pub mod fault;
+pub mod firewall;
+pub mod flow;
 pub mod network;
+pub mod peers;
 pub mod ports;
 
 pub use address::{Advertise, TargetRefused, active_target, link_peer_allowed, told_in_227};
+pub use conflict::Conflict;
 pub use data::{DataPlan, PlanSlot, Way};
 pub use fault::LinkFault;
+pub use flow::{Mode, Side, Site};
 pub use network::{BadNetwork, Network};
 pub use ports::{BadRange, PortPool, PortRange, Spent};

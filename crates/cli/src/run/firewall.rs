@@ -1,0 +1,154 @@
+//! `twoport firewall`: what must pass, as a table, as rules, as another server's configuration, or as JSON; from a configuration, from flags, or both.
+
+use serde_json::{Value, json};
+use twoport_plan::conflict::Conflict;
+use twoport_plan::firewall::{self, Dialect};
+use twoport_plan::flow::{self, ActiveFrom, Flow, Mode, Side, Site, TlsUse};
+use twoport_plan::{Advertise, PortRange, peers};
+use twoport_server::{Active as ServerActive, Need, Settings};
+
+use crate::args::{Active, Firewall, ModeWord, SideWord, Tls};
+use crate::exit::Stopped;
+use crate::{settle, show};
+
+/// Says what must pass, and how.
+pub(crate) fn firewall(args: &Firewall) -> Result<(), Stopped> {
+    let site = site(args)?;
+    if let Some(peer) = args.server {
+        let text = peers::configuration(&site, peer).map_err(refused)?;
+        return match args.json {
+            true => show::object(&json!({ "server": peer.name(), "text": text })),
+            false => show::line(text.trim_end().as_bytes()),
+        };
+    }
+    let side = match args.side {
+        SideWord::Server => Side::Server,
+        SideWord::ServerNat => Side::ServerNat,
+        SideWord::Client => Side::Client,
+        SideWord::ClientNat => Side::ClientNat,
+    };
+    let mode = match args.mode {
+        Some(ModeWord::Passive) => Mode::Passive,
+        Some(ModeWord::Active) => Mode::Active,
+        Some(ModeWord::Both) => Mode::Both,
+        None if side.is_servers() => Mode::Both,
+        None => Mode::Passive,
+    };
+    let text = firewall::rules(&site, side, mode, args.dialect).map_err(refused)?;
+    if !args.json {
+        return show::line(text.trim_end().as_bytes());
+    }
+    let flows = flow::flows(&site, side, mode).map_err(refused)?;
+    let flows = flows.iter().map(|flow| object(flow, side));
+    if args.dialect == Dialect::Table {
+        return flows.into_iter().try_for_each(|flow| show::object(&flow));
+    }
+    show::object(&json!({
+        "side": side.name(),
+        "mode": mode.name(),
+        "dialect": args.dialect.name(),
+        "text": text,
+        "notes": firewall::notes(&site, side, mode, args.dialect).map_err(refused)?,
+        "flows": flows.collect::<Vec<_>>(),
+    }))
+}
+
+fn refused(conflict: Conflict) -> Stopped {
+    Stopped::usage(conflict.to_string())
+}
+
+fn object(flow: &Flow, side: Side) -> Value {
+    json!({
+        "opener": flow.opener.name(),
+        "direction": if flow.inward(side) { "in" } else { "out" },
+        "source_ports": flow.source.joined("-", ","),
+        "target_ports": flow.target.joined("-", ","),
+        "by_helper": flow.related,
+        "why": flow.why,
+    })
+}
+
+/// What the file says, and over it what the flags say.
+fn site(args: &Firewall) -> Result<Site, Stopped> {
+    let mut site = match &args.config {
+        Some(path) => of_settings(&settle::read(path)?.settle().map_err(Stopped::usage)?),
+        None => Site::default(),
+    };
+    let range = |flag: &str, text: &Option<String>| match text {
+        Some(text) => {
+            PortRange::read(text).map(Some).map_err(|e| Stopped::usage(format!("--{flag} {text}: {e}")))
+        }
+        None => Ok(None),
+    };
+    if !args.listen.is_empty() || !args.implicit.is_empty() {
+        site.control.clone_from(&args.listen);
+        site.implicit.clone_from(&args.implicit);
+    }
+    site.passive_ports = range("passive-ports", &args.passive_ports)?.or(site.passive_ports);
+    site.outside_ports = range("outside-ports", &args.outside_ports)?;
+    site.active_ports = range("active-ports", &args.active_ports)?;
+    site.advertised = args.passive_address.or(site.advertised);
+    if let Some(active) = args.active {
+        site.active = match active {
+            Active::Off => ActiveFrom::Off,
+            Active::On => ActiveFrom::AnyPort,
+            Active::Port20 => ActiveFrom::Port20,
+        };
+    }
+    if let Some(tls) = args.tls {
+        site.tls = match tls {
+            Tls::Off => TlsUse::Off,
+            Tls::On => TlsUse::On,
+            Tls::Required => TlsUse::Required,
+        };
+    }
+    if !args.address.is_empty() {
+        site.server.clone_from(&args.address);
+    }
+    if !args.inside.is_empty() {
+        site.inside.clone_from(&args.inside);
+    }
+    site.clients.clone_from(&args.client);
+    site.helper = args.helper;
+    site.lan_network = args.lan_network;
+    site.lan.clone_from(&args.lan_interface);
+    site.wan.clone_from(&args.wan_interface);
+    site.table.clone_from(&args.table);
+    Ok(site)
+}
+
+/// What of a server's settings concerns firewalls. The address that it tells is the one by which it is reached; one that it
+/// listens on alone is its own.
+fn of_settings(settings: &Settings) -> Site {
+    let ports = |implicit: bool| {
+        let these = settings.listen.iter().filter(|listener| listener.door.implicit == implicit);
+        these.map(|listener| listener.address.port()).collect::<Vec<_>>()
+    };
+    let advertised = match settings.passive_address {
+        Advertise::ControlAddress => None,
+        Advertise::Fixed(ip) => Some(ip),
+    };
+    let own = settings.listen.iter().map(|listener| listener.address.ip());
+    let required =
+        settings.listen.iter().all(|one| one.door.implicit || one.door.needs.control == Need::Required);
+    Site {
+        control: ports(false),
+        implicit: ports(true),
+        passive: settings.passive,
+        passive_ports: Some(settings.passive_ports),
+        active: match settings.active {
+            ServerActive::Off => ActiveFrom::Off,
+            ServerActive::On => ActiveFrom::AnyPort,
+            ServerActive::Port20 => ActiveFrom::Port20,
+        },
+        server: advertised.map(Into::into).into_iter().collect(),
+        inside: own.filter(|ip| !ip.is_unspecified() && !ip.is_loopback()).collect(),
+        advertised,
+        tls: match &settings.tls {
+            None => TlsUse::Off,
+            Some(_) if required => TlsUse::Required,
+            Some(_) => TlsUse::On,
+        },
+        ..Site::default()
+    }
+}

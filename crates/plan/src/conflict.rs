@@ -1,0 +1,369 @@
+//! `Conflict`: what a firewall cannot be told, because the site contradicts itself or something is not known of it. Each says
+//! what, why, and what to do instead.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+
+use crate::flow::{Mode, Side, Site, TlsUse};
+use crate::ports::PortRange;
+
+/// Why there are no rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Conflict {
+    /// A helper, and a 227 that tells another address than the packet comes from.
+    HelperAndAdvertised(Ipv4Addr),
+    /// A helper, and nothing in plain that it could read.
+    HelperAndTls,
+    /// Connections to port 20 are asked for.
+    Port20Inbound,
+    /// A control port is one of the passive ports.
+    ControlInRange {
+        /// The control port.
+        port: u16,
+        /// The passive ports.
+        range: PortRange,
+    },
+    /// The NAT shows the passive ports as others.
+    Shifted {
+        /// As the server tells them.
+        inside: PortRange,
+        /// As the NAT shows them.
+        outside: PortRange,
+    },
+    /// 227 tells another address than the one by which the server is reached.
+    AdvertisedElsewhere {
+        /// What 227 tells.
+        told: Ipv4Addr,
+        /// The outside of the NAT.
+        outside: Ipv4Addr,
+    },
+    /// A mode is asked for that the server does not offer.
+    ModeOff(Mode),
+    /// No control port is known.
+    NoControlPort,
+    /// A server's passive ports are not known.
+    NoPassivePorts,
+    /// The server's own address behind its NAT is not known.
+    NoInside,
+    /// The NAT's outside address is not known where a dialect needs it.
+    NoOutside(&'static str),
+    /// The client that active connections are forwarded to is not known.
+    NoClientHost,
+    /// The ports on which that client waits are not known.
+    NoActivePorts,
+    /// Active mode would open every high port to everybody.
+    NoServerAddress,
+    /// A name that cannot be one of an interface or a table.
+    BadName(String),
+    /// A dialect that does not speak of such a side.
+    NotThere {
+        /// The dialect.
+        dialect: &'static str,
+        /// The side.
+        side: Side,
+        /// What to do instead.
+        instead: &'static str,
+    },
+    /// A dialect, or its product, without such a helper.
+    NoHelperThere(&'static str),
+    /// More ports than a product can list one by one.
+    TooManyPorts {
+        /// The product.
+        dialect: &'static str,
+        /// How many there are.
+        ports: usize,
+        /// How many can be.
+        most: usize,
+    },
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Conflict::HelperAndAdvertised(told) => write!(
+                f,
+                "an FTP helper and a server that advertises {told} exclude each other: the helper opens a port only when \
+                 227 tells the address that the packet comes from, so PASV would fail while EPSV works. Leave out \
+                 --helper and let the passive ports in, or let the server tell its own address"
+            ),
+            Conflict::HelperAndTls => f.write_str(
+                "an FTP helper cannot work where TLS is required: it has to read PORT and 227, and TLS hides them. Leave out \
+                 --helper and let the passive ports in",
+            ),
+            Conflict::Port20Inbound => f.write_str(
+                "port 20 is never connected to: in active mode the server connects from it, so it is a source port of what \
+                 goes out, and open to the world it is a hole and no use. Name the control port, such as 21",
+            ),
+            Conflict::ControlInRange { port, range } => write!(
+                f,
+                "the passive ports {range} hold the control port {port}: a data connection could never be told from a \
+                 session. Choose another range"
+            ),
+            Conflict::Shifted { inside, outside } => write!(
+                f,
+                "the NAT shows the passive ports {inside} as {outside}, but the server tells clients {inside}, and there \
+                 they find nothing. Forward the same numbers: let the server use {outside}, or the NAT {inside}"
+            ),
+            Conflict::AdvertisedElsewhere { told, outside } => write!(
+                f,
+                "227 tells {told}, but clients reach the server at {outside}: passive connections go astray. Make the two \
+                 the same (passive-address)"
+            ),
+            Conflict::ModeOff(mode) => write!(
+                f,
+                "the server does not offer {mode}, so no rule can make it work. Turn it on, or ask for the other mode"
+            ),
+            Conflict::NoControlPort => {
+                f.write_str("no control port is known: name it with --listen 21, or a file with --config")
+            }
+            Conflict::NoPassivePorts => f.write_str(
+                "the server's passive ports are not known, and a rule for every port above 1023 would open the whole \
+                 machine. Name them with --passive-ports 61000-61255",
+            ),
+            Conflict::NoInside => f.write_str(
+                "the server's own address behind its NAT is not known, and ports cannot be forwarded to nowhere. Name it \
+                 with --inside 192.168.0.2",
+            ),
+            Conflict::NoOutside(dialect) => write!(
+                f,
+                "{dialect} needs the address by which the world reaches the server. Name it with --address 203.0.113.2"
+            ),
+            Conflict::NoClientHost => f.write_str(
+                "in active mode without a helper the router forwards a range of ports to one client, and which is not \
+                 known. Name its address with --client 192.168.0.7, or use passive mode",
+            ),
+            Conflict::NoActivePorts => f.write_str(
+                "in active mode without a helper the client must wait on ports that the router forwards, and which is not \
+                 known. Name them with --active-ports 41000-41010, and set the client to them, or use passive mode",
+            ),
+            Conflict::NoServerAddress => f.write_str(
+                "active mode would let anybody connect to every port above 1023, for anybody can connect from port 20. Name \
+                 the server with --address 203.0.113.2, or a small range with --active-ports 41000-41010",
+            ),
+            Conflict::BadName(name) => write!(
+                f,
+                "{name:?} cannot be the name of an interface or a table: letters, digits, and . _ - are allowed, 15 of \
+                 them at most"
+            ),
+            Conflict::NotThere { dialect, side, instead } => {
+                write!(f, "{dialect} has no rules for {side} (--side {}). {instead}", side.name())
+            }
+            Conflict::NoHelperThere(dialect) => write!(
+                f,
+                "{dialect} has no FTP helper that could be asked for. Leave out --helper and let the passive ports in"
+            ),
+            Conflict::TooManyPorts { dialect, ports, most } => write!(
+                f,
+                "{dialect} lists passive ports one by one, and {ports} are too many: {most} at most. Choose a smaller \
+                 range; two ports for each transfer at a time are enough"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Conflict {}
+
+/// What can be said before any dialect is chosen.
+///
+/// # Errors
+/// The first contradiction.
+pub fn check(site: &Site, side: Side, mode: Mode) -> Result<(), Conflict> {
+    let refuse = |wrong: bool, conflict: Conflict| if wrong { Err(conflict) } else { Ok(()) };
+    for name in [&site.lan, &site.wan, &site.table] {
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        let bad = name.is_empty()
+            || name.len() > 15
+            || !name.starts_with(char::is_alphabetic)
+            || !name.chars().all(fits);
+        refuse(bad, Conflict::BadName(name.clone()))?;
+    }
+    refuse(site.control.is_empty() && site.implicit.is_empty(), Conflict::NoControlPort)?;
+    refuse(site.control.contains(&20) || site.implicit.contains(&20), Conflict::Port20Inbound)?;
+    let (passive, active) = (mode.passive(site), mode.active(site));
+    refuse(mode == Mode::Passive && !passive, Conflict::ModeOff(mode))?;
+    refuse(mode == Mode::Active && !active, Conflict::ModeOff(mode))?;
+    refuse(!passive && !active, Conflict::ModeOff(mode))?;
+    if site.helper {
+        let hidden = site.tls == TlsUse::Required || site.control.is_empty();
+        refuse(hidden, Conflict::HelperAndTls)?;
+        if let Some(told) = site.advertised
+            && side.is_servers()
+            && passive
+        {
+            return Err(Conflict::HelperAndAdvertised(told));
+        }
+    }
+    if let Some(range) = site.passive_ports {
+        let within = site.control.iter().chain(&site.implicit).find(|port| range.contains(**port));
+        if let Some(port) = within {
+            return Err(Conflict::ControlInRange { port: *port, range });
+        }
+        if let Some(outside) = site.outside_ports
+            && outside != range
+            && passive
+        {
+            return Err(Conflict::Shifted { inside: range, outside });
+        }
+    }
+    if let (Some(told), Some(outside)) = (site.advertised, site.server_v4())
+        && told != outside
+        && side != Side::Server
+        && passive
+    {
+        return Err(Conflict::AdvertisedElsewhere { told, outside });
+    }
+    match side {
+        Side::Server | Side::ServerNat => {
+            let unknown = passive && !site.helper && site.passive_ports.is_none();
+            refuse(unknown, Conflict::NoPassivePorts)?;
+            refuse(side == Side::ServerNat && site.own().is_empty(), Conflict::NoInside)
+        }
+        Side::Client | Side::ClientNat if !active || site.helper => Ok(()),
+        Side::Client => {
+            refuse(site.server.is_empty() && site.active_ports.is_none(), Conflict::NoServerAddress)
+        }
+        Side::ClientNat => {
+            refuse(site.active_ports.is_none(), Conflict::NoActivePorts)?;
+            let v6 = site.clients.iter().any(|net| net.base().is_ipv6());
+            refuse(site.client_v4().is_none() && !v6, Conflict::NoClientHost)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::{ActiveFrom, flows};
+
+    fn server() -> Site {
+        let passive_ports = Some(PortRange::new(61000, 61255).unwrap());
+        Site { passive_ports, ..Site::default() }
+    }
+
+    fn behind_nat() -> Site {
+        let (server, inside) = (vec!["198.51.100.2".parse().unwrap()], vec!["192.168.50.2".parse().unwrap()]);
+        let passive_ports = Some(PortRange::new(61000, 61255).unwrap());
+        Site { server, inside, passive_ports, ..Site::default() }
+    }
+
+    #[track_caller]
+    fn refused(site: &Site, side: Side, mode: Mode) -> Conflict {
+        flows(site, side, mode).unwrap_err()
+    }
+
+    #[test]
+    fn what_is_whole_is_not_refused() {
+        for mode in Mode::ALL {
+            check(&server(), Side::Server, mode).unwrap();
+            check(&behind_nat(), Side::ServerNat, mode).unwrap();
+        }
+        check(&Site::default(), Side::Client, Mode::Passive).unwrap();
+        check(&Site::default(), Side::ClientNat, Mode::Passive).unwrap();
+    }
+
+    #[test]
+    fn a_helper_and_an_advertised_address_exclude_each_other() {
+        let told = "198.51.100.2".parse().unwrap();
+        let site = Site { helper: true, advertised: Some(told), tls: TlsUse::Off, ..behind_nat() };
+        for side in [Side::Server, Side::ServerNat] {
+            assert_eq!(refused(&site, side, Mode::Both), Conflict::HelperAndAdvertised(told));
+        }
+        // In active mode 227 is not said, and at the client's side it tells the address that the packet comes from.
+        check(&site, Side::ServerNat, Mode::Active).unwrap();
+        check(&site, Side::ClientNat, Mode::Passive).unwrap();
+    }
+
+    #[test]
+    fn a_helper_reads_no_tls() {
+        let required = Site { helper: true, tls: TlsUse::Required, ..server() };
+        let implicit = Site { helper: true, control: vec![], implicit: vec![990], ..server() };
+        for side in Side::ALL {
+            for site in [&required, &implicit] {
+                assert_eq!(refused(site, side, Mode::Both), Conflict::HelperAndTls);
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_connects_to_port_20() {
+        let site = Site { control: vec![20, 21], ..server() };
+        assert_eq!(refused(&site, Side::Server, Mode::Active), Conflict::Port20Inbound);
+    }
+
+    #[test]
+    fn ports_that_cannot_be_are_refused() {
+        let range = PortRange::new(61000, 61255).unwrap();
+        let site = Site { implicit: vec![61200], ..server() };
+        assert_eq!(refused(&site, Side::Server, Mode::Both), Conflict::ControlInRange { port: 61200, range });
+        let outside = PortRange::new(50000, 50255).unwrap();
+        let site = Site { outside_ports: Some(outside), ..behind_nat() };
+        assert_eq!(refused(&site, Side::ServerNat, Mode::Both), Conflict::Shifted { inside: range, outside });
+        check(&Site { outside_ports: Some(range), ..behind_nat() }, Side::ServerNat, Mode::Both).unwrap();
+    }
+
+    #[test]
+    fn what_227_tells_is_where_the_server_is() {
+        let told = "198.51.100.9".parse().unwrap();
+        let site = Site { advertised: Some(told), ..behind_nat() };
+        let outside = "198.51.100.2".parse().unwrap();
+        assert_eq!(
+            refused(&site, Side::ServerNat, Mode::Passive),
+            Conflict::AdvertisedElsewhere { told, outside }
+        );
+    }
+
+    #[test]
+    fn a_mode_that_is_not_offered_gets_no_rules() {
+        let passive = Site { active: ActiveFrom::Off, ..server() };
+        assert_eq!(refused(&passive, Side::Server, Mode::Active), Conflict::ModeOff(Mode::Active));
+        assert_eq!(flows(&passive, Side::Server, Mode::Both).unwrap().len(), 2);
+        let active = Site { passive: false, ..server() };
+        assert_eq!(refused(&active, Side::Server, Mode::Passive), Conflict::ModeOff(Mode::Passive));
+    }
+
+    #[test]
+    fn what_is_not_known_is_asked_for() {
+        let nothing = Site::default();
+        let no_port = Site { control: vec![], ..Site::default() };
+        assert_eq!(refused(&no_port, Side::Client, Mode::Passive), Conflict::NoControlPort);
+        assert_eq!(refused(&nothing, Side::Server, Mode::Both), Conflict::NoPassivePorts);
+        assert_eq!(refused(&server(), Side::ServerNat, Mode::Both), Conflict::NoInside);
+        assert_eq!(refused(&nothing, Side::Client, Mode::Active), Conflict::NoServerAddress);
+        assert_eq!(refused(&nothing, Side::ClientNat, Mode::Active), Conflict::NoActivePorts);
+        let active_ports = Some(PortRange::new(41000, 41010).unwrap());
+        let many = Site { active_ports, clients: vec!["10.0.0.0/8".parse().unwrap()], ..Site::default() };
+        assert_eq!(refused(&many, Side::ClientNat, Mode::Active), Conflict::NoClientHost);
+        let one = Site { clients: vec!["10.0.0.7".parse().unwrap()], ..many };
+        check(&one, Side::ClientNat, Mode::Active).unwrap();
+    }
+
+    #[test]
+    fn names_are_no_rules() {
+        for name in ["", "lan0; drop", "\"", "a-name-that-is-too-long", "-i", "lan 0"] {
+            let site = Site { lan: name.to_owned(), ..server() };
+            assert_eq!(refused(&site, Side::Server, Mode::Both), Conflict::BadName(name.to_owned()));
+        }
+    }
+
+    #[test]
+    fn each_conflict_says_what_to_do() {
+        let range = PortRange::new(61000, 61255).unwrap();
+        let told = "198.51.100.2".parse().unwrap();
+        for conflict in [
+            Conflict::HelperAndAdvertised(told),
+            Conflict::HelperAndTls,
+            Conflict::Port20Inbound,
+            Conflict::ControlInRange { port: 61000, range },
+            Conflict::Shifted { inside: range, outside: range },
+            Conflict::AdvertisedElsewhere { told, outside: told },
+            Conflict::NoPassivePorts,
+            Conflict::NoServerAddress,
+        ] {
+            let text = conflict.to_string();
+            let cured =
+                ["Leave out", "Name ", "Choose ", "Forward ", "Make "].iter().any(|cure| text.contains(cure));
+            assert!(cured, "{text}");
+            assert!(!text.ends_with('.') && !text.contains("  "), "{text}");
+        }
+    }
+}

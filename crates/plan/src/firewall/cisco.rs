@@ -1,0 +1,193 @@
+//! Cisco ASA, 8.3 and later: access lists name the inside address, NAT keeps the ports, and the helper is `inspect ftp`. It is a
+//! router, so it speaks for no machine of its own.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use super::header;
+use super::rule::{Permit, Ruleset, Source};
+use crate::conflict::Conflict;
+use crate::flow::Ports;
+use crate::network::Network;
+
+pub(super) fn write(set: &Ruleset<'_>) -> Result<String, Conflict> {
+    if !set.side.is_router() {
+        let instead = "It is a router: ask for --side server-nat or client-nat";
+        return Err(Conflict::NotThere { dialect: "cisco-asa", side: set.side, instead });
+    }
+    let (lan, wan) = (&set.site.lan, &set.site.wan);
+    let lists = [("twoport-in", wan.as_str(), true), ("twoport-out", lan.as_str(), false)];
+    let used: Vec<_> = lists
+        .into_iter()
+        .filter(|(.., inward)| set.permits.iter().any(|one| one.inward == *inward))
+        .collect();
+    let mut body = String::new();
+    for (list, _, inward) in &used {
+        // What the helper announces passes without a line.
+        for permit in set.permits.iter().filter(|one| one.inward == *inward && !one.related) {
+            let _ = writeln!(body, "access-list {list} remark {}", shortened(&permit.why));
+            access(&mut body, list, permit);
+        }
+    }
+    nat(&mut body, set);
+    let undo = undone(&body);
+    if set.site.helper {
+        inspect(&mut body, set);
+    }
+    let load = [
+        "paste it in configure terminal; --lan-interface and --wan-interface are the names (nameif) of the interfaces",
+        &format!(
+            "access-group twoport-in in interface {wan}: where that interface has no list yet; else give the lines its name"
+        ),
+    ];
+    let undo: Vec<&str> = undo.iter().map(String::as_str).collect();
+    let mut text = header(set, "!", "Cisco ASA", &load, &undo);
+    let _ = writeln!(
+        text,
+        "! Note: The interface to the inside lets all out as long as it has no list: twoport-out is for one that has."
+    );
+    text.push_str("! Note: \"inspect ftp strict\" breaks clients that send several commands at once.\n!\n");
+    text.push_str(&body);
+    Ok(text)
+}
+
+/// What takes these lines away again, last things first.
+fn undone(body: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for line in body.lines().rev() {
+        let undo = match line.split(' ').next() {
+            Some("access-list") => {
+                let list = line.split(' ').nth(1).unwrap_or_default();
+                format!("clear configure access-list {list}")
+            }
+            Some("nat" | "object") => format!("no {line}"),
+            _ => continue,
+        };
+        if !lines.contains(&undo) {
+            lines.push(undo);
+        }
+    }
+    lines
+}
+
+fn access(text: &mut String, list: &str, permit: &Permit) {
+    let source = permit.source.as_ref().map(|ports| match ports.ranges() {
+        [(first, last)] if first == last => format!(" eq {first}"),
+        [(first, last), ..] => format!(" range {first} {last}"),
+        [] => String::new(),
+    });
+    for (first, last) in permit.target.ranges() {
+        let target = if first == last { format!("eq {first}") } else { format!("range {first} {last}") };
+        let _ = writeln!(
+            text,
+            "access-list {list} extended permit tcp {}{} {} {target}",
+            address(permit.from),
+            source.clone().unwrap_or_default(),
+            address(permit.to)
+        );
+    }
+}
+
+fn address(network: Option<Network>) -> String {
+    let Some(network) = network else { return "any".to_owned() };
+    match network.base() {
+        IpAddr::V4(ip) if network.bits() == 32 => format!("host {ip}"),
+        IpAddr::V6(ip) if network.bits() == 128 => format!("host {ip}"),
+        IpAddr::V4(ip) => {
+            let mask = u32::MAX.checked_shl(32 - u32::from(network.bits())).unwrap_or(0);
+            format!("{ip} {}", std::net::Ipv4Addr::from(mask))
+        }
+        IpAddr::V6(ip) => format!("{ip}/{}", network.bits()),
+    }
+}
+
+/// A service is seen from the inside host, so its ports are source ports.
+fn services(text: &mut String, name: &str, ports: &Ports) -> Vec<String> {
+    let mut names = Vec::new();
+    for (n, (first, last)) in ports.ranges().iter().enumerate() {
+        let name = format!("{name}-{n}");
+        let which = if first == last { format!("eq {first}") } else { format!("range {first} {last}") };
+        let _ = writeln!(text, "object service {name}\n service tcp source {which}");
+        names.push(name);
+    }
+    names
+}
+
+fn nat(text: &mut String, set: &Ruleset<'_>) {
+    let (lan, wan) = (&set.site.lan, &set.site.wan);
+    let outside = |text: &mut String, asked: Option<std::net::Ipv4Addr>| match asked {
+        Some(ip) => {
+            let _ = writeln!(text, "object network twoport-outside\n host {ip}");
+            "twoport-outside"
+        }
+        None => "interface",
+    };
+    // Two rules for the same host differ in who asks only, which NAT does not look at.
+    if let Some(forward) = set.forwards.first() {
+        let _ = writeln!(text, "! {}\nobject network twoport-host\n host {}", forward.why, forward.to);
+        let to = outside(text, forward.asked);
+        for service in services(text, "twoport-ports", &forward.ports) {
+            let _ = writeln!(
+                text,
+                "nat ({lan},{wan}) source static twoport-host {to} service {service} {service}"
+            );
+        }
+    }
+    for source in &set.sources {
+        match source {
+            Source::Hairpin { to, .. } => {
+                let _ = writeln!(
+                    text,
+                    "! {}\nsame-security-traffic permit intra-interface\nobject network twoport-inside\n subnet {}\n\
+                     nat ({lan},{lan}) source dynamic twoport-inside interface destination static twoport-outside twoport-host",
+                    source.why(),
+                    set.site
+                        .behind_nat()
+                        .map_or(to.to_string(), |net| address(Some(net)).replace("host ", ""))
+                );
+            }
+            Source::Server { source: from, .. } => {
+                let _ = writeln!(text, "! {}", source.why());
+                let to = if set.site.server_v4().is_some() { "twoport-outside" } else { "interface" };
+                for service in services(text, "twoport-active", from) {
+                    let _ = writeln!(
+                        text,
+                        "nat ({lan},{wan}) source static twoport-host {to} service {service} {service}"
+                    );
+                }
+            }
+            Source::Clients(network) => {
+                let named = network.map(|net| match address(Some(net)) {
+                    one if one.starts_with("host") => one,
+                    many => format!("subnet {many}"),
+                });
+                let what = named.unwrap_or_else(|| "subnet 0.0.0.0 0.0.0.0".to_owned());
+                let _ = writeln!(
+                    text,
+                    "! {}\nobject network twoport-clients\n {what}\n nat ({lan},{wan}) dynamic interface",
+                    source.why()
+                );
+            }
+        }
+    }
+}
+
+fn inspect(text: &mut String, set: &Ruleset<'_>) {
+    text.push_str("! the helper: it reads control connections in plain\n");
+    let others: Vec<u16> = set.site.control.iter().copied().filter(|port| *port != 21).collect();
+    for port in &others {
+        let _ = writeln!(text, "class-map twoport-{port}\n match port tcp eq {port}");
+    }
+    text.push_str("policy-map global_policy\n");
+    if set.site.control.contains(&21) {
+        text.push_str(" class inspection_default\n  inspect ftp\n");
+    }
+    for port in others {
+        let _ = writeln!(text, " class twoport-{port}\n  inspect ftp");
+    }
+}
+
+/// A remark has at most 100 characters.
+fn shortened(why: &str) -> &str {
+    why.split(';').next().unwrap_or(why)
+}

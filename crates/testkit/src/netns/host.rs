@@ -180,7 +180,7 @@ impl Host {
 
     /// Its rules with their counters: what a failed test shows.
     #[must_use]
-    pub(super) fn seen(&self) -> String {
+    pub fn seen(&self) -> String {
         let listed = self.command("nft").args(["list", "ruleset"]).output();
         let text = listed.map(|out| String::from_utf8_lossy(&out.stdout).into_owned()).unwrap_or_default();
         format!("-- the rules of {}:\n{text}", self.name)

@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub use host::Host;
 pub use process::Process;
 pub use road::Road;
-pub use tables::{Count, Family, iptables};
+pub use tables::{Count, Family, have_iptables};
 
 use host::ip_batch;
 

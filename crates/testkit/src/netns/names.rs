@@ -102,6 +102,11 @@ pub(super) fn tried() -> Option<String> {
             return Some(format!("{program} is not installed"));
         }
     }
+    if !Path::new("/proc/sys/net/ipv6").exists() {
+        return Some("there is no IPv6".to_owned());
+    }
+    // Where they are modules; what rewrites PORT and 227 behind a NAT is the only one that nothing asks for by itself.
+    _ = Command::new("modprobe").args(["-q", "-a", "nf_nat_ftp", "tun"]).stderr(Stdio::null()).status();
     if let Err(error) = fs::create_dir_all(LOCKS) {
         return Some(format!("{LOCKS} cannot be made: {error}"));
     }

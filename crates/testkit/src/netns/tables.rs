@@ -1,5 +1,7 @@
 //! The rules of a host, by nftables and by iptables, and what they have counted.
 
+use std::ffi::OsString;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -40,39 +42,35 @@ impl Host {
     ///
     /// # Panics
     ///
-    /// When it is not taken, or [`iptables`] gives nothing.
+    /// When it is not taken, or there is no iptables.
     #[track_caller]
     pub fn load_iptables(&self, family: Family, rules: &str) {
-        let mut command = self.iptables(family, "restore");
+        let program = if family == Family::V4 { "iptables-restore" } else { "ip6tables-restore" };
+        let mut command = self.with_iptables(program);
         command.arg("--noflush");
         self.feed(command, rules);
     }
 
-    /// A program of iptables here: `restore`, `save`, or nothing for iptables itself.
+    /// A program that will run here and that finds iptables by its names: `iptables-save`, or `sh` for a script.
     ///
     /// # Panics
     ///
-    /// When [`iptables`] gives nothing.
+    /// When there is no iptables.
     #[must_use]
     #[track_caller]
-    pub fn iptables(&self, family: Family, part: &str) -> Command {
-        let program = iptables().expect("a test asks `iptables` first");
-        let six = if family == Family::V6 { "6" } else { "" };
-        let dash = if part.is_empty() { "" } else { "-" };
-        // One program with many names; the first argument is such a name too.
-        let mut command = self.command(&program);
-        command.arg(format!("ip{six}tables{dash}{part}"));
-        if let Some(root) = program.parent().and_then(Path::parent).and_then(Path::parent)
-            && root != Path::new("/")
-        {
-            let folders = libraries(root);
-            command.env("LD_LIBRARY_PATH", std::env::join_paths(&folders).expect("no colon in our paths"));
-            if let Some(extensions) =
-                folders.iter().map(|folder| folder.join("xtables")).find(|path| path.is_dir())
-            {
-                command.env("XTABLES_LIBDIR", extensions);
-            }
+    pub fn with_iptables(&self, program: &str) -> Command {
+        let mut command = self.command("env");
+        let root = iptables().expect("a test asks `have_iptables` first");
+        if root != Path::new("/") {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            let path = std::iter::once(root.join("usr/sbin")).chain(std::env::split_paths(&path));
+            command.arg(assignment("PATH", path));
+            let folders = libraries(&root);
+            let extensions = folders.iter().map(|folder| folder.join("xtables")).find(|path| path.is_dir());
+            command.arg(assignment("LD_LIBRARY_PATH", folders));
+            command.args(extensions.map(|folder| assignment("XTABLES_LIBDIR", [folder])));
         }
+        command.arg(program);
         command
     }
 
@@ -89,13 +87,40 @@ impl Host {
     }
 }
 
-/// iptables over nftables: Debian's `xtables-nft-multi`, installed, or unpacked beside this build by `cargo xtask install`.
+/// Whether there is iptables; where not, says that the test is skipped.
 #[must_use]
-pub fn iptables() -> Option<PathBuf> {
-    const PROGRAM: &str = "usr/sbin/xtables-nft-multi";
+pub fn have_iptables() -> bool {
+    if iptables().is_none() {
+        println!("skipped: rules of iptables (it is neither installed nor unpacked)");
+    }
+    iptables().is_some()
+}
+
+/// The root of iptables: Debian's, unpacked beside this build by `cargo xtask install`, or that of the system.
+fn iptables() -> Option<PathBuf> {
     let here = std::env::current_exe().ok()?;
-    let beside = here.ancestors().map(|folder| folder.join("peers/x").join(PROGRAM));
-    beside.chain([Path::new("/").join(PROGRAM)]).find(|path| path.is_file())
+    let mut beside = here.ancestors().map(|folder| folder.join("peers/x"));
+    let unpacked = beside.find(|root| root.join("usr/sbin").join(PROGRAM).is_file());
+    if let Some(root) = unpacked {
+        // The names of the one program, which are the system's to give when the package is installed.
+        for name in ["iptables", "ip6tables"] {
+            for part in ["", "-restore", "-save"] {
+                // It may be there, and another test may make it just now.
+                _ = symlink(PROGRAM, root.join(format!("usr/sbin/{name}{part}")));
+            }
+        }
+        return Some(root);
+    }
+    Path::new("/usr/sbin/iptables").exists().then(|| PathBuf::from("/"))
+}
+
+/// iptables over nftables, all of it.
+const PROGRAM: &str = "xtables-nft-multi";
+
+fn assignment(name: &str, folders: impl IntoIterator<Item = PathBuf>) -> OsString {
+    let mut word = OsString::from(format!("{name}="));
+    word.push(std::env::join_paths(folders).expect("no colon in our paths"));
+    word
 }
 
 /// Where the libraries of an unpacked tree lie.

@@ -5,3 +5,4 @@ mod bounce;
 mod kit;
 mod place;
 mod range;
+mod rules;

@@ -13,8 +13,8 @@ use crate::support::server::binary;
 /// How long a client may take.
 const LIMIT: Duration = Duration::from_secs(40);
 
-/// Where a server may be busy and a client waits for it.
-pub(super) const USER: &str = "alice:secret";
+/// The one account.
+const USER: &str = "alice:secret";
 
 /// Folders that go with the value.
 pub(super) struct Place(tempfile::TempDir);
@@ -64,27 +64,20 @@ impl Place {
 
     /// Our client on a host, with what it remembers in the place's own home.
     pub(super) fn twoport(&self, host: &Host, args: &[&str]) -> Ran {
-        let binary = binary();
-        self.run(host, &binary, args)
-    }
-
-    /// A client on a host, in its folder.
-    pub(super) fn run(&self, host: &Host, client: &Path, args: &[&str]) -> Ran {
-        let mut command = self.clean(host.command(client));
+        let mut command = host.command(binary());
         command.args(args);
+        self.clean(&mut command, &self.0.path().join("home"));
         program::run(command, "", LIMIT)
     }
 
-    /// No start-up files, no proxies, one language.
-    fn clean(&self, mut command: Command) -> Command {
-        let home = self.0.path().join("home");
-        command.current_dir(self.local()).env("HOME", &home).env("LC_ALL", "C.UTF-8").env("TERM", "dumb");
-        command.env("XDG_STATE_HOME", &home).env("XDG_CONFIG_HOME", &home).env("XDG_CACHE_HOME", &home);
+    /// In the client's folder; no start-up files, no proxies, one language.
+    pub(super) fn clean(&self, command: &mut Command, home: &Path) {
+        command.current_dir(self.local()).env("HOME", home).env("LC_ALL", "C.UTF-8").env("TERM", "dumb");
+        command.env("XDG_STATE_HOME", home).env("XDG_CONFIG_HOME", home).env("XDG_CACHE_HOME", home);
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().to_lowercase().ends_with("_proxy") {
                 command.env_remove(name);
             }
         }
-        command
     }
 }

@@ -1,0 +1,161 @@
+//! One cell of the matrix: whose firewall, who opens the data connection, whether a helper opens it or a range, TLS, and the
+//! dialect. It knows the network that it is tried in, and what the generator is told of it.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use twoport_plan::conflict::Conflict;
+use twoport_plan::firewall::{self, Dialect};
+use twoport_plan::flow::{ActiveFrom, Mode, Side, Site, TlsUse};
+use twoport_plan::ports::PortRange;
+use twoport_testkit::netns::Family;
+
+use crate::support::program::have;
+
+/// The server's passive ports.
+pub(super) const PASSIVE: (u16, u16) = (50_000, 50_031);
+
+/// The ports on which a client behind a NAT waits for the server, where no helper reads which.
+pub(super) const ACTIVE: (u16, u16) = (41_000, 41_010);
+
+/// How data connections are let through, and whether one can read what is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Secrecy {
+    /// In plain; the kernel's helper opens what it reads.
+    Helped,
+    /// In plain; the ports are open.
+    Plain,
+    /// In TLS; the ports are open.
+    Tls,
+}
+
+impl Secrecy {
+    pub(super) const ALL: [Secrecy; 3] = [Secrecy::Helped, Secrecy::Plain, Secrecy::Tls];
+}
+
+/// A cell. Each is tried with both families, under one set of rules.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cell {
+    pub(super) side: Side,
+    pub(super) mode: Mode,
+    pub(super) active: ActiveFrom,
+    pub(super) secrecy: Secrecy,
+    pub(super) dialect: Dialect,
+}
+
+/// `server-nat, active from port 20, Helped, nftables`.
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let from = match (self.mode, self.active) {
+            (Mode::Active, ActiveFrom::Port20) => " from port 20",
+            _ => "",
+        };
+        let (side, mode, dialect) = (self.side.name(), self.mode.name(), self.dialect.name());
+        write!(f, "{side}, {mode}{from}, {:?}, {dialect}", self.secrecy)
+    }
+}
+
+impl Cell {
+    /// Every cell of a dialect.
+    pub(super) fn all(dialect: Dialect) -> Vec<Cell> {
+        let mut cells = Vec::new();
+        for side in Side::ALL {
+            for secrecy in Secrecy::ALL {
+                let ways = [
+                    (Mode::Passive, ActiveFrom::AnyPort),
+                    (Mode::Active, ActiveFrom::AnyPort),
+                    (Mode::Active, ActiveFrom::Port20),
+                ];
+                let row = ways.map(|(mode, active)| Cell { side, mode, active, secrecy, dialect });
+                cells.extend(row.into_iter().filter(|cell| cell.announcer().is_none_or(have)));
+            }
+        }
+        cells
+    }
+
+    pub(super) fn helped(&self) -> bool {
+        self.secrecy == Secrecy::Helped
+    }
+
+    /// The client for this cell where ours is none: behind a NAT without a helper it has to announce an address that is not
+    /// its own and to wait on ports that are forwarded. curl does both, and lftp in TLS too, where curl 7.88 takes what comes
+    /// for plain.
+    pub(super) fn announcer(&self) -> Option<&'static str> {
+        let announces = self.side == Side::ClientNat && self.mode == Mode::Active && !self.helped();
+        announces.then_some(if self.secrecy == Secrecy::Tls { "lftp" } else { "curl" })
+    }
+
+    /// The mode that is not this cell's: under its rules this cell's data connections must not come about.
+    pub(super) fn other_mode(&self) -> Mode {
+        if self.mode == Mode::Passive { Mode::Active } else { Mode::Passive }
+    }
+
+    /// What the generator is told.
+    pub(super) fn site(&self) -> Site {
+        let reached = |family| self.reached(family).parse::<IpAddr>().expect("an address");
+        let range = |(low, high)| PortRange::new(low, high).expect("low before high");
+        let server_nat = self.side == Side::ServerNat;
+        let clients = match self.side {
+            Side::Server | Side::ServerNat => Vec::new(),
+            Side::Client | Side::ClientNat => {
+                [Family::V4, Family::V6].map(|family| self.client(family).parse().expect("an address")).into()
+            }
+        };
+        Site {
+            passive_ports: Some(range(PASSIVE)),
+            active: self.active,
+            active_ports: (self.side == Side::ClientNat && !self.helped()).then(|| range(ACTIVE)),
+            server: vec![reached(Family::V4), reached(Family::V6)],
+            inside: if server_nat { vec!["192.168.50.2".parse().expect("an address")] } else { Vec::new() },
+            advertised: (server_nat && !self.helped()).then(|| "192.0.2.1".parse().expect("an address")),
+            clients,
+            tls: if self.secrecy == Secrecy::Tls { TlsUse::Required } else { TlsUse::Off },
+            helper: self.helped(),
+            // An interface is called after the host at the other end.
+            lan: if server_nat { "server" } else { "client" }.to_owned(),
+            wan: if server_nat { "client" } else { "server" }.to_owned(),
+            ..Site::default()
+        }
+    }
+
+    /// The generated rules for a mode.
+    pub(super) fn rules(&self, mode: Mode) -> Result<String, Conflict> {
+        firewall::rules(&self.site(), self.side, mode, self.dialect)
+    }
+
+    /// The address by which the client reaches the server.
+    pub(super) fn reached(&self, family: Family) -> &'static str {
+        match (self.side, family) {
+            (Side::ServerNat, Family::V4) => "192.0.2.1",
+            (_, Family::V4) => "192.0.2.10",
+            (Side::ServerNat, Family::V6) => "2001:db8:50::2",
+            (_, Family::V6) => "2001:db8:2::10",
+        }
+    }
+
+    /// The server's own address.
+    pub(super) fn server(&self, family: Family) -> &'static str {
+        match (self.side, family) {
+            (Side::ServerNat, Family::V4) => "192.168.50.2",
+            _ => self.reached(family),
+        }
+    }
+
+    /// The client's own address.
+    pub(super) fn client(&self, family: Family) -> &'static str {
+        match (self.side, family) {
+            (Side::ClientNat, Family::V4) => "10.77.1.2",
+            (_, Family::V4) => "192.0.2.2",
+            (Side::ClientNat, Family::V6) => "2001:db8:77::2",
+            (_, Family::V6) => "2001:db8:2::2",
+        }
+    }
+
+    /// The address by which the server knows the client.
+    pub(super) fn known(&self, family: Family) -> &'static str {
+        match (self.side, family) {
+            (Side::ClientNat, Family::V4) => "192.0.2.1",
+            _ => self.client(family),
+        }
+    }
+}

@@ -3,6 +3,8 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::process::Command;
+use std::time::Duration;
 
 use twoport_plan::conflict::Conflict;
 use twoport_plan::firewall::{self, Dialect};
@@ -10,7 +12,8 @@ use twoport_plan::flow::{ActiveFrom, Mode, Side, Site, TlsUse};
 use twoport_plan::ports::PortRange;
 use twoport_testkit::netns::Family;
 
-use crate::support::program::have;
+use crate::support::program::{have, run_apart};
+use crate::support::server::binary;
 
 /// The server's passive ports.
 pub(super) const PASSIVE: (u16, u16) = (50_000, 50_031);
@@ -121,6 +124,35 @@ impl Cell {
     /// The generated rules for a mode.
     pub(super) fn rules(&self, mode: Mode) -> Result<String, Conflict> {
         firewall::rules(&self.site(), self.side, mode, self.dialect)
+    }
+
+    /// The same as the command prints it.
+    pub(super) fn printed(&self, mode: Mode) -> String {
+        let site = self.site();
+        let ports = |range: PortRange| format!("{}-{}", range.first(), range.last());
+        let mut flags: Vec<(&str, String)> = vec![
+            ("side", self.side.name().to_owned()),
+            ("mode", mode.name().to_owned()),
+            ("for", self.dialect.name().to_owned()),
+            ("active", if site.active == ActiveFrom::Port20 { "port20" } else { "on" }.to_owned()),
+            ("tls", if site.tls == TlsUse::Off { "off" } else { "required" }.to_owned()),
+            ("lan-interface", site.lan.clone()),
+            ("wan-interface", site.wan.clone()),
+        ];
+        flags.extend(site.passive_ports.map(|range| ("passive-ports", ports(range))));
+        flags.extend(site.active_ports.map(|range| ("active-ports", ports(range))));
+        flags.extend(site.advertised.map(|told| ("passive-address", told.to_string())));
+        flags.extend(site.server.iter().map(|ip| ("address", ip.to_string())));
+        flags.extend(site.inside.iter().map(|ip| ("inside", ip.to_string())));
+        flags.extend(site.clients.iter().map(|client| ("client", client.to_string())));
+        let mut command = Command::new(binary());
+        command
+            .arg("firewall")
+            .args(flags.into_iter().flat_map(|(flag, value)| [format!("--{flag}"), value]));
+        command.args(site.helper.then_some("--helper"));
+        let ended = run_apart(command, Duration::from_secs(40));
+        assert_eq!(ended.code, Some(0), "{self}: {}", ended.err);
+        String::from_utf8(ended.out).expect("rules are text")
     }
 
     /// The address by which the client reaches the server.

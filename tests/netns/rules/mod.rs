@@ -116,7 +116,11 @@ fn attempt(cell: Cell) -> Result<(), String> {
     lab.load(&cell.rules(cell.other_mode()).map_err(|conflict| conflict.to_string())?);
     each("with rules of the other mode", &|family| lab.pair.data_fails(family))?;
     lab.guard.drop_all();
-    lab.load(&cell.rules(cell.mode).map_err(|conflict| conflict.to_string())?);
+    let rules = cell.rules(cell.mode).map_err(|conflict| conflict.to_string())?;
+    if cell.printed(cell.mode) != rules {
+        return Err(format!("twoport firewall prints other rules:\n{}", cell.printed(cell.mode)));
+    }
+    lab.load(&rules);
     let seen = |why: String| format!("{why}\n{}", lab.guard.host.seen());
     each("with its rules", &|family| lab.pair.works(family).map_err(seen))?;
     each("with its rules", &|family| match lab.knocks(family, Duration::from_millis(300)) {

@@ -177,8 +177,10 @@ pub fn check(site: &Site, side: Side, mode: Mode) -> Result<(), Conflict> {
             || !name.chars().all(fits);
         refuse(bad, Conflict::BadName(name.clone()))?;
     }
-    refuse(site.control.is_empty() && site.implicit.is_empty(), Conflict::NoControlPort)?;
-    refuse(site.control.contains(&20) || site.implicit.contains(&20), Conflict::Port20Inbound)?;
+    let doors = || site.control.iter().chain(&site.implicit);
+    // Port 0 is any that the system gives, so nobody knows it.
+    refuse(doors().next().is_none() || doors().any(|port| *port == 0), Conflict::NoControlPort)?;
+    refuse(doors().any(|port| *port == 20), Conflict::Port20Inbound)?;
     let (passive, active) = (mode.passive(site), mode.active(site));
     refuse(mode == Mode::Passive && !passive, Conflict::ModeOff(mode))?;
     refuse(mode == Mode::Active && !active, Conflict::ModeOff(mode))?;
@@ -194,8 +196,7 @@ pub fn check(site: &Site, side: Side, mode: Mode) -> Result<(), Conflict> {
         }
     }
     if let Some(range) = site.passive_ports {
-        let within = site.control.iter().chain(&site.implicit).find(|port| range.contains(**port));
-        if let Some(port) = within {
+        if let Some(port) = doors().find(|port| range.contains(**port)) {
             return Err(Conflict::ControlInRange { port: *port, range });
         }
         if let Some(outside) = site.outside_ports

@@ -26,6 +26,7 @@ pub(crate) fn check(args: &Check) -> Result<(), Stopped> {
     for line in outlook::certificates(&certificates) {
         println!("  {line}");
     }
+    println!("  what firewalls must let through: twoport firewall --config {}", args.config.display());
     let mut problems = outlook::problems(&settings, &outlook::Machine::look());
     problems.extend(outlook::certificate_problems(&certificates, SystemTime::now()));
     for problem in problems {

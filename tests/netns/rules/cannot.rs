@@ -3,13 +3,13 @@
 
 use twoport_plan::conflict::Conflict;
 use twoport_plan::firewall::{self, Dialect};
-use twoport_plan::flow::{ActiveFrom, Mode, Side, Site, TlsUse};
+use twoport_plan::flow::{Mode, Side, Site, TlsUse};
 use twoport_plan::ports::PortRange;
 use twoport_testkit::netns::{self, Family};
 
 use super::cell::{Cell, Secrecy};
 use super::lab::Lab;
-use super::try_all;
+use super::{dialects, try_all};
 use crate::support::program::have;
 
 /// A cell that is refused: what it is, why it cannot work, the sides and modes, what is told, and what the generator answers.
@@ -106,8 +106,7 @@ fn what_cannot_work_is_refused() {
         for dialect in [Dialect::Nftables, Dialect::Iptables] {
             for side in row.sides {
                 for mode in row.modes {
-                    let (active, secrecy) = (ActiveFrom::AnyPort, row.secrecy);
-                    let cell = Cell { side: *side, mode: *mode, active, secrecy, dialect };
+                    let cell = Cell::of(*side, *mode, row.secrecy, dialect);
                     let mut site = cell.site();
                     (row.told)(&mut site);
                     let refused = firewall::rules(&site, *side, *mode, dialect);
@@ -154,13 +153,7 @@ fn under_a_helper_an_advertised_address_breaks_pasv_and_leaves_epsv() {
     if !(netns::have() && have("curl")) {
         return;
     }
-    let cell = Cell {
-        side: Side::ServerNat,
-        mode: Mode::Passive,
-        active: ActiveFrom::AnyPort,
-        secrecy: Secrecy::Helped,
-        dialect: Dialect::Nftables,
-    };
+    let cell = Cell::of(Side::ServerNat, Mode::Passive, Secrecy::Helped, Dialect::Nftables);
     for (advertised, pasv) in [(false, true), (true, false)] {
         let flags = ["--tls", "off", "--passive-address", "192.0.2.1"];
         let lab = Lab::of(cell, &flags[..if advertised { 4 } else { 2 }]);
@@ -185,13 +178,7 @@ fn behind_a_nat_a_client_that_announces_itself_gets_no_active_connection() {
         return;
     }
     for secrecy in [Secrecy::Plain, Secrecy::Tls] {
-        let cell = Cell {
-            side: Side::ClientNat,
-            mode: Mode::Active,
-            active: ActiveFrom::AnyPort,
-            secrecy,
-            dialect: Dialect::Nftables,
-        };
+        let cell = Cell::of(Side::ClientNat, Mode::Active, secrecy, Dialect::Nftables);
         let lab = Lab::of(cell, &[]);
         lab.guard.drop_all();
         lab.load(&cell.rules(cell.mode).unwrap());
@@ -209,13 +196,10 @@ fn by_hairpin_passive_mode_works_and_active_mode_cannot() {
     if !netns::have() {
         return;
     }
-    let mut dialects = vec![Dialect::Nftables];
-    dialects.extend(netns::have_iptables().then_some(Dialect::Iptables));
-    for dialect in dialects {
+    for dialect in dialects() {
         for mode in BOTH {
             for secrecy in [Secrecy::Plain, Secrecy::Tls] {
-                let (side, active) = (Side::ServerNat, ActiveFrom::AnyPort);
-                let cell = Cell { side, mode: *mode, active, secrecy, dialect };
+                let cell = Cell::of(Side::ServerNat, *mode, secrecy, dialect);
                 let mut lab = Lab::of(cell, &[]);
                 lab.pair.client = lab.pair.server.clone();
                 lab.guard.drop_all();

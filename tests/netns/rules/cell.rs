@@ -44,9 +44,11 @@ pub(super) struct Cell {
     pub(super) active: ActiveFrom,
     pub(super) secrecy: Secrecy,
     pub(super) dialect: Dialect,
+    /// Of the control connection; at 990 TLS begins with the first byte.
+    pub(super) door: u16,
 }
 
-/// `server-nat, active from port 20, Helped, nftables`.
+/// `server-nat, active from port 20, Helped, nftables, 21`.
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let from = match (self.mode, self.active) {
@@ -54,11 +56,16 @@ impl fmt::Display for Cell {
             _ => "",
         };
         let (side, mode, dialect) = (self.side.name(), self.mode.name(), self.dialect.name());
-        write!(f, "{side}, {mode}{from}, {:?}, {dialect}", self.secrecy)
+        write!(f, "{side}, {mode}{from}, {:?}, {dialect}, {}", self.secrecy, self.door)
     }
 }
 
 impl Cell {
+    /// With the usual port, and active connections from any.
+    pub(super) fn of(side: Side, mode: Mode, secrecy: Secrecy, dialect: Dialect) -> Cell {
+        Cell { side, mode, active: ActiveFrom::AnyPort, secrecy, dialect, door: 21 }
+    }
+
     /// Every cell of a dialect.
     pub(super) fn all(dialect: Dialect) -> Vec<Cell> {
         let mut cells = Vec::new();
@@ -69,7 +76,8 @@ impl Cell {
                     (Mode::Active, ActiveFrom::AnyPort),
                     (Mode::Active, ActiveFrom::Port20),
                 ];
-                let row = ways.map(|(mode, active)| Cell { side, mode, active, secrecy, dialect });
+                let row =
+                    ways.map(|(mode, active)| Cell { active, ..Cell::of(side, mode, secrecy, dialect) });
                 cells.extend(row.into_iter().filter(|cell| cell.announcer().is_none_or(have)));
             }
         }
@@ -104,7 +112,10 @@ impl Cell {
                 [Family::V4, Family::V6].map(|family| self.client(family).parse().expect("an address")).into()
             }
         };
+        let implicit = self.door == 990;
         Site {
+            control: vec![if implicit { 21 } else { self.door }],
+            implicit: if implicit { vec![990] } else { Vec::new() },
             passive_ports: Some(range(PASSIVE)),
             active: self.active,
             active_ports: (self.side == Side::ClientNat && !self.helped()).then(|| range(ACTIVE)),
@@ -139,6 +150,8 @@ impl Cell {
             ("lan-interface", site.lan.clone()),
             ("wan-interface", site.wan.clone()),
         ];
+        flags.extend(site.control.iter().map(|port| ("listen", port.to_string())));
+        flags.extend(site.implicit.iter().map(|port| ("implicit", port.to_string())));
         flags.extend(site.passive_ports.map(|range| ("passive-ports", ports(range))));
         flags.extend(site.active_ports.map(|range| ("active-ports", ports(range))));
         flags.extend(site.advertised.map(|told| ("passive-address", told.to_string())));

@@ -13,8 +13,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use twoport_plan::firewall::Dialect;
-use twoport_plan::flow::ActiveFrom;
+use twoport_plan::firewall::{self, Dialect};
+use twoport_plan::flow::{ActiveFrom, Site};
 use twoport_testkit::netns::{self, Family};
 
 use cell::{Cell, Secrecy};
@@ -37,16 +37,63 @@ fn every_cell_of_iptables_works_with_its_rules_and_not_without() {
     }
 }
 
+/// A helper watches the ports that it is told, and behind TLS from the first byte there is a range as behind AUTH.
+#[test]
+fn other_doors_than_port_21_open_in_the_same_way() {
+    if !netns::have() {
+        return;
+    }
+    let mut cells = Vec::new();
+    for (door, secrecy) in [(2121, Secrecy::Helped), (2121, Secrecy::Plain), (990, Secrecy::Tls)] {
+        let there = dialects().into_iter().flat_map(Cell::all).filter(|cell| cell.secrecy == secrecy);
+        cells.extend(there.map(|cell| Cell { door, ..cell }));
+    }
+    // The port from which the server connects is the same for all; other people's clients are tried at 21 only.
+    cells.retain(|cell| cell.active == ActiveFrom::AnyPort && cell.announcer().is_none());
+    try_all(cells, |cell| {
+        let lab = Lab::of(cell, &[]);
+        let rules = cell.rules(cell.mode).map_err(|conflict| conflict.to_string())?;
+        lab.guard.drop_all();
+        lab.load(&rules);
+        lab.pair.works(Family::V4)?;
+        lab.pair.works(Family::V6)
+    });
+}
+
+/// `--client` at the server's sides: who is named comes in, and who is not does not.
+#[test]
+fn clients_that_are_named_come_in_alone() {
+    if !netns::have() {
+        return;
+    }
+    let cells = dialects().into_iter().flat_map(Cell::all);
+    let cells = cells.filter(|cell| cell.side.is_servers() && cell.active == ActiveFrom::AnyPort);
+    try_all(cells.collect(), |cell| {
+        let lab = Lab::of(cell, &[]);
+        let under = |clients: [&str; 2]| {
+            let clients = clients.map(|client| client.parse().expect("a network")).into();
+            let site = Site { clients, ..cell.site() };
+            lab.guard.drop_all();
+            firewall::rules(&site, cell.side, cell.mode, cell.dialect)
+                .map(|rules| lab.load(&rules))
+                .map_err(|conflict| conflict.to_string())
+        };
+        under(["192.0.2.3", "2001:db8:3::/64"])?;
+        lab.pair.fails(Family::V4)?;
+        lab.pair.fails(Family::V6)?;
+        under(["192.0.2.2", "2001:db8:2::/64"])?;
+        lab.pair.works(Family::V4)?;
+        lab.pair.works(Family::V6)
+    });
+}
+
 /// As the head of each says, and until the next load nothing of them is left.
 #[test]
 fn what_was_loaded_can_be_undone_and_loaded_again() {
     if !netns::have() {
         return;
     }
-    let mut cells = Cell::all(Dialect::Nftables);
-    if netns::have_iptables() {
-        cells.extend(Cell::all(Dialect::Iptables));
-    }
+    let mut cells: Vec<Cell> = dialects().into_iter().flat_map(Cell::all).collect();
     // What undoing meets differs by helper and NAT.
     cells.retain(|cell| cell.secrecy != Secrecy::Tls && cell.active == ActiveFrom::AnyPort);
     try_all(cells, |cell| {
@@ -76,6 +123,13 @@ fn what_was_loaded_can_be_undone_and_loaded_again() {
         }
         Ok(())
     });
+}
+
+/// Those that can be loaded here.
+fn dialects() -> Vec<Dialect> {
+    let mut dialects = vec![Dialect::Nftables];
+    dialects.extend(netns::have_iptables().then_some(Dialect::Iptables));
+    dialects
 }
 
 /// Tries cells side by side; each that is wrong is told.

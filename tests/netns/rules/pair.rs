@@ -52,7 +52,12 @@ impl Pair {
             all.extend(way.told.iter().flat_map(|told| ["--passive-address", *told]));
         }
         all.extend(flags);
-        let running = place.serve(server, "[::]:21", &all);
+        let mut at = cell.door;
+        if cell.door == 990 {
+            all.extend(["--implicit", "[::]:990"]);
+            at = 21;
+        }
+        let running = place.serve(server, &format!("[::]:{at}"), &all);
         Pair { cell, client: client.clone(), server: server.clone(), way, place, file, _running: running }
     }
 
@@ -137,6 +142,7 @@ impl Pair {
         started.arg(if self.cell.mode == Mode::Active { "--active" } else { "--passive" });
         started.args(["--quiet", "--retries", "0"]);
         started.args(match self.cell.secrecy {
+            Secrecy::Tls if self.cell.door == 990 => &["--insecure"],
             Secrecy::Tls => &["--tls", "require", "--insecure"][..],
             _ => &["--tls", "off"],
         });
@@ -178,7 +184,11 @@ impl Pair {
     }
 
     fn url(&self, family: Family, path: &str) -> String {
-        format!("ftp://alice:secret@{}/{path}", bracketed(self.way.reached[family as usize]))
+        let host = bracketed(self.way.reached[family as usize]);
+        match self.cell.door {
+            990 => format!("ftps://alice:secret@{host}/{path}"),
+            port => format!("ftp://alice:secret@{host}:{port}/{path}"),
+        }
     }
 
     fn fresh(&self, name: &str) -> PathBuf {

@@ -1,7 +1,7 @@
 //! Everything on the way is closed at once: the client's own firewall, the NAT in front of it, the NAT in front of the server and
 //! the server's own firewall, each with the rules that are generated for it.
 
-use twoport_plan::firewall::{self, Dialect};
+use twoport_plan::firewall;
 use twoport_plan::flow::{ActiveFrom, Mode, Side, Site, TlsUse};
 use twoport_plan::ports::PortRange;
 use twoport_testkit::netns::{self, Family, Net};
@@ -9,7 +9,7 @@ use twoport_testkit::netns::{self, Family, Net};
 use super::cell::{ACTIVE, Cell, PASSIVE, Secrecy};
 use super::guard::Guard;
 use super::pair::{Pair, Way};
-use super::try_all;
+use super::{dialects, try_all};
 
 /// What one side is told of it.
 fn site(side: Side, cell: Cell) -> Site {
@@ -77,10 +77,7 @@ fn what_is_closed_at_every_place_opens_with_the_rules_of_every_place() {
     if !netns::have() {
         return;
     }
-    let mut cells = Cell::all(Dialect::Nftables);
-    if netns::have_iptables() {
-        cells.extend(Cell::all(Dialect::Iptables));
-    }
+    let mut cells: Vec<Cell> = dialects().into_iter().flat_map(Cell::all).collect();
     // The client behind a NAT is the one that announces what it must.
     cells.retain(|cell| cell.side == Side::ClientNat && cell.active != ActiveFrom::Port20);
     try_all(cells, |cell| {

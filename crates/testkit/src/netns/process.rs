@@ -1,7 +1,7 @@
 //! A program that runs on a host until it is dropped, and what it has printed.
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -54,21 +54,6 @@ impl Process {
             // What it prints wakes us; the time is for its end, which does not.
             drop(self.said.1.wait_timeout(said, Duration::from_millis(50)));
         }
-    }
-
-    /// Waits for its end.
-    ///
-    /// # Panics
-    ///
-    /// Never: a child can be waited for.
-    pub fn ended(&mut self) -> ExitStatus {
-        self.child.wait().expect("a child can be waited for")
-    }
-
-    /// Its number.
-    #[must_use]
-    pub fn id(&self) -> u32 {
-        self.child.id()
     }
 }
 

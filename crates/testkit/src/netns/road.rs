@@ -24,14 +24,6 @@ pub struct Road {
     pub mtu: u16,
 }
 
-impl Road {
-    /// A road on which nothing is lost.
-    #[must_use]
-    pub fn of(delay: Duration) -> Road {
-        Road { delay, lost: 0, mtu: 1500 }
-    }
-}
-
 /// The threads of one road. They end with the value.
 #[derive(Debug)]
 pub(super) struct Carriers {

@@ -8,7 +8,7 @@ use std::process::Command;
 use super::Host;
 
 /// A family of addresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
     /// IPv4.
     V4,

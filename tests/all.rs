@@ -5,6 +5,8 @@ mod client;
 mod dialogues;
 mod face;
 mod interop;
+#[cfg(target_os = "linux")]
+mod netns;
 mod shell;
 mod sockets;
 mod support;

@@ -16,7 +16,7 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   test [--quick]   everything: formatting, clippy, tidy, unit tests, tables, dialogues, walks, sockets,
-                   interop, reach
+                   netns, interop, reach
                    --quick leaves out the 1 GiB files
   install          only what the tests need from outside: clients and servers of other people
   tidy             the rules of the house that a machine can check, in seconds

@@ -1,0 +1,142 @@
+//! How network namespaces are named, and how they go. A name begins with the process that made it, and that process holds a
+//! lock as long as it lives: what belongs to no living one is removed before the first new one is made.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::process::{Pid, Signal, geteuid, kill_process};
+
+/// Where `ip netns` keeps them.
+pub(super) const NAMESPACES: &str = "/run/netns";
+
+/// Beside it, so that whoever sees the one sees the other.
+const LOCKS: &str = "/run/twoport-netns";
+
+/// A name for a new net: `tp-PROCESS-NUMBER`.
+pub(super) fn new_net() -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    held();
+    format!("tp-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Takes this process's lock, and removes what dead ones left.
+fn held() {
+    static HELD: OnceLock<File> = OnceLock::new();
+    HELD.get_or_init(|| {
+        fs::create_dir_all(LOCKS).expect("root may write to /run");
+        // One after the other: between the making of a lock and its taking nobody may look.
+        let all = lock_file("all");
+        all.lock().expect("a file of ours can be locked");
+        let own = lock_file(&std::process::id().to_string());
+        own.lock().expect("nobody alive has our number");
+        sweep();
+        own
+    });
+}
+
+fn lock_file(name: &str) -> File {
+    let open = File::options().create(true).truncate(false).write(true).open(Path::new(LOCKS).join(name));
+    open.expect("root may write to /run")
+}
+
+fn sweep() {
+    for path in entries(NAMESPACES) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if let Some(maker) = maker(&name)
+            && is_dead(maker)
+        {
+            remove(&name);
+        }
+    }
+    for path in entries(LOCKS) {
+        let number = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+        if number.is_some_and(is_dead) {
+            // It may be gone already.
+            _ = fs::remove_file(path);
+        }
+    }
+}
+
+fn entries(folder: &str) -> impl Iterator<Item = PathBuf> {
+    fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
+}
+
+/// The process that made a namespace of ours.
+fn maker(name: &str) -> Option<u32> {
+    name.strip_prefix("tp-")?.split_once('-')?.0.parse().ok()
+}
+
+fn is_dead(process: u32) -> bool {
+    if process == std::process::id() {
+        return false;
+    }
+    match File::open(Path::new(LOCKS).join(process.to_string())) {
+        Ok(file) => !matches!(file.try_lock(), Err(TryLockError::WouldBlock)),
+        Err(_) => true,
+    }
+}
+
+/// Ends what runs in a namespace, and removes it.
+pub(super) fn remove(name: &str) {
+    let listed = Command::new("ip").args(["netns", "pids", name]).output();
+    let text = listed.map(|out| String::from_utf8_lossy(&out.stdout).into_owned()).unwrap_or_default();
+    for process in text.split_whitespace().filter_map(|word| word.parse().ok()).filter_map(Pid::from_raw) {
+        // It may have ended by itself.
+        _ = kill_process(process, Signal::KILL);
+    }
+    // What cannot be removed now the next run removes.
+    _ = Command::new("ip").args(["netns", "del", name]).stderr(Stdio::null()).status();
+}
+
+/// Why none can be made, or nothing.
+pub(super) fn tried() -> Option<String> {
+    if !geteuid().is_root() {
+        return Some("not root".to_owned());
+    }
+    for program in ["ip", "nft"] {
+        let there = Command::new(program).arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        if there.is_err() {
+            return Some(format!("{program} is not installed"));
+        }
+    }
+    if !Path::new("/proc/sys/net/ipv6").exists() {
+        return Some("there is no IPv6".to_owned());
+    }
+    // Where they are modules; what rewrites PORT and 227 behind a NAT is the only one that nothing asks for by itself.
+    _ = Command::new("modprobe").args(["-q", "-a", "nf_nat_ftp", "tun"]).stderr(Stdio::null()).status();
+    if let Err(error) = fs::create_dir_all(LOCKS) {
+        return Some(format!("{LOCKS} cannot be made: {error}"));
+    }
+    let name = format!("{}-try", new_net());
+    // The kernel's own FTP helper is part of it.
+    let helper = "add table x; add ct helper x ftp { type \"ftp\" protocol tcp; }";
+    let attempts: [&[&str]; 2] = [&["netns", "add", &name], &["netns", "exec", &name, "nft", helper]];
+    let why = attempts.iter().find_map(|args| match Command::new("ip").args(*args).output() {
+        Ok(out) if out.status.success() => None,
+        Ok(out) => {
+            let said = String::from_utf8_lossy(&out.stderr);
+            Some(said.lines().next().unwrap_or("no reason was told").to_owned())
+        }
+        Err(error) => Some(error.to_string()),
+    });
+    remove(&name);
+    if why.is_none() && !Path::new("/dev/net/tun").exists() {
+        return Some("there is no /dev/net/tun".to_owned());
+    }
+    why
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_tells_its_maker() {
+        assert_eq!(maker("tp-4711-3-server"), Some(4711));
+        assert_eq!(maker("tp-rl-3"), None);
+        assert_eq!(maker("other-4711-3"), None);
+    }
+}

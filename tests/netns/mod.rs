@@ -2,7 +2,9 @@
 //! test says that it is skipped. What a network can do is shown in `kit`.
 
 mod bounce;
+mod faults;
 mod kit;
 mod place;
 mod range;
 mod rules;
+mod told;

@@ -1,13 +1,14 @@
 //! The range of passive ports is what a firewall was opened for: no data connection may need another port, however many
 //! clients there are and however few ports. Counted in the server's namespace.
 
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 
 use twoport_proto::hostport;
 use twoport_testkit::netns::{self, Host, Net};
 
 use super::bounce::login;
 use super::place::Place;
+use crate::sockets::peer;
 
 /// Counts new connections to the server: inside the range and, the control port apart, outside of it. It lets both through:
 /// a data connection outside would work, and be seen.
@@ -85,6 +86,49 @@ fn the_passive_range_is_not_left_while_many_clients_fetch() {
     assert_eq!(server.count("outside").packets, 0, "the range was left");
     let inside = server.count("inside").packets;
     assert!(inside >= 6, "each of six clients needs one data connection at least, and {inside} were counted");
+}
+
+/// Each port serves many at once, as long as they come from different addresses, and none of them is sent to another port.
+#[test]
+fn four_ports_serve_two_hundred_clients_at_once_and_no_other_does() {
+    if !netns::have() {
+        return;
+    }
+    let (net, client, server) = (Net::new(), "clients", "server");
+    let (client, server) = (net.host(client), net.host(server));
+    // From 2 to 201, half of them by IPv6.
+    let own: Vec<String> = (2..=201)
+        .map(|n| if n % 2 == 0 { format!("10.1.1.{n}") } else { format!("2001:db8:1::{n}") })
+        .collect();
+    let lengths = own.iter().map(|ip| if ip.contains(':') { format!("{ip}/64") } else { format!("{ip}/24") });
+    net.link((&client, &lengths.collect::<Vec<_>>().join(" ")), (&server, "10.1.1.1/24 2001:db8:1::1/64"));
+    server.load_nft(&counts("50000-50003"));
+    let place = Place::new();
+    let hello = place.offers("hello", 5);
+    let _server = place.serve(&server, "[::]:21", &["--tls", "off", "--passive-ports", "50000-50003"]);
+    let from = |own: &str, to: SocketAddr| {
+        let (domain, kind) = (socket2::Domain::for_address(to), socket2::Type::STREAM);
+        let socket = client.inside(|| socket2::Socket::new(domain, kind, None)).unwrap();
+        socket.bind(&SocketAddr::new(own.parse().unwrap(), 0).into()).unwrap();
+        socket.connect(&to.into()).unwrap();
+        TcpStream::from(socket)
+    };
+    let all_hold_one = std::sync::Barrier::new(own.len());
+    std::thread::scope(|scope| {
+        for own in &own {
+            scope.spawn(|| {
+                let host = if own.contains(':') { "[2001:db8:1::1]:21" } else { "10.1.1.1:21" };
+                let mut peer = login(from(own, host.parse().unwrap()));
+                let port = peer.epsv();
+                all_hold_one.wait();
+                let mut link = peer::data(from(own, port));
+                peer.expect("RETR hello", 150);
+                assert_eq!(peer::all(&mut link), hello);
+                peer.hear(226);
+            });
+        }
+    });
+    assert_eq!((server.count("inside").packets, server.count("outside").packets), (200, 0));
 }
 
 /// Servers there are that tell a port outside of their range when it is spent.

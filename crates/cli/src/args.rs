@@ -1,5 +1,7 @@
 //! What was typed, and nothing more: no file is opened here and nothing is decided.
 
+#![allow(rustdoc::broken_intra_doc_links, reason = "what is said of a flag is its help, for terminals")]
+
 mod firewall;
 
 use std::net::SocketAddr;

@@ -331,44 +331,23 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::samples::Sample;
 
+    /// With the longest words that there can be.
     pub(crate) fn every_fault() -> Vec<LinkFault> {
-        let to: SocketAddr = "[2001:db8:1111:2222:3333:4444:5555:6666]:65535".parse().unwrap();
-        let long = Duration::from_secs(86_400);
-        vec![
-            LinkFault::NobodyCame {
-                port: 65535,
-                waited: long,
-                range: PortRange::read("50000-65535").ok(),
-                half_open: false,
-            },
-            LinkFault::NobodyCame { port: 65535, waited: long, range: None, half_open: false },
-            LinkFault::NobodyCame { port: 65535, waited: long, range: None, half_open: true },
-            LinkFault::StrangerCame { port: 65535, from: to.ip(), expected: to.ip() },
-            LinkFault::of_stranger(65535, to.ip(), to.ip()),
-            LinkFault::Refused { to, by: None },
-            LinkFault::Refused { to, by: Some(to.ip()) },
-            LinkFault::TimedOut { to, after: long },
-            LinkFault::Unreachable { to, by: None, why: "Network is unreachable (os error 101)".to_owned() },
-            LinkFault::Unreachable { to, by: Some(to.ip()), why: "No route to host".to_owned() },
-            LinkFault::PortsSpent(Spent { size: 64512, held: 64511, share: 64511 }),
-            LinkFault::TargetRefused(TargetRefused::Foreign { asked: to.ip(), peer: to.ip() }),
-            LinkFault::TargetRefused(TargetRefused::LowPort(1023)),
-            LinkFault::Stalled { after: long, stall: Stall::Lost(u64::MAX) },
-            LinkFault::Stalled { after: long, stall: Stall::Full(u64::MAX) },
-            LinkFault::Stalled { after: long, stall: Stall::Silent },
-            LinkFault::Stalled { after: long, stall: Stall::Unknown },
-            LinkFault::Reset,
-            LinkFault::CutShort,
-            LinkFault::ActiveOff,
-            LinkFault::PassiveOff,
-            LinkFault::NoPlan,
-            LinkFault::NoTls { why: "\u{20ac}".repeat(1000) },
-            LinkFault::NotResumed,
-            LinkFault::ForeignSession,
-            LinkFault::Other { to: Some(to), text: "x\r\n226 done ".repeat(1000) },
-            LinkFault::Other { to: None, text: "\u{20ac}".repeat(1000) },
-        ]
+        let client: SocketAddr = "[2001:db8:1111:2222:3333:4444:5555:6666]:65535".parse().unwrap();
+        let sample = Sample {
+            client,
+            other: client.ip(),
+            span: Duration::from_secs(86_400),
+            port: 65535,
+            range: PortRange::read("50000-65535").unwrap(),
+            spent: Spent { size: 64512, held: 64511, share: 64511 },
+            bytes: u64::MAX,
+            errno: "Network is unreachable (os error 101)",
+            text: &"\u{20ac}x\r\n226 done ".repeat(1000),
+        };
+        sample.every_fault()
     }
 
     #[test]

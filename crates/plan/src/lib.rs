@@ -11,7 +11,7 @@
 //! | what of that cannot be | [`conflict`] |
 //! | rules for it, in the dialects of firewalls | [`firewall`] |
 //! | the same plan in the configuration of other servers | [`peers`] |
-//! | why no connection came about, and what to do | [`fault`] |
+//! | why no connection came about, and what to do | [`fault`]; one of each: [`samples`] |
 //!
 //! Numbers and words only: nothing here binds, connects or waits; `net` does.
 
@@ -25,6 +25,7 @@ pub mod network;
 pub mod outside;
 pub mod peers;
 pub mod ports;
+pub mod samples;
 mod why;
 
 pub use address::{TargetRefused, active_target, link_peer_allowed};

@@ -58,7 +58,7 @@ pub fn summary(settings: &Settings) -> Vec<String> {
     let mut lines = Vec::new();
     if settings.passive {
         lines.push(format!(
-            "passive mode: ports {}, which firewalls must let in; 227 tells {}",
+            "passive mode: ports {}, which firewalls must let in ('twoport firewall' writes the rules); 227 tells {}",
             settings.passive_ports, settings.outside.tell
         ));
         lines.extend(told(settings));

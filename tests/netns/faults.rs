@@ -8,6 +8,7 @@ use twoport_testkit::netns::{self, Host, Net, Process};
 
 use super::bounce::login;
 use super::place::Place;
+use super::three;
 use crate::sockets::peer::Peer;
 
 /// A client, a gate, and our server, which waits for a second where it waits.
@@ -27,12 +28,7 @@ impl Road {
         if !netns::have() {
             return None;
         }
-        let net = Net::new();
-        let (client, gate, server) = (net.host("client"), net.router("gate"), net.host("server"));
-        net.link((&client, "10.1.1.2/24 2001:db8:1::2/64"), (&gate, "10.1.1.1/24 2001:db8:1::1/64"));
-        net.link((&gate, "10.2.2.1/24 2001:db8:2::1/64"), (&server, "10.2.2.2/24 2001:db8:2::2/64"));
-        client.goes_by("10.1.1.1 2001:db8:1::1");
-        server.goes_by("10.2.2.1 2001:db8:2::1");
+        let (net, client, gate, server) = three();
         let place = Place::new();
         place.offers("hello", 5);
         place.offers("large", 64 << 20);

@@ -8,16 +8,7 @@ use std::time::{Duration, Instant};
 
 use twoport_testkit::netns::{self, Family, Host, Net, Road};
 
-/// Client, a router between, server; an address of each family everywhere.
-fn three() -> (Net, Host, Host, Host) {
-    let net = Net::new();
-    let (client, gate, server) = (net.host("client"), net.router("gate"), net.host("server"));
-    net.link((&client, "10.1.1.2/24 2001:db8:1::2/64"), (&gate, "10.1.1.1/24 2001:db8:1::1/64"));
-    net.link((&gate, "10.2.2.1/24 2001:db8:2::1/64"), (&server, "10.2.2.2/24 2001:db8:2::2/64"));
-    client.goes_by("10.1.1.1 2001:db8:1::1");
-    server.goes_by("10.2.2.1 2001:db8:2::1");
-    (net, client, gate, server)
-}
+use super::three;
 
 fn listen(host: &Host, at: &str) -> TcpListener {
     host.inside(|| TcpListener::bind(at)).expect("a host may listen at its own address")

@@ -1,6 +1,7 @@
 //! One file per subcommand.
 
 pub(crate) mod check;
+pub(crate) mod doctor;
 pub(crate) mod firewall;
 pub(crate) mod mirror;
 pub(crate) mod pages;

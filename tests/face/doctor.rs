@@ -79,6 +79,18 @@ fn a_wrong_password_and_a_port_where_nobody_listens_are_told_apart() {
 }
 
 #[test]
+fn sessions_that_are_left_silent_are_asked_whether_they_live() {
+    let server = Server::start("127.0.0.1", "anna", "secret");
+    let (said, code) = asked(&url(&server, ""), &["--idle", "1"]);
+    assert_eq!(code, 0, "{said:#}");
+    assert_eq!(
+        (&said["silence"]["lived"], &said["silence"]["died"]),
+        (&Value::from(1), &Value::Null),
+        "{said:#}"
+    );
+}
+
+#[test]
 fn people_get_a_report_with_a_figure_and_a_picture_where_they_want_one() {
     let server = Server::start("127.0.0.1", "anna", "secret");
     let picture = server.local().join("figure.svg");

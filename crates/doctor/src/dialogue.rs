@@ -191,6 +191,12 @@ impl Dialogue {
         Login::In
     }
 
+    /// From now on the system says nothing of its own on the connection.
+    pub(crate) fn be_silent(&self) {
+        // Where it cannot be turned off, the first sign of life is 45 seconds away.
+        _ = self.control.keep_alive(None);
+    }
+
     /// Where the server sees us come from: the first address in the lines of STAT.
     pub(crate) async fn seen(&mut self) -> Option<IpAddr> {
         self.say(&Request::bare(Verb::Stat)).await;

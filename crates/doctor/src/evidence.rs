@@ -37,8 +37,11 @@ pub struct Evidence {
     pub path: Option<Path>,
     /// A file, or a listing, from the first byte to the last word.
     pub flow: Option<Flow>,
-    /// The same with small segments, where the first stood still.
-    pub small: Option<Outcome>,
+    /// The same with small segments, where the first stood still: the largest that came through, in bytes, or the smallest that was
+    /// tried.
+    pub small: Option<(u16, Outcome)>,
+    /// How long a silent session lives, where that was asked for.
+    pub idle: Option<Idle>,
     /// A data connection that resumed no session, where one that did works.
     pub afresh: Option<Outcome>,
     /// How the server sees us, on one connection after the other, where it says so.
@@ -278,6 +281,17 @@ pub struct Flow {
     pub alive: bool,
 }
 
+/// Sessions that were left silent.
+#[derive(Debug, Clone, Default)]
+pub struct Idle {
+    /// The longest silence behind which the server still answered.
+    pub lived: Option<Duration>,
+    /// The shortest behind which it did not.
+    pub died: Option<Duration>,
+    /// What it said, where it ended the session itself.
+    pub said: Option<Said>,
+}
+
 impl Evidence {
     /// Nothing was seen yet.
     #[must_use]
@@ -298,6 +312,7 @@ impl Evidence {
             path: None,
             flow: None,
             small: None,
+            idle: None,
             afresh: None,
             seen_as: Vec::new(),
         }

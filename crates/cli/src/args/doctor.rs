@@ -12,6 +12,9 @@ pub(crate) struct Doctor {
     /// Log in in the clear too, where the server has TLS: to compare the two
     #[arg(long)]
     pub(crate) plain: bool,
+    /// Leave sessions silent for so long, and see whether they live
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) idle: Option<u64>,
     /// One JSON object: verdict, cause, side, confidence, evidence, fixes, matrix
     #[arg(long)]
     pub(crate) json: bool,

@@ -24,6 +24,7 @@ pub(crate) fn doctor(args: &Doctor) -> Result<(), Stopped> {
         security: wanted,
         proxy: proxy::read(|name| std::env::var(name).ok(), &url.host).map_err(Stopped::usage)?,
         plain: args.plain,
+        idle: args.idle.map(std::time::Duration::from_secs),
         url,
     };
     let quiet = args.quiet || args.json || !std::io::stderr().is_terminal();

@@ -342,12 +342,14 @@ fn all() -> Vec<(&'static str, Confidence, Evidence)> {
         (
             "mtu-black-hole",
             Certain,
-            with(flow(Outcome::Stalled(0), 0), &|evidence| evidence.small = Some(Outcome::Works(65536))),
+            with(flow(Outcome::Stalled(0), 0), &|evidence| {
+                evidence.small = Some((1220, Outcome::Works(65536)))
+            }),
         ),
         (
             "payload-filtered",
             Possible,
-            with(flow(Outcome::Stalled(0), 0), &|evidence| evidence.small = Some(Outcome::Stalled(0))),
+            with(flow(Outcome::Stalled(0), 0), &|evidence| evidence.small = Some((536, Outcome::Stalled(0)))),
         ),
         ("idle-control-dropped", Likely, flow(Outcome::NoWord(200_000), 0)),
         ("mid-transfer-reset", Likely, flow(Outcome::Works(200_000), 2)),

@@ -7,7 +7,7 @@ use twoport_plan::outside::is_local;
 use super::Confidence::{Certain, Likely, Possible};
 use super::{Found, place, said, span};
 use crate::causes::Cause;
-use crate::evidence::{Cell, Evidence, Login, Outcome, Said};
+use crate::evidence::{Cell, Evidence, Idle, Login, Outcome, Said};
 
 pub(super) fn cut(evidence: &Evidence) -> Option<Found> {
     let flow = evidence.flow.as_ref()?;
@@ -28,11 +28,11 @@ pub(super) fn black_hole(evidence: &Evidence) -> Option<Found> {
         .as_ref()
         .and_then(|flow| stalled(&flow.outcome))
         .or_else(|| evidence.cells().find_map(|(_, cell)| stalled(&cell.outcome)))?;
-    let small = evidence.small.as_ref()?;
+    let (size, small) = evidence.small.as_ref()?;
     let mut because = vec![format!("150 came, and after {bytes} bytes nothing more")];
     match small {
         Outcome::Works(_) => {
-            because.push("with segments of 536 bytes all of it came".to_owned());
+            because.push(format!("with segments of {size} bytes all of it came"));
             Some(Found(Cause::BlackHole, Certain, because))
         }
         _ => {
@@ -53,6 +53,15 @@ pub(super) fn end_lost(evidence: &Evidence) -> Option<Found> {
 }
 
 pub(super) fn idle(evidence: &Evidence) -> Option<Found> {
+    if let Some(Idle { died: Some(died), lived, said }) = &evidence.idle {
+        // A server that says why has a limit of its own.
+        if said.is_none() {
+            let mut because =
+                vec![format!("a session that was silent for {} did not answer any more", span(*died))];
+            because.extend(lived.map(|lived| format!("one that was silent for {} did", span(lived))));
+            return Some(Found(Cause::IdleDropped, Likely, because));
+        }
+    }
     let flow = evidence.flow.as_ref()?;
     let Outcome::NoWord(bytes) = flow.outcome else { return None };
     let because = vec![

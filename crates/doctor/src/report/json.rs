@@ -23,6 +23,19 @@ impl Report {
                 json!({ "side": fix.side.name(), "text": fix.text, "rules": rules })
             }).collect::<Vec<_>>(),
             "matrix": evidence.legs.iter().flat_map(|leg| leg.cells.iter().map(|cell| row(leg, cell, self))).collect::<Vec<_>>(),
+            "transfer": evidence.flow.as_ref().map(|flow| json!({
+                "verb": flow.verb,
+                "outcome": name(&flow.outcome),
+                "seconds": (flow.took.as_secs_f64() * 1000.0).round() / 1000.0,
+                "cuts": flow.cuts,
+            })),
+            "segments": evidence.small.as_ref().map(|(size, outcome)| json!({ "size": size, "outcome": name(outcome) })),
+            "silence": evidence.idle.as_ref().map(|idle| json!({
+                "lived": idle.lived.map(|time| time.as_secs()),
+                "died": idle.died.map(|time| time.as_secs()),
+                "said": idle.said.as_ref().map(ToString::to_string),
+            })),
+            "helper": evidence.helper,
             "sessions": evidence.legs.iter().map(|leg| json!({
                 "address": leg.at.to_string(),
                 "tls": leg.secure,

@@ -7,7 +7,7 @@ use twoport_plan::LinkFault;
 use super::Report;
 use crate::causes::Cause;
 use crate::diagnosis::{Verdict, span};
-use crate::evidence::{Cell, Outcome, Said};
+use crate::evidence::{Cell, Mode, Outcome, Said};
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -45,6 +45,23 @@ impl fmt::Display for Report {
                     outcome(cell)
                 )?;
             }
+        }
+        if let Some(flow) = &evidence.flow {
+            let cell = Cell {
+                mode: Mode::Epsv,
+                place: None,
+                said: None,
+                outcome: flow.outcome.clone(),
+                took: flow.took,
+            };
+            writeln!(f, "  {:<27} {:>20}  {}", flow.verb, span(flow.took), outcome(&cell))?;
+        }
+        if let Some(idle) = &evidence.idle {
+            let lived = idle.lived.map(|lived| format!("answered behind {} of silence", span(lived)));
+            let died = idle.died.map(|died| format!("dead behind {}", span(died)));
+            let said = idle.said.as_ref().map(|said| format!("the server said {said}"));
+            let words: Vec<String> = [lived, died, said].into_iter().flatten().collect();
+            writeln!(f, "  {:<27} {:>20}  {}", "silence", "", words.join("; "))?;
         }
         if !matches!(diagnosis.cause, Cause::Healthy | Cause::Unknown) {
             writeln!(f, "\nWho must act: {}", diagnosis.side)?;

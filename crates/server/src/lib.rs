@@ -7,7 +7,7 @@
 //! | what can be said before the first session | [`outlook`] |
 //! | accept, count, refuse, drain | [`server`] |
 //! | one task per session: the `select!` that feeds the machine and obeys it | `session` |
-//! | one transfer: body, link, bytes, end | `transfer` |
+//! | one transfer: body, link, bytes, end; how the link is had | `transfer`, `road` |
 //! | one file operation; one listing; its patterns | `files`, `listing`, `pattern` |
 //! | balancers in front, and how often one is complained of | `balancers` |
 //! | what goes to the log | `journal` |
@@ -25,6 +25,7 @@ mod journal;
 mod listing;
 mod lookout;
 mod pattern;
+mod road;
 mod session;
 mod shared;
 mod stop;

@@ -26,10 +26,11 @@ use twoport_users::Shown;
 use crate::balancers::Balancers;
 use crate::files;
 use crate::journal::Journal;
+use crate::road::Road;
 use crate::settings::{Active, Listener};
 use crate::shared::{Entered, Shared};
 use crate::stop::told_to_stop;
-use crate::transfer::{Job, News, Protection, Road};
+use crate::transfer::{Job, News, Protection};
 
 /// How long a peer may leave our replies untaken.
 const REPLY_PATIENCE: Duration = Duration::from_secs(60);

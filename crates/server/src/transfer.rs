@@ -2,13 +2,12 @@
 //! `Ready`, `Linked`, `Received`, `Ended`, hands back a link that stays open, and hears two words: stop and keep.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use twoport_net::DataStream;
 use twoport_net::tls::{Acceptor, Member, Whose};
-use twoport_net::{DataListener, DataStream, Source, dial};
 use twoport_pipe::{Body, Cut, Form, Framing, Progress, Recode, Side};
 use twoport_plan::{LinkFault, Stall};
 use twoport_proto::modes::{Algorithm, Mode};
@@ -20,19 +19,8 @@ use twoport_store::{Error, Store};
 
 use crate::journal::Journal;
 use crate::listing::Lister;
+use crate::road::Road;
 use crate::settings::Resumption;
-
-/// Where the data connection comes from, with what it takes to get it.
-pub(crate) enum Road {
-    /// The peer comes to this listener.
-    Passive { listener: DataListener },
-    /// We go there.
-    Active { target: SocketAddr, source: Source },
-    /// It is there: the transfer before has left it open.
-    Open(DataStream),
-    /// None is needed.
-    None,
-}
 
 /// TLS for a data connection, and whose session it must resume.
 pub(crate) struct Protection {
@@ -259,29 +247,15 @@ impl Job {
     /// The data connection, or how the transfer ends without one.
     async fn link(&mut self) -> Result<DataStream, Ending> {
         let patience = self.limits.limits.link;
-        let linking = async {
-            match std::mem::replace(&mut self.road, Road::None) {
-                Road::Passive { listener } => listener.accept(patience).await,
-                Road::Active { target, source } => {
-                    let (stream, as_wished) = dial(target, source, patience, None).await?;
-                    if !as_wished {
-                        Journal::port_20_refused();
-                    }
-                    Ok(stream)
-                }
-                Road::Open(mut wire) => match wire.is_over() {
-                    true => Err(LinkFault::NoPlan),
-                    false => return Ok(wire),
-                },
-                Road::None => Err(LinkFault::NoPlan),
-            }
-            .map(DataStream::new)
-        };
-        let linked = tokio::select! {
+        let mut road = std::mem::replace(&mut self.road, Road::None);
+        let opened = tokio::select! {
             biased;
-            _ = &mut self.stopped => return Err(self.stopped_ending()),
-            linked = linking => linked,
+            _ = &mut self.stopped => None,
+            opened = road.open(patience) => Some(opened),
         };
+        // A passive port goes back as soon as the client is there: an open connection needs no listener.
+        drop(road);
+        let Some(linked) = opened else { return Err(self.stopped_ending()) };
         match linked {
             // curl has begun TLS already. It spends a ticket with each transfer, and reads new ones just before it closes: they
             // must be there before it is told to send.

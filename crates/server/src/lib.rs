@@ -42,6 +42,7 @@ pub use twoport_plan::outside::{Outside, PortMap, Rule, Tell};
 pub use twoport_plan::ports::{Gauge, PortRange};
 pub use twoport_plan::{LinkFault, Network};
 pub use twoport_proto::Secret;
+pub use twoport_session::rights::Right;
 pub use twoport_session::server::Door;
 pub use twoport_session::{Limits, Need, Needs, Rights};
 pub use twoport_store::CutUploads;

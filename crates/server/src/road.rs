@@ -1,10 +1,12 @@
-//! `Road`: where a data connection comes from, with what it takes to get it.
+//! `Road`: where a data connection comes from, with what it takes to get it; and what was seen on it, for SITE DOCTOR.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use twoport_net::{DataListener, DataStream, Source, dial};
+use twoport_net::{DataListener, DataStream, Source, dial_telling};
 use twoport_plan::LinkFault;
+use twoport_proto::Sightings;
+use twoport_proto::sightings::Dial;
 
 use crate::journal::Journal;
 
@@ -12,8 +14,8 @@ use crate::journal::Journal;
 pub(crate) enum Road {
     /// The peer comes to this listener.
     Passive { listener: DataListener },
-    /// We go there.
-    Active { target: SocketAddr, source: Source },
+    /// We go there; from where we did stands here afterwards.
+    Active { target: SocketAddr, source: Source, from: Option<SocketAddr> },
     /// It is there: the transfer before has left it open.
     Open(DataStream),
     /// None is needed.
@@ -25,8 +27,8 @@ impl Road {
     pub(crate) async fn open(&mut self, patience: Duration) -> Result<DataStream, LinkFault> {
         let stream = match self {
             Road::Passive { listener } => listener.accept(patience).await?,
-            Road::Active { target, source } => {
-                let (stream, as_wished) = dial(*target, *source, patience, None).await?;
+            Road::Active { target, source, from } => {
+                let (stream, as_wished) = dial_telling(*target, *source, patience, None, Some(from)).await?;
                 if !as_wished {
                     Journal::port_20_refused();
                 }
@@ -40,5 +42,36 @@ impl Road {
             }
         };
         Ok(DataStream::new(stream))
+    }
+
+    /// What was seen on it: a connection, or a fault, or neither where it was given up before.
+    pub(crate) fn sightings(&mut self, opened: Option<&Result<DataStream, LinkFault>>) -> Option<Sightings> {
+        let mut seen = match self {
+            Road::Passive { listener } => listener.sightings(),
+            Road::Active { target, from, .. } => {
+                let (dial, dial_by) = dialled(opened);
+                Sightings {
+                    dialled: Some(*target),
+                    dialled_from: *from,
+                    dial,
+                    dial_by,
+                    ..Sightings::default()
+                }
+            }
+            Road::Open(_) | Road::None => return None,
+        };
+        seen.data_mss = opened.and_then(|opened| opened.as_ref().ok()?.mss());
+        Some(seen)
+    }
+}
+
+/// What came of a connection of ours, and who turned it away.
+fn dialled(opened: Option<&Result<DataStream, LinkFault>>) -> (Option<Dial>, Option<IpAddr>) {
+    match opened {
+        Some(Ok(_)) => (Some(Dial::Connected), None),
+        Some(Err(LinkFault::Refused { by, .. })) => (Some(Dial::Refused), *by),
+        Some(Err(LinkFault::TimedOut { .. })) => (Some(Dial::TimedOut), None),
+        Some(Err(LinkFault::Unreachable { by, .. })) => (Some(Dial::Unreachable), *by),
+        Some(Err(_)) | None => (None, None),
     }
 }

@@ -76,6 +76,8 @@ pub(crate) enum News {
 pub(crate) struct Job {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) road: Road,
+    /// Whether the session may be asked what was seen of the road.
+    pub(crate) watched: bool,
     /// TLS, where PROT P holds.
     pub(crate) protection: Option<Protection>,
     pub(crate) limits: Arc<Settings>,
@@ -253,6 +255,11 @@ impl Job {
             _ = &mut self.stopped => None,
             opened = road.open(patience) => Some(opened),
         };
+        if self.watched
+            && let Some(seen) = road.sightings(opened.as_ref())
+        {
+            self.say(Input::Saw(Box::new(seen))).await;
+        }
         // A passive port goes back as soon as the client is there: an open connection needs no listener.
         drop(road);
         let Some(linked) = opened else { return Err(self.stopped_ending()) };

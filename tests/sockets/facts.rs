@@ -275,6 +275,23 @@ fn a_transfer_that_is_given_up_has_seen_what_it_has_seen() {
 }
 
 #[test]
+fn a_file_that_is_not_there_takes_nothing_of_what_was_seen() {
+    let house = house();
+    let mut peer = house.enter();
+    let link = peer.passive();
+    let to = link.peer_addr().unwrap();
+    peer.expect("RETR missing", 550);
+    let seen = ask(&mut peer);
+    assert_eq!((seen.port, seen.first_packet), (Some(to.port()), Some(true)));
+    assert_eq!(seen.came, [came(&link, true)]);
+    assert_eq!((seen.data_mss, seen.sent, seen.fault), (None, None, None));
+    let _listener = peer.active();
+    peer.expect("RETR missing", 550);
+    let seen = ask(&mut peer);
+    assert_eq!((seen.dialled, seen.dialled_from, seen.dial, seen.port), (None, None, None, None));
+}
+
+#[test]
 fn behind_a_balancer_the_ends_are_those_that_it_names() {
     let balancer = IpAddr::from([127, 0, 77, 1]);
     let house = house_with(|settings| settings.proxy_protocol = vec!["127.0.77.0/24".parse().unwrap()]);

@@ -48,7 +48,7 @@ impl Road {
     pub(crate) fn sightings(&mut self, opened: Option<&Result<DataStream, LinkFault>>) -> Option<Sightings> {
         let mut seen = match self {
             Road::Passive { listener } => listener.sightings(),
-            Road::Active { target, from, .. } => {
+            Road::Active { target, from: from @ Some(_), .. } => {
                 let (dial, dial_by) = dialled(opened);
                 Sightings {
                     dialled: Some(*target),
@@ -58,7 +58,8 @@ impl Road {
                     ..Sightings::default()
                 }
             }
-            Road::Open(_) | Road::None => return None,
+            // Nothing was tried, or nothing had to be.
+            Road::Active { .. } | Road::Open(_) | Road::None => return None,
         };
         seen.data_mss = opened.and_then(|opened| opened.as_ref().ok()?.mss());
         Some(seen)

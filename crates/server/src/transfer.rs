@@ -12,7 +12,7 @@ use twoport_pipe::{Body, Cut, Form, Framing, Progress, Recode, Side};
 use twoport_plan::{LinkFault, Stall};
 use twoport_proto::modes::{Algorithm, Mode};
 use twoport_proto::placement::Placement;
-use twoport_proto::{Failure, FtpPath};
+use twoport_proto::{Failure, FtpPath, Sightings};
 use twoport_session::server::Settings;
 use twoport_session::server::io::{Ending, Input, Task, TransferOrder};
 use twoport_store::{Error, Store};
@@ -116,6 +116,13 @@ impl Job {
         let _ = self.news.send(News::Happened(news)).await;
     }
 
+    /// The session is told what was seen of the road.
+    async fn tell_of(&self, seen: Option<Sightings>) {
+        if let Some(seen) = seen {
+            self.say(Input::Saw(Box::new(seen))).await;
+        }
+    }
+
     /// Hands the data connection back, open, where the form of the file told its end.
     async fn keep_open(&self, wire: DataStream) {
         let _ = self.news.send(News::Kept(wire)).await;
@@ -123,8 +130,10 @@ impl Job {
 
     /// The file cannot be had; a data connection that is open is not the file's.
     async fn no_file(&mut self, failure: Failure) -> Ending {
-        if let Road::Open(wire) = std::mem::replace(&mut self.road, Road::None) {
-            self.keep_open(wire).await;
+        match std::mem::replace(&mut self.road, Road::None) {
+            Road::Open(wire) => self.keep_open(wire).await,
+            mut road if self.watched => self.tell_of(road.sightings(None)).await,
+            _ => {}
         }
         Ending::NoFile(failure)
     }
@@ -255,11 +264,8 @@ impl Job {
             _ = &mut self.stopped => None,
             opened = road.open(patience) => Some(opened),
         };
-        if self.watched
-            && let Some(seen) = road.sightings(opened.as_ref())
-        {
-            self.say(Input::Saw(Box::new(seen))).await;
-        }
+        let seen = if self.watched { road.sightings(opened.as_ref()) } else { None };
+        self.tell_of(seen).await;
         // A passive port goes back as soon as the client is there: an open connection needs no listener.
         drop(road);
         let Some(linked) = opened else { return Err(self.stopped_ending()) };

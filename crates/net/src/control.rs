@@ -124,6 +124,14 @@ impl ControlStream {
         SendQueue::of(self.stream.tcp().ok()?)
     }
 
+    /// Bytes that we may put into one segment.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub fn mss(&self) -> io::Result<u32> {
+        SockRef::from(self.stream.tcp()?).tcp_mss()
+    }
+
     /// The next line that has arrived already.
     pub fn next_line(&mut self) -> Option<Result<Vec<u8>, LineFault>> {
         self.lines.next_line()

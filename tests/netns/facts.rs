@@ -163,3 +163,42 @@ fn segments_that_a_box_holds_small_are_seen_on_the_connection_where_it_does() {
         assert!(control > 1300 && small > 600 && small <= 700, "{seen:?}");
     }
 }
+
+/// The server's own firewall drops the first packet: it came to the machine, and no socket saw it.
+#[test]
+fn what_the_servers_own_firewall_drops_is_counted_in_and_out() {
+    let Some(road) = Road::new() else { return };
+    road.server.load_nft(
+        "table inet lab {
+             counter dropped { }
+             chain input { type filter hook input priority filter; policy accept;\n tcp dport 50000-50003 counter name dropped drop\n }
+         }",
+    );
+    for at in [BY_IPV4, BY_IPV6] {
+        let mut peer = road.enter(at);
+        let to = peer.epsv();
+        let _going = road.sets_out(to);
+        counted(&road.server, "dropped");
+        let seen = ask(&mut peer);
+        assert_eq!((seen.first_packet, seen.held_back), (Some(false), Some(0)), "{seen:?}");
+        assert!(seen.dropped >= Some(1), "{seen:?}");
+        fails(&mut peer);
+        let seen = ask(&mut peer);
+        assert!(seen.dropped >= Some(1) && seen.fault.as_deref() == Some("nobody_came"), "{seen:?}");
+        road.server.run("nft", ["reset", "counters"]);
+    }
+    // And what it sends itself.
+    road.server.run("nft", ["flush", "ruleset"]);
+    road.server.load_nft(
+        "table inet lab {
+             chain output { type filter hook output priority filter; policy accept;\n tcp flags & (syn | ack) == syn drop\n }
+         }",
+    );
+    for at in [BY_IPV4, BY_IPV6] {
+        let mut peer = road.enter(at);
+        let _listener = road.client.inside(|| peer.active());
+        fails(&mut peer);
+        let seen = ask(&mut peer);
+        assert!(seen.held_back >= Some(1) && seen.dial != Some(Dial::Connected), "{seen:?}");
+    }
+}

@@ -16,9 +16,9 @@ use crate::sockets::peer::Peer;
 pub(super) struct Road {
     pub(super) client: Host,
     pub(super) gate: Host,
-    server: Host,
+    pub(super) server: Host,
+    pub(super) place: Place,
     _server: Process,
-    _place: Place,
     // Last, since what runs in it goes first.
     _net: Net,
 }
@@ -26,6 +26,11 @@ pub(super) struct Road {
 impl Road {
     /// None where there can be no networks here, which is said.
     pub(super) fn new() -> Option<Road> {
+        Road::with("")
+    }
+
+    /// The same, with these lines more in the server's configuration.
+    pub(super) fn with(config: &str) -> Option<Road> {
         if !netns::have() {
             return None;
         }
@@ -34,8 +39,13 @@ impl Road {
         place.offers("hello", 5);
         place.offers("large", 64 << 20);
         let flags = ["--tls", "off", "--passive-ports", "50000-50003"];
-        let running = place.serve_by(&server, "[::]:21", "link-seconds = 1\nstall-seconds = 2", &flags);
-        Some(Road { client, gate, server, _server: running, _place: place, _net: net })
+        let running = place.serve_by(
+            &server,
+            "[::]:21",
+            &format!("link-seconds = 1\nstall-seconds = 2\n{config}"),
+            &flags,
+        );
+        Some(Road { client, gate, server, place, _server: running, _net: net })
     }
 
     pub(super) fn enter(&self, at: &str) -> Peer {

@@ -195,6 +195,12 @@ causes! {
         "The port that the server has just named answers with a reset or an ICMP error: a firewall rejects it, or a NAT does not forward it.";
         [(ServerRouter, "Forward or let in the passive ports, with the same numbers as the server has them"),
          (Client, "Meanwhile active mode, if the client can be reached")]
+    AnswerLost = "passive-answer-lost", ServerRouter;
+        "The server's answers to data connections are lost on the way back";
+        "Login works, then LIST or a transfer hangs.";
+        "The server saw our first packet and answered, and nothing of that came here (told by the server: SITE DOCTOR).";
+        [(ServerRouter, "Let answers of the passive ports out (ct state established), and look at the way back: two routers?"),
+         (Server, "Look at its own rules for outgoing packets")]
     RangePartlyOpen = "range-partly-open", ServerRouter;
         "Some of the passive ports are let in, and some are not";
         "Transfers work now and then.";
@@ -329,6 +335,12 @@ causes! {
         [(Server, "Let connections out, from port 20 or any port, to ports above 1023"),
          (Server, "Or turn passive mode on"),
          (ClientRouter, "If a firewall is before the client, let connections from the server in")]
+    ActiveBlocked = "active-blocked-on-the-way", ClientRouter;
+        "Something between turns the server's data connections away or drops them";
+        "Active mode: 200 to PORT, then 425.";
+        "The server has sent its packets, and none of them came here (told by the server: SITE DOCTOR).";
+        [(ClientRouter, "Let connections from the server in, to the ports that the client announces"),
+         (Server, "Or turn passive mode on")]
     DataFromOther = "data-from-other-address", ClientRouter;
         "The client's data connections reach the server from another address than its control connection";
         "425 at once though the connection was made.";

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use twoport_net::tls::Connector;
-use twoport_net::{ActiveListener, DataStream, Source, dial, dropped_here};
+use twoport_net::{ActiveListener, DataStream, Packets, Source, dial};
 use twoport_plan::LinkFault;
 use twoport_proto::{Request, Verb, hostport};
 
@@ -73,7 +73,18 @@ pub(crate) async fn attempt(dialogue: &mut Dialogue, mode: Mode, load: &Load) ->
                 // The address was tried, and that is what is said of it.
                 first.outcome = Outcome::NoLink { fault: fault.clone(), after: first.took };
             }
-            vec![first, Cell { mode: Mode::PasvPeer, place: Some(place), said, outcome, took: clock.took() }]
+            vec![
+                first,
+                Cell {
+                    mode: Mode::PasvPeer,
+                    place: Some(place),
+                    said,
+                    outcome,
+                    took: clock.took(),
+                    asked: None,
+                    seen: None,
+                },
+            ]
         }
         Mode::Eprt | Mode::Port => vec![active(dialogue, mode, load, clock).await],
     }
@@ -81,7 +92,15 @@ pub(crate) async fn attempt(dialogue: &mut Dialogue, mode: Mode, load: &Load) ->
 
 async fn passive(dialogue: &mut Dialogue, mode: Mode, verb: Verb, load: &Load, clock: Clock) -> Cell {
     let heard = dialogue.ask(&Request::bare(verb), PATIENCE).await;
-    let cell = |said: Option<Said>, place, outcome| Cell { mode, place, said, outcome, took: clock.took() };
+    let cell = |said: Option<Said>, place, outcome| Cell {
+        mode,
+        place,
+        said,
+        outcome,
+        took: clock.took(),
+        asked: None,
+        seen: None,
+    };
     let said = match heard {
         Heard::Said(said) => said,
         Heard::Nothing => return cell(None, None, Outcome::NoAnswer { lost: dialogue.lost() }),
@@ -117,9 +136,10 @@ async fn connect(dialogue: &mut Dialogue, place: SocketAddr, load: &Load) -> Out
     let clock = Clock::start();
     match dial(place, Source::Free, DIAL, load.mss).await {
         Ok((stream, _)) => {
+            let asked = Clock::start();
             dialogue.say(&load.request).await;
             match begin(dialogue, load.opening).await {
-                Ok(last) => carry(dialogue, stream, load, last).await,
+                Ok(last) => carry(dialogue, stream, load, last, &asked).await,
                 Err(outcome) => outcome,
             }
         }
@@ -139,23 +159,33 @@ async fn begin(dialogue: &mut Dialogue, patience: Duration) -> Result<Option<Sai
 }
 
 async fn active(dialogue: &mut Dialogue, mode: Mode, load: &Load, clock: Clock) -> Cell {
-    let cell = |said, place, outcome| Cell { mode, place, said, outcome, took: clock.took() };
+    let mut asked = None;
+    let cell = |said, place, outcome, asked| Cell {
+        mode,
+        place,
+        said,
+        outcome,
+        took: clock.took(),
+        asked,
+        seen: None,
+    };
     let (listener, at) = match ActiveListener::bind(dialogue.local, load.mss) {
         Ok(bound) => bound,
-        Err(fault) => return cell(None, None, Outcome::NoLink { fault, after: Duration::ZERO }),
+        Err(fault) => return cell(None, None, Outcome::NoLink { fault, after: Duration::ZERO }, asked),
     };
     let here = SocketAddr::new(at.ip().to_canonical(), at.port());
     let request = match (mode, here) {
         (Mode::Port, SocketAddr::V4(here)) => command(Verb::Port, hostport::write_port(here)),
         _ => command(Verb::Eprt, hostport::write_eprt(here)),
     };
+    asked = Some(request.shown());
     let said = match dialogue.ask(&request, PATIENCE).await {
         Heard::Said(said) if said.code / 100 == 2 => said,
-        Heard::Said(said) => return cell(Some(said), Some(here), Outcome::Refused),
-        Heard::Nothing => return cell(None, Some(here), Outcome::NoAnswer { lost: dialogue.lost() }),
-        Heard::End => return cell(None, Some(here), Outcome::HungUp),
+        Heard::Said(said) => return cell(Some(said), Some(here), Outcome::Refused, asked),
+        Heard::Nothing => return cell(None, Some(here), Outcome::NoAnswer { lost: dialogue.lost() }, asked),
+        Heard::End => return cell(None, Some(here), Outcome::HungUp, asked),
     };
-    let before = dropped_here(here.is_ipv6());
+    let before = Packets::now(here.is_ipv6());
     let waiting = Clock::start();
     dialogue.say(&load.request).await;
     let mut last = None;
@@ -172,18 +202,24 @@ async fn active(dialogue: &mut Dialogue, mode: Mode, load: &Load, clock: Clock) 
         }
     };
     let outcome = match came {
-        Ok(stream) => carry(dialogue, stream, load, last).await,
+        Ok(stream) => carry(dialogue, stream, load, last, &waiting).await,
         Err(word) => Outcome::NobodyCame {
             said: word,
             after: waiting.took(),
-            dropped: before.and_then(|before| Some(dropped_here(here.is_ipv6())?.saturating_sub(before))),
+            dropped: before.and_then(|before| before.dropped_since()),
         },
     };
-    cell(Some(said), Some(here), outcome)
+    cell(Some(said), Some(here), outcome, asked)
 }
 
 /// Reads to the end, and hears the last word.
-async fn carry(dialogue: &mut Dialogue, stream: TcpStream, load: &Load, last: Option<Said>) -> Outcome {
+async fn carry(
+    dialogue: &mut Dialogue,
+    stream: TcpStream,
+    load: &Load,
+    last: Option<Said>,
+    asked: &Clock,
+) -> Outcome {
     let (clock, mut bytes, mut last) = (Clock::start(), 0, last);
     let mut wire = DataStream::new(stream);
     if let Some(connector) = load.afresh.clone().or_else(|| dialogue.connector.clone()) {
@@ -231,7 +267,7 @@ async fn carry(dialogue: &mut Dialogue, stream: TcpStream, load: &Load, last: Op
             }
             None => match last {
                 Some(said) if said.code / 100 == 2 => return Outcome::NoEnd(bytes),
-                Some(said) => return Outcome::Cut { bytes, why: said.to_string() },
+                Some(said) => return refused(said, bytes, asked),
                 None => return Outcome::Stalled(bytes),
             },
         }
@@ -245,10 +281,16 @@ async fn carry(dialogue: &mut Dialogue, stream: TcpStream, load: &Load, last: Op
     drop(wire);
     match settle(dialogue, last).await {
         Some(said) if said.code / 100 == 2 => Outcome::Works(bytes),
-        // It has ended before it began.
-        Some(said) if bytes == 0 => Outcome::NotBegun { said: Some(said), after: clock.took() },
-        Some(said) => Outcome::Cut { bytes, why: said.to_string() },
+        Some(said) => refused(said, bytes, asked),
         None => Outcome::NoWord(bytes),
+    }
+}
+
+/// It has ended badly, or before it began: some say 150 while they wait.
+fn refused(said: Said, bytes: u64, asked: &Clock) -> Outcome {
+    match bytes {
+        0 => Outcome::NotBegun { said: Some(said), after: asked.took() },
+        _ => Outcome::Cut { bytes, why: said.to_string() },
     }
 }
 

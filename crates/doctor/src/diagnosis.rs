@@ -2,6 +2,7 @@
 //! what decided. No socket and no clock.
 
 mod beginning;
+mod both;
 mod passive;
 mod transfer;
 
@@ -84,6 +85,8 @@ const CASES: &[Case] = &[
     beginning::no_login,
     beginning::one_family,
     passive::ports_spent,
+    both::rewritten,
+    both::elsewhere,
     passive::half_a_reply,
     passive::swallowed,
     passive::other_address,
@@ -104,7 +107,9 @@ const CASES: &[Case] = &[
     transfer::idle,
     transfer::reuse,
     passive::rewritten,
+    both::active,
     transfer::active_only,
+    both::passive,
     passive::refused,
     passive::dropped,
     passive::pasv_refused,
@@ -122,10 +127,20 @@ pub fn diagnose(evidence: &Evidence) -> Diagnosis {
     let (verdict, Found(cause, confidence, because)) = match found {
         Some(found) if through => (Verdict::Degraded, found),
         Some(found) => (Verdict::Broken, found),
-        None if through => (Verdict::Ok, healthy(evidence)),
+        None if through && !puzzling(evidence) => (Verdict::Ok, healthy(evidence)),
+        None if through => (Verdict::Degraded, Found(Cause::Unknown, Confidence::Possible, Vec::new())),
         None => (Verdict::Broken, Found(Cause::Unknown, Confidence::Possible, Vec::new())),
     };
     Diagnosis { verdict, cause, side: cause.entry().side, confidence, because }
+}
+
+/// Whether a passive mode that is offered fails in a way that no case has explained. Active mode may fail where passive mode works:
+/// behind a NAT it does.
+fn puzzling(evidence: &Evidence) -> bool {
+    evidence.cells().any(|(_, cell)| {
+        let known = matches!(cell.outcome, Outcome::Refused | Outcome::Skipped(_));
+        cell.mode.is_passive() && !known && !cell.outcome.works()
+    })
 }
 
 fn healthy(evidence: &Evidence) -> Found {

@@ -9,7 +9,8 @@ use twoport_net::tls::{Connector, TlsFault};
 use twoport_net::{ControlStream, Source, dial};
 use twoport_plan::LinkFault;
 use twoport_proto::reply_reader::{ReceivedReply, ReplyReader};
-use twoport_proto::{Request, Verb};
+use twoport_proto::sightings::Reading;
+use twoport_proto::{Request, Sightings, Verb};
 
 use crate::evidence::{Login, Said};
 
@@ -195,6 +196,14 @@ impl Dialogue {
     pub(crate) fn be_silent(&self) {
         // Where it cannot be turned off, the first sign of life is 45 seconds away.
         _ = self.control.keep_alive(None);
+    }
+
+    /// What the server saw, where it is ours and we may ask.
+    pub(crate) async fn sightings(&mut self) -> Option<Reading> {
+        self.say(&command(Verb::Site, "DOCTOR")).await;
+        let reply = tokio::time::timeout(PATIENCE, self.reply()).await.ok().flatten()?;
+        let ours = reply.code == 211 && reply.lines.len() > 2;
+        ours.then(|| Sightings::read(reply.lines.iter().map(Vec::as_slice)))
     }
 
     /// Where the server sees us come from: the first address in the lines of STAT.

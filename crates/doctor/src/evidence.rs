@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use twoport_plan::LinkFault;
+use twoport_proto::sightings::Reading;
 
 /// All that was seen of one server.
 #[derive(Debug, Clone)]
@@ -172,6 +173,10 @@ pub struct Cell {
     pub outcome: Outcome,
     /// How long all of it took.
     pub took: Duration,
+    /// What we said: PORT or EPRT with its argument.
+    pub asked: Option<String>,
+    /// What the server saw of it, where it is ours and the account may ask.
+    pub seen: Option<Box<Reading>>,
 }
 
 /// What came of a try.
@@ -256,6 +261,8 @@ impl Outcome {
 pub struct Path {
     /// The hop at which the control port answers; none where that could not be found.
     pub control: Option<u8>,
+    /// Whether any router told of packets to the control port: then those to other ports may be missed.
+    pub heard: bool,
     /// The passive port that was knocked at.
     pub port: u16,
     /// The last hop that was heard of on the way to it, and who it is.

@@ -55,6 +55,7 @@ pub async fn examine(patient: &Patient, tell: Teller<'_>) -> Evidence {
         patient,
         evidence: Evidence::of_nothing(&patient.url.host, patient.url.port),
         began: Instant::now(),
+        both_ends: None,
         tell,
     };
     exam.run().await;
@@ -65,6 +66,8 @@ struct Exam<'a> {
     patient: &'a Patient,
     evidence: Evidence,
     began: Instant,
+    /// Whether the server tells what it saw; not known before it was asked.
+    both_ends: Option<bool>,
     tell: Teller<'a>,
 }
 

@@ -42,11 +42,12 @@ fn router((hop, met): &(u8, Met)) -> Option<(u8, std::net::IpAddr)> {
 
 /// The way to a port that did not answer, next to the way to the control port.
 pub(crate) async fn compare(control: SocketAddr, data: SocketAddr) -> Path {
-    let (hop, _) = reach(control).await;
+    let (hop, heard) = reach(control).await;
     let far = hop.map_or(2 * BATCH, |hop| hop + 1);
     let met = side_by_side(data, 1..far + 1).await;
     Path {
         control: hop,
+        heard: heard.is_some(),
         port: data.port(),
         last: met.iter().filter_map(router).next_back(),
         answered: met.iter().find(|(_, met)| matches!(met, Met::Open | Met::Reset)).map(|(hop, _)| *hop),
@@ -57,7 +58,7 @@ pub(crate) async fn compare(control: SocketAddr, data: SocketAddr) -> Path {
 /// The way to the control port alone.
 pub(crate) async fn alone(control: SocketAddr) -> Path {
     let (hop, last) = reach(control).await;
-    Path { control: hop, port: control.port(), last, answered: hop, by: None }
+    Path { control: hop, heard: last.is_some(), port: control.port(), last, answered: hop, by: None }
 }
 
 async fn side_by_side(at: SocketAddr, hops: std::ops::Range<u8>) -> Vec<(u8, Met)> {

@@ -43,6 +43,11 @@ pub struct Sightings {
     pub received: Option<u64>,
     /// `unacknowledged`: bytes that the client had not acknowledged when nothing moved any more.
     pub unacknowledged: Option<u64>,
+    /// `dropped`: packets that came to the server's machine since the data connection was agreed on, or dialled, and were given to
+    /// nobody. Its own firewall drops them, mostly; they may be other people's.
+    pub dropped: Option<u64>,
+    /// `held-back`: packets that the server's machine did not let out meanwhile.
+    pub held_back: Option<u64>,
     /// `fault`: the name of what went wrong.
     pub fault: Option<String>,
     /// `helper`: whether the kernel of the server has an FTP helper, which may rewrite what is said in the clear; `loaded` or
@@ -106,6 +111,8 @@ impl Sightings {
         lines.add("sent", self.sent);
         lines.add("received", self.received);
         lines.add("unacknowledged", self.unacknowledged);
+        lines.add("dropped", self.dropped);
+        lines.add("held-back", self.held_back);
         lines.add("fault", self.fault.as_deref());
         lines.add("helper", self.helper.map(|loaded| word(loaded, HELPER)));
         let sum = lines.0.iter().fold(Sum::new(), |sum, line| sum.and(line));
@@ -155,6 +162,8 @@ impl Sightings {
             "sent" => self.sent = number(value),
             "received" => self.received = number(value),
             "unacknowledged" => self.unacknowledged = number(value),
+            "dropped" => self.dropped = number(value),
+            "held-back" => self.held_back = number(value),
             "fault" => self.fault = Some(value.to_owned()),
             "helper" => self.helper = which(value, HELPER),
             _ => {}
@@ -187,6 +196,8 @@ impl Sightings {
         newer(&mut self.sent, later.sent);
         newer(&mut self.received, later.received);
         newer(&mut self.unacknowledged, later.unacknowledged);
+        newer(&mut self.dropped, later.dropped);
+        newer(&mut self.held_back, later.held_back);
         newer(&mut self.fault, later.fault);
         newer(&mut self.helper, later.helper);
     }
@@ -317,6 +328,8 @@ mod tests {
             sent: Some(u64::MAX),
             received: Some(0),
             unacknowledged: Some(65536),
+            dropped: Some(3),
+            held_back: Some(0),
             fault: Some("stalled".to_owned()),
             helper: Some(true),
         }
@@ -365,9 +378,11 @@ mod tests {
             "sent: 18446744073709551615",
             "received: 0",
             "unacknowledged: 65536",
+            "dropped: 3",
+            "held-back: 0",
             "fault: stalled",
             "helper: loaded",
-            "sum: f97a0dcd",
+            "sum: c53676af",
         ];
         assert_eq!(lines.collect::<Vec<_>>(), expected);
     }

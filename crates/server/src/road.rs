@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use twoport_net::{DataListener, DataStream, Source, dial_telling};
+use twoport_net::{DataListener, DataStream, Packets, Source, dial_telling};
 use twoport_plan::LinkFault;
 use twoport_proto::Sightings;
 use twoport_proto::sightings::Dial;
@@ -64,6 +64,12 @@ impl Road {
         seen.data_mss = opened.and_then(|opened| opened.as_ref().ok()?.mss());
         Some(seen)
     }
+}
+
+/// Packets that were lost on this machine since they were `counted`.
+pub(crate) fn tell_packets(seen: &mut Sightings, counted: &Packets) {
+    seen.dropped = counted.dropped_since();
+    seen.held_back = counted.held_back_since();
 }
 
 /// What came of a connection of ours, and who turned it away.

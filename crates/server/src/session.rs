@@ -12,7 +12,7 @@ use twoport_certs::Facts;
 use twoport_net::control::{Arrived, ControlStream};
 use twoport_net::proxy_protocol::By;
 use twoport_net::tls::Member;
-use twoport_net::{DataListener, DataStream, Source};
+use twoport_net::{DataListener, DataStream, Packets, Source};
 use twoport_plan::{LinkFault, Way};
 use twoport_proto::{Reply, Sightings};
 use twoport_session::rights::Right;
@@ -28,7 +28,7 @@ use crate::balancers::Balancers;
 use crate::files;
 use crate::journal::Journal;
 use crate::outlook;
-use crate::road::Road;
+use crate::road::{Road, tell_packets};
 use crate::settings::{Active, Listener};
 use crate::shared::{Entered, Shared};
 use crate::stop::told_to_stop;
@@ -62,6 +62,8 @@ pub(crate) struct Session {
     store: Option<Arc<dyn Store>>,
     /// Whether the account may ask what was seen of its connections.
     watched: bool,
+    /// Packets of this machine, when the data connection was agreed on.
+    counted: Option<Packets>,
     secure: Option<Secured>,
     listener: Option<(LinkId, DataListener)>,
     /// A listener that is waited for.
@@ -126,6 +128,7 @@ impl Session {
             by,
             store: None,
             watched: false,
+            counted: None,
             secure: None,
             listener: None,
             asking: None,
@@ -283,6 +286,7 @@ impl Session {
                     self.handle(Input::Filed(answer));
                 }
                 Output::Listen(way) => {
+                    self.count();
                     if let Some(answer) = self.listen(way) {
                         self.heard(answer);
                     }
@@ -320,9 +324,17 @@ impl Session {
         Some(grant)
     }
 
+    /// From now on packets are counted, where the account may ask for what was seen.
+    fn count(&mut self) {
+        self.counted = self.watched.then(|| Packets::now(self.peer.is_ipv6())).flatten();
+    }
+
     /// What is to be seen of the control connection, and of a listener that waits.
     fn look(&mut self) -> Sightings {
-        let waiting = self.listener.as_mut().map(|(_, listener)| listener.sightings());
+        let mut waiting = self.listener.as_mut().map(|(_, listener)| listener.sightings());
+        if let (Some(seen), Some(counted)) = (&mut waiting, &self.counted) {
+            tell_packets(seen, counted);
+        }
         Sightings {
             peer: Some(self.peer),
             reached: Some(self.reached),
@@ -444,7 +456,10 @@ impl Session {
                     held.expect("the machine orders transfers over the listener that it was given");
                 Road::Passive { listener }
             }
-            Link::Active(target) => Road::Active { target, source: self.source(target.ip()), from: None },
+            Link::Active(target) => {
+                self.count();
+                Road::Active { target, source: self.source(target.ip()), from: None }
+            }
             Link::Open(id) => {
                 let held = self.open.take_if(|(held, _)| *held == id);
                 let (_, wire) = held.expect("the machine orders transfers over the link that was left open");
@@ -459,6 +474,7 @@ impl Session {
             store: Arc::clone(self.store.as_ref().expect("transfers are ordered after a login only")),
             road,
             watched: self.watched,
+            counted: self.counted,
             protection: if order.private { self.protection(&order.task) } else { None },
             limits: Arc::clone(&self.shared.session),
             progress: progress.clone(),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use twoport_net::DataStream;
 use twoport_net::tls::{Acceptor, Member, Whose};
+use twoport_net::{DataStream, Packets};
 use twoport_pipe::{Body, Cut, Form, Framing, Progress, Recode, Side};
 use twoport_plan::{LinkFault, Stall};
 use twoport_proto::modes::{Algorithm, Mode};
@@ -19,7 +19,7 @@ use twoport_store::{Error, Store};
 
 use crate::journal::Journal;
 use crate::listing::Lister;
-use crate::road::Road;
+use crate::road::{Road, tell_packets};
 use crate::settings::Resumption;
 
 /// TLS for a data connection, and whose session it must resume.
@@ -78,6 +78,8 @@ pub(crate) struct Job {
     pub(crate) road: Road,
     /// Whether the session may be asked what was seen of the road.
     pub(crate) watched: bool,
+    /// Packets of this machine, when its data connection was agreed on.
+    pub(crate) counted: Option<Packets>,
     /// TLS, where PROT P holds.
     pub(crate) protection: Option<Protection>,
     pub(crate) limits: Arc<Settings>,
@@ -118,7 +120,10 @@ impl Job {
 
     /// The session is told what was seen of the road.
     async fn tell_of(&self, seen: Option<Sightings>) {
-        if let Some(seen) = seen {
+        if let Some(mut seen) = seen {
+            if let Some(counted) = &self.counted {
+                tell_packets(&mut seen, counted);
+            }
             self.say(Input::Saw(Box::new(seen))).await;
         }
     }

@@ -299,6 +299,13 @@ pub(super) fn dropped(evidence: &Evidence) -> Option<Found> {
     let cell = shut(evidence).find(|cell| cell.outcome.no_link().is_some())?;
     let fault = cell.outcome.no_link()?;
     let mut because = vec![fault.cause()];
+    if let Some(path) = evidence.path.as_ref().filter(|path| path.heard && path.last.is_none()) {
+        because.push(format!(
+            "packets to port {} do not get to the first router; those to the control port do",
+            path.port
+        ));
+        return Some(Found(Cause::EgressRestricted, Likely, because));
+    }
     let Some((path, (hop, by))) = evidence.path.as_ref().and_then(|path| Some((path, path.last?))) else {
         return Some(Found(Cause::PassiveDroppedAtHost, Possible, because));
     };

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use twoport_plan::LinkFault;
+use twoport_proto::Sightings;
 
 use super::Confidence::{Certain, Likely, Possible};
 use super::*;
@@ -22,7 +23,7 @@ fn reply(text: &str) -> Option<Said> {
 
 fn cell(mode: Mode, place: &str, said: &str, outcome: Outcome) -> Cell {
     let place = Some(place).filter(|place| !place.is_empty()).map(at);
-    Cell { mode, place, said: reply(said), outcome, took: Duration::from_millis(3) }
+    Cell { mode, place, said: reply(said), outcome, took: Duration::from_millis(3), asked: None, seen: None }
 }
 
 fn silent(to: &str) -> Outcome {
@@ -61,7 +62,21 @@ fn port(outcome: Outcome) -> Cell {
 
 fn path(control: u8, last: u8, answered: Option<u8>) -> Option<Path> {
     let by = "198.51.100.2".parse().unwrap();
-    Some(Path { control: Some(control), port: 40014, last: Some((last, by)), answered, by: None })
+    Some(Path {
+        control: Some(control),
+        heard: true,
+        port: 40014,
+        last: Some((last, by)),
+        answered,
+        by: None,
+    })
+}
+
+/// The same, with what the server saw of it.
+fn told_by_both(cell: Cell, lines: &str) -> Evidence {
+    let lines: Vec<&[u8]> = lines.lines().map(str::as_bytes).collect();
+    let seen = Some(Box::new(Sightings::read(lines)));
+    tried(vec![Cell { asked: Some("PORT 10,77,1,2,15,161".to_owned()), seen, ..cell }])
 }
 
 /// Every case, by what it is.
@@ -72,6 +87,10 @@ fn all() -> Vec<(&'static str, Confidence, Evidence)> {
     let at_once =
         || vec![epsv(refused_after("203.0.113.2:40012", 1)), pasv(refused_after("203.0.113.2:40013", 1))];
     let late = |said: Option<Said>, after| Outcome::NotBegun { said, after };
+    let waited = |dropped| {
+        let (said, after) = (reply("425 Failed to establish connection."), Duration::from_secs(8));
+        port(Outcome::NobodyCame { said, after, dropped: Some(dropped) })
+    };
     let without_a_door = |fault: LinkFault| {
         let mut evidence = tried(Vec::new());
         (evidence.legs, evidence.greeting) = (Vec::new(), None);
@@ -332,6 +351,59 @@ fn all() -> Vec<(&'static str, Confidence, Evidence)> {
             ]),
         ),
         (
+            "egress-restricted-client",
+            Likely,
+            with(tried(shut()), &|evidence| {
+                evidence.path = path(3, 1, None).map(|path| Path { last: None, ..path });
+            }),
+        ),
+        (
+            "alg-rewrites-wrongly",
+            Certain,
+            told_by_both(shut().remove(0), " told: 229 Entering Extended Passive Mode (|||41012|)."),
+        ),
+        (
+            "data-from-other-address",
+            Certain,
+            told_by_both(
+                epsv(late(None, Duration::from_secs(12))),
+                " peer: 198.51.100.1:4000\n port: 40012\n first-packet: no\n came: 198.51.100.9:4001 stranger",
+            ),
+        ),
+        (
+            "accepted-by-something-else",
+            Certain,
+            told_by_both(epsv(late(None, Duration::from_secs(12))), " port: 40012\n first-packet: no"),
+        ),
+        (
+            "passive-answer-lost",
+            Certain,
+            told_by_both(shut().remove(0), " port: 40012\n first-packet: yes\n dropped: 0"),
+        ),
+        (
+            "passive-range-dropped-at-server-host",
+            Certain,
+            told_by_both(shut().remove(0), " first-packet: no\n dropped: 2"),
+        ),
+        (
+            "passive-range-dropped-at-router",
+            Certain,
+            told_by_both(shut().remove(0), " first-packet: no\n dropped: 0"),
+        ),
+        (
+            "passive-range-rejected",
+            Certain,
+            told_by_both(at_once().remove(0), " first-packet: no\n dropped: 0"),
+        ),
+        ("server-egress-blocks-active", Certain, told_by_both(waited(4), " dial: timed-out\n held-back: 3")),
+        ("client-inbound-blocked", Certain, told_by_both(waited(4), " dial: timed-out\n held-back: 0")),
+        ("active-blocked-on-the-way", Certain, told_by_both(waited(0), " dial: timed-out\n held-back: 0")),
+        (
+            "active-blocked-on-the-way",
+            Certain,
+            told_by_both(waited(0), " dial: refused\n dial-by: 198.51.100.1"),
+        ),
+        (
             "tls-session-reuse-required",
             Certain,
             with(in_tls(tried(vec![epsv(works())])), &|evidence| {
@@ -381,6 +453,11 @@ fn every_cause_has_a_case() {
 fn what_fits_nothing_is_not_guessed() {
     let evidence = tried(vec![epsv(Outcome::NoTls { why: "strange".to_owned(), said: None })]);
     assert_eq!(diagnose(&evidence).cause, Cause::Unknown);
+    // Nor called well because another mode works.
+    let strange = epsv(Outcome::NoTls { why: "strange".to_owned(), said: None });
+    let evidence = tried(vec![strange, port(Outcome::Works(1))]);
+    let found = diagnose(&evidence);
+    assert_eq!((found.cause, found.verdict), (Cause::Unknown, Verdict::Degraded));
 }
 
 #[test]

@@ -54,7 +54,15 @@ impl Exam<'_> {
             let waited = cells.iter().any(|cell| matches!(cell.outcome, Outcome::NobodyCame { .. }));
             if waited || self.is_late() {
                 let outcome = Outcome::Skipped(if waited { "nobody came by PORT" } else { "no time" });
-                cells.push(Cell { mode: *mode, place: None, said: None, outcome, took: Duration::ZERO });
+                cells.push(Cell {
+                    mode: *mode,
+                    place: None,
+                    said: None,
+                    outcome,
+                    took: Duration::ZERO,
+                    asked: None,
+                    seen: None,
+                });
                 continue;
             }
             here = self.one(here, *mode, at, secure, &mut cells).await;
@@ -97,9 +105,20 @@ impl Exam<'_> {
         let opening = if works { OPTIONAL } else { OPENING };
         let tried = attempt(&mut dialogue, mode, &Load { opening, ..Load::listing() }).await;
         let dead = tried.iter().any(|cell| is_dead(&cell.outcome));
+        let offered = !tried.iter().any(|cell| matches!(cell.outcome, Outcome::Refused));
         cells.extend(tried);
         // A session that hangs is left as it is.
-        (!dead && is_alive(&mut dialogue).await).then_some(dialogue)
+        if dead || !is_alive(&mut dialogue).await {
+            return None;
+        }
+        if offered && self.both_ends != Some(false) {
+            let seen = dialogue.sightings().await;
+            self.both_ends = Some(seen.is_some());
+            if let (Some(seen), Some(cell)) = (seen, cells.last_mut()) {
+                cell.seen = Some(Box::new(seen));
+            }
+        }
+        Some(dialogue)
     }
 
     /// The file of the URL, or nothing where it names none, to its end.

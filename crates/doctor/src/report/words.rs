@@ -53,6 +53,8 @@ impl fmt::Display for Report {
                 said: None,
                 outcome: flow.outcome.clone(),
                 took: flow.took,
+                asked: None,
+                seen: None,
             };
             writeln!(f, "  {:<27} {:>20}  {}", flow.verb, span(flow.took), outcome(&cell))?;
         }

@@ -224,6 +224,12 @@ causes! {
         "Packets to the passive port get no further than our first router; those to the control port go on.";
         [(ClientRouter, "Let TCP connections to ports above 1023 out, or to this server at least"),
          (Client, "Meanwhile active mode, if this machine can be reached, or a proxy")]
+    ClientEgress = "client-egress-blocked", Client;
+        "This machine's own firewall lets FTP's control connection out and not its data connections";
+        "Login works with every server, and every listing hangs.";
+        "Packets to the passive port did not leave this machine (Linux 6.8 and later counts them).";
+        [(Client, "Let TCP connections to ports above 1023 out, for this program or to this server"),
+         (Client, "Meanwhile active mode, if this machine can be reached")]
     PrivateAddress = "wrong-address-in-227-private", Server;
         "The server tells its inside address in 227";
         "PASV hangs or is refused; EPSV, and clients that ignore the address, work.";

@@ -71,7 +71,7 @@ pub(crate) async fn attempt(dialogue: &mut Dialogue, mode: Mode, load: &Load) ->
             let said = first.said.clone();
             if let Some(fault) = first.outcome.no_link() {
                 // The address was tried, and that is what is said of it.
-                first.outcome = Outcome::NoLink { fault: fault.clone(), after: first.took };
+                first.outcome = Outcome::NoLink { fault: fault.clone(), after: first.took, held_back: None };
             }
             vec![
                 first,
@@ -116,6 +116,7 @@ async fn passive(dialogue: &mut Dialogue, mode: Mode, verb: Verb, load: &Load, c
         true => Outcome::NoLink {
             fault: LinkFault::Other { to: None, text: "0.0.0.0 is no address".to_owned() },
             after: Duration::ZERO,
+            held_back: None,
         },
         false => connect(dialogue, place, load).await,
     };
@@ -133,7 +134,7 @@ fn told(said: &Said, dialogue: &Dialogue) -> Option<SocketAddr> {
 }
 
 async fn connect(dialogue: &mut Dialogue, place: SocketAddr, load: &Load) -> Outcome {
-    let clock = Clock::start();
+    let (clock, before) = (Clock::start(), Packets::now(place.is_ipv6()));
     match dial(place, Source::Free, DIAL, load.mss).await {
         Ok((stream, _)) => {
             let asked = Clock::start();
@@ -143,7 +144,11 @@ async fn connect(dialogue: &mut Dialogue, place: SocketAddr, load: &Load) -> Out
                 Err(outcome) => outcome,
             }
         }
-        Err(fault) => Outcome::NoLink { fault, after: clock.took() },
+        Err(fault) => Outcome::NoLink {
+            fault,
+            after: clock.took(),
+            held_back: before.and_then(|before| before.held_back_since()),
+        },
     }
 }
 
@@ -171,7 +176,14 @@ async fn active(dialogue: &mut Dialogue, mode: Mode, load: &Load, clock: Clock) 
     };
     let (listener, at) = match ActiveListener::bind(dialogue.local, load.mss) {
         Ok(bound) => bound,
-        Err(fault) => return cell(None, None, Outcome::NoLink { fault, after: Duration::ZERO }, asked),
+        Err(fault) => {
+            return cell(
+                None,
+                None,
+                Outcome::NoLink { fault, after: Duration::ZERO, held_back: None },
+                asked,
+            );
+        }
     };
     let here = SocketAddr::new(at.ip().to_canonical(), at.port());
     let request = match (mode, here) {

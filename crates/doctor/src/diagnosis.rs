@@ -109,6 +109,7 @@ const CASES: &[Case] = &[
     passive::rewritten,
     both::active,
     transfer::active_only,
+    passive::held_back,
     both::passive,
     passive::refused,
     passive::dropped,
@@ -143,6 +144,7 @@ fn puzzling(evidence: &Evidence) -> bool {
     })
 }
 
+/// Everything that got through.
 fn healthy(evidence: &Evidence) -> Found {
     let mut modes: Vec<String> = Vec::new();
     for (leg, cell) in evidence.cells().filter(|(_, cell)| cell.outcome.works()) {
@@ -154,10 +156,12 @@ fn healthy(evidence: &Evidence) -> Found {
     Found(Cause::Healthy, Confidence::Certain, vec![format!("{} got through", modes.join(", "))])
 }
 
+/// Where it was to go.
 fn place(cell: &Cell) -> String {
     cell.place.map_or_else(|| cell.mode.to_string(), |place| place.to_string())
 }
 
+/// What the server said to the command.
 fn said(cell: &Cell) -> String {
     cell.said.as_ref().map_or_else(|| "nothing".to_owned(), Said::to_string)
 }

@@ -139,7 +139,7 @@ impl Dialogue {
                 let why = fault.to_string();
                 return Err(match connector.judgement().and_then(|found| found.doubt) {
                     Some(_) => Login::Untrusted(format!("the certificate is not trusted: {why}")),
-                    None if matches!(fault, TlsFault::Silent(_)) => Login::Gone(why),
+                    None if matches!(fault, TlsFault::Silent(_)) => Login::Mute,
                     None => Login::NoTls(why),
                 });
             }

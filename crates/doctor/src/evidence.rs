@@ -41,6 +41,8 @@ pub struct Evidence {
     /// The same with small segments, where the first stood still: the largest that came through, in bytes, or the smallest that was
     /// tried.
     pub small: Option<(u16, Outcome)>,
+    /// Whether the TLS handshake of the control connection stood still.
+    pub mute: bool,
     /// How long a silent session lives, where that was asked for.
     pub idle: Option<Idle>,
     /// A data connection that resumed no session, where one that did works.
@@ -121,6 +123,8 @@ pub enum Login {
     NoTls(String),
     /// The certificate is not trusted: why.
     Untrusted(String),
+    /// The TLS handshake stood still.
+    Mute,
     /// The connection ended, or no answer came.
     Gone(String),
 }
@@ -201,6 +205,8 @@ pub enum Outcome {
         fault: LinkFault,
         /// After how long.
         after: Duration,
+        /// Packets that this machine did not let out meanwhile.
+        held_back: Option<u64>,
     },
     /// The connection was there, and the server did not begin.
     NotBegun {
@@ -319,6 +325,7 @@ impl Evidence {
             path: None,
             flow: None,
             small: None,
+            mute: false,
             idle: None,
             afresh: None,
             seen_as: Vec::new(),

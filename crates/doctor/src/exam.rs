@@ -17,7 +17,7 @@ use twoport_net::{Source, dial, own_addresses};
 use twoport_plan::LinkFault;
 
 use crate::dialogue::{Clock, Dialogue, Heard};
-use crate::evidence::{Cell, Door, Evidence, Greeting, Leg, Login, Proxied};
+use crate::evidence::{Cell, Door, Evidence, Greeting, Leg, Login, Outcome, Proxied};
 use crate::path;
 
 /// Who is ill.
@@ -42,6 +42,9 @@ const CONNECT: Duration = Duration::from_secs(6);
 /// How long the greeting may take, and when to ask whether it is TLS that is awaited.
 const GREETING: Duration = Duration::from_secs(25);
 const DOUBT: Duration = Duration::from_millis(2500);
+
+/// A segment that every link carries (RFC 9293 §3.7.1).
+const SMALLEST: u16 = 536;
 
 /// When no further probe begins.
 const LONGEST: Duration = Duration::from_secs(44);
@@ -205,6 +208,16 @@ impl Exam<'_> {
             (self.tell)("asking for TLS");
             match dialogue.secure(&connector, false).await {
                 Ok(()) => {}
+                // A certificate is long: where full segments vanish, it is the first thing to.
+                Err(Login::Mute) => {
+                    self.evidence.mute = true;
+                    (self.tell)("the handshake stands still: the same with small segments");
+                    let small = self.meet(at, Some((&connector, Some(SMALLEST)))).await;
+                    let outcome = small.as_ref().map_or(Outcome::Stalled(0), |_| Outcome::Works(0));
+                    self.evidence.small = Some((SMALLEST, outcome));
+                    let Some(again) = small else { return self.leg(at, true, Login::Mute, Vec::new()) };
+                    dialogue = again;
+                }
                 Err(login @ (Login::NoTls(_) | Login::Gone(_))) if reveal => {
                     let refused = matches!(&login, Login::NoTls(why) if why.starts_with(['5', '4']));
                     self.leg(at, true, login, Vec::new());

@@ -9,11 +9,13 @@ use super::{Found, span};
 use crate::causes::Cause;
 use crate::evidence::{Evidence, Login};
 
+/// The DNS knows no address.
 pub(super) fn no_name(evidence: &Evidence) -> Option<Found> {
     let why = evidence.addresses.as_ref().err()?;
     Some(Found(Cause::NameNotFound, Certain, vec![format!("{} cannot be looked up: {why}", evidence.host)]))
 }
 
+/// No address takes us in.
 pub(super) fn no_door(evidence: &Evidence) -> Option<Found> {
     if evidence.door().is_some() || evidence.doors.is_empty() {
         return None;
@@ -45,6 +47,7 @@ pub(super) fn no_door(evidence: &Evidence) -> Option<Found> {
     Some(Found(Cause::ControlBlocked, Likely, because))
 }
 
+/// The connection is there, and no greeting comes, or one that turns us away.
 pub(super) fn no_greeting(evidence: &Evidence) -> Option<Found> {
     let greeting = evidence.greeting.as_ref()?;
     match &greeting.said {
@@ -68,6 +71,7 @@ pub(super) fn no_greeting(evidence: &Evidence) -> Option<Found> {
     }
 }
 
+/// Nobody is logged in anywhere.
 pub(super) fn no_login(evidence: &Evidence) -> Option<Found> {
     if evidence.is_in() {
         return None;
@@ -89,6 +93,7 @@ pub(super) fn no_login(evidence: &Evidence) -> Option<Found> {
     })
 }
 
+/// Of two families one is dead.
 pub(super) fn one_family(evidence: &Evidence) -> Option<Found> {
     let silent = |fault: &LinkFault| {
         matches!(fault, LinkFault::TimedOut { .. } | LinkFault::Unreachable { by: Some(_), .. })
@@ -104,6 +109,7 @@ pub(super) fn one_family(evidence: &Evidence) -> Option<Found> {
     Some(Found(cause, Likely, because))
 }
 
+/// The greeting took long; the rest is well.
 pub(super) fn slow(evidence: &Evidence) -> Option<Found> {
     let greeting = evidence.greeting.as_ref()?;
     (greeting.after >= Duration::from_secs(5)).then(|| {
@@ -111,6 +117,7 @@ pub(super) fn slow(evidence: &Evidence) -> Option<Found> {
     })
 }
 
+/// In the clear the login is refused; in TLS everything works.
 pub(super) fn protect(evidence: &Evidence) -> Option<Found> {
     let said = evidence
         .legs

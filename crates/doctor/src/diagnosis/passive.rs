@@ -11,6 +11,7 @@ use super::{Found, place, said, span};
 use crate::causes::Cause;
 use crate::evidence::{Cell, Evidence, Login, Mode, Outcome, Said};
 
+/// It says itself that it has no port.
 pub(super) fn ports_spent(evidence: &Evidence) -> Option<Found> {
     let spent = |said: &Said| {
         let text = said.text.to_ascii_lowercase();
@@ -31,6 +32,7 @@ pub(super) fn ports_spent(evidence: &Evidence) -> Option<Found> {
     Some(Found(Cause::RangeExhausted, Certain, vec![format!("{} was answered {said}", cell.mode)]))
 }
 
+/// PASV hangs, and nothing of ours was lost: the answer was.
 pub(super) fn half_a_reply(evidence: &Evidence) -> Option<Found> {
     let (_, cell) = evidence.cells().find(|(_, cell)| {
         matches!(cell.outcome, Outcome::NoAnswer { lost: Some(0) | None }) && cell.mode.is_passive()
@@ -42,6 +44,7 @@ pub(super) fn half_a_reply(evidence: &Evidence) -> Option<Found> {
     Some(Found(Cause::HelperHalfMatch, Likely, because))
 }
 
+/// A command never arrives.
 pub(super) fn swallowed(evidence: &Evidence) -> Option<Found> {
     let (_, cell) = evidence
         .cells()
@@ -57,6 +60,7 @@ pub(super) fn swallowed(evidence: &Evidence) -> Option<Found> {
     Some(Found(Cause::EpsvSwallowed, if other { Likely } else { Possible }, because))
 }
 
+/// The connection was made, and the server takes nobody from there.
 pub(super) fn other_address(evidence: &Evidence) -> Option<Found> {
     let foreign = |said: &Said| {
         let text = said.text.to_ascii_lowercase();
@@ -100,6 +104,7 @@ pub(super) fn other_address(evidence: &Evidence) -> Option<Found> {
     })
 }
 
+/// The connection was made, and the server goes on waiting for it.
 pub(super) fn elsewhere(evidence: &Evidence) -> Option<Found> {
     let late = |outcome: &Outcome| match outcome {
         Outcome::NotBegun { said, after } => {
@@ -124,6 +129,7 @@ pub(super) fn elsewhere(evidence: &Evidence) -> Option<Found> {
     Some(Found(Cause::AcceptedElsewhere, if certain { Certain } else { Likely }, because))
 }
 
+/// 227 tells another address, and there it works.
 pub(super) fn data_elsewhere(evidence: &Evidence) -> Option<Found> {
     let works = differing(evidence).find(|cell| cell.outcome.works())?;
     if evidence.works(Mode::Epsv) || !evidence.of(Mode::Epsv).any(|cell| cell.outcome.no_link().is_some()) {
@@ -136,12 +142,14 @@ pub(super) fn data_elsewhere(evidence: &Evidence) -> Option<Found> {
     Some(Found(Cause::DataElsewhere, Certain, because))
 }
 
+/// 227 tells 0.0.0.0.
 pub(super) fn zero(evidence: &Evidence) -> Option<Found> {
     let cell =
         evidence.of(Mode::Pasv).find(|cell| cell.place.is_some_and(|place| place.ip().is_unspecified()))?;
     Some(Found(Cause::ZeroAddress, Certain, vec![format!("PASV was answered {}", said(cell))]))
 }
 
+/// 227 has no numbers, or not in parentheses.
 pub(super) fn unparsable(evidence: &Evidence) -> Option<Found> {
     let cell = evidence.of(Mode::Pasv).find(|cell| {
         let unusual = |said: &Said| said.code == 227 && !(said.text.contains('(') && said.text.contains(')'));
@@ -150,12 +158,14 @@ pub(super) fn unparsable(evidence: &Evidence) -> Option<Found> {
     Some(Found(Cause::Unparsable227, Certain, vec![format!("PASV was answered {}", said(cell))]))
 }
 
+/// PASV is answered as EPSV is.
 pub(super) fn translated(evidence: &Evidence) -> Option<Found> {
     let cell =
         evidence.of(Mode::Pasv).find(|cell| cell.said.as_ref().is_some_and(|said| said.code == 229))?;
     Some(Found(Cause::Answer229ToPasv, Likely, vec![format!("PASV was answered {}", said(cell))]))
 }
 
+/// One mode fails now and then.
 pub(super) fn partly_open(evidence: &Evidence) -> Option<Found> {
     for leg in &evidence.legs {
         for mode in [Mode::Epsv, Mode::Pasv] {
@@ -171,6 +181,7 @@ pub(super) fn partly_open(evidence: &Evidence) -> Option<Found> {
     None
 }
 
+/// EPSV works and PASV does not, at one address.
 pub(super) fn masquerade(evidence: &Evidence) -> Option<Found> {
     let shut = evidence.of(Mode::Pasv).find(|cell| {
         cell.outcome.no_link().is_some() && cell.place.map(|place| place.ip()) == peer(evidence)
@@ -186,6 +197,7 @@ pub(super) fn masquerade(evidence: &Evidence) -> Option<Found> {
     Some(Found(Cause::AlgRewrites, Possible, because))
 }
 
+/// A helper that TLS blinds.
 pub(super) fn blind(evidence: &Evidence) -> Option<Found> {
     let secure = evidence.legs.iter().find(|leg| leg.secure && matches!(leg.login, Login::In))?;
     let passive: Vec<&Cell> = secure.cells.iter().filter(|cell| cell.mode.is_passive()).collect();
@@ -209,12 +221,13 @@ pub(super) fn blind(evidence: &Evidence) -> Option<Found> {
     })
 }
 
+/// Refused when the second packet came, a second later.
 pub(super) fn related(evidence: &Evidence) -> Option<Found> {
     if evidence.cells().any(|(_, cell)| cell.mode.is_passive() && cell.outcome.works()) {
         return None;
     }
     let second = |cell: &&Cell| match &cell.outcome {
-        Outcome::NoLink { fault: LinkFault::Refused { .. }, after } => {
+        Outcome::NoLink { fault: LinkFault::Refused { .. }, after, .. } => {
             (Duration::from_millis(850)..Duration::from_millis(1800)).contains(after)
         }
         _ => false,
@@ -229,6 +242,7 @@ pub(super) fn related(evidence: &Evidence) -> Option<Found> {
     Some(Found(Cause::RelatedNotAccepted, if helper { Certain } else { Likely }, because))
 }
 
+/// 227 tells an address of the server's own network.
 pub(super) fn private(evidence: &Evidence) -> Option<Found> {
     let here = peer(evidence)?;
     let inner = |ip: IpAddr| matches!(ip.to_canonical(), IpAddr::V4(ip) if is_local(ip) || is_shared(ip));
@@ -249,6 +263,7 @@ pub(super) fn private(evidence: &Evidence) -> Option<Found> {
     Some(Found(Cause::PrivateAddress, if reached { Certain } else { Likely }, because))
 }
 
+/// 227 tells an address that is nobody's, and the ports answer where we are.
 pub(super) fn stale(evidence: &Evidence) -> Option<Found> {
     let cell = differing(evidence).find(|cell| cell.outcome.no_link().is_some())?;
     let here = peer(evidence)?;
@@ -261,6 +276,7 @@ pub(super) fn stale(evidence: &Evidence) -> Option<Found> {
     })
 }
 
+/// EPSV's ports do not answer, again and again, and PASV's do.
 pub(super) fn rewritten(evidence: &Evidence) -> Option<Found> {
     let tries: Vec<&Cell> = evidence.of(Mode::Epsv).filter(|cell| cell.outcome.no_link().is_some()).collect();
     let pasv =
@@ -277,6 +293,16 @@ pub(super) fn rewritten(evidence: &Evidence) -> Option<Found> {
     Some(Found(Cause::AlgRewrites, Likely, because))
 }
 
+/// What we send does not leave this machine.
+pub(super) fn held_back(evidence: &Evidence) -> Option<Found> {
+    let cell =
+        shut(evidence).find(|cell| matches!(cell.outcome, Outcome::NoLink { held_back: Some(1..), .. }))?;
+    let Outcome::NoLink { fault, held_back: Some(packets), .. } = &cell.outcome else { return None };
+    let because = vec![fault.cause(), format!("{packets} packets did not leave this machine meanwhile")];
+    Some(Found(Cause::ClientEgress, Likely, because))
+}
+
+/// The ports that are told are refused.
 pub(super) fn refused(evidence: &Evidence) -> Option<Found> {
     let cell = shut(evidence).find(|cell| {
         matches!(
@@ -295,6 +321,7 @@ pub(super) fn refused(evidence: &Evidence) -> Option<Found> {
     Some(Found(Cause::PassiveRejected, Likely, because))
 }
 
+/// The ports that are told do not answer.
 pub(super) fn dropped(evidence: &Evidence) -> Option<Found> {
     let cell = shut(evidence).find(|cell| cell.outcome.no_link().is_some())?;
     let fault = cell.outcome.no_link()?;
@@ -324,6 +351,7 @@ pub(super) fn dropped(evidence: &Evidence) -> Option<Found> {
     Some(Found(cause, Likely, because))
 }
 
+/// PASV is refused, and EPSV works.
 pub(super) fn pasv_refused(evidence: &Evidence) -> Option<Found> {
     let cell =
         evidence.of(Mode::Pasv).find(|cell| matches!(cell.outcome, Outcome::Refused | Outcome::HungUp))?;
@@ -332,6 +360,7 @@ pub(super) fn pasv_refused(evidence: &Evidence) -> Option<Found> {
     })
 }
 
+/// EPSV is refused, and PASV works.
 pub(super) fn epsv_refused(evidence: &Evidence) -> Option<Found> {
     let cell =
         evidence.of(Mode::Epsv).find(|cell| matches!(cell.outcome, Outcome::Refused | Outcome::HungUp))?;
@@ -344,6 +373,7 @@ pub(super) fn epsv_refused(evidence: &Evidence) -> Option<Found> {
     works.then(|| Found(Cause::EpsvRejected, Certain, vec![format!("EPSV {words}, and PASV works")]))
 }
 
+/// Tries of PASV whose 227 tells another address than the control connection has.
 fn differing(evidence: &Evidence) -> impl Iterator<Item = &Cell> {
     let here = peer(evidence);
     evidence.of(Mode::Pasv).filter(move |cell| {
@@ -351,6 +381,7 @@ fn differing(evidence: &Evidence) -> impl Iterator<Item = &Cell> {
     })
 }
 
+/// Tries of passive mode at the address of the control connection, where none of that kind has worked.
 fn shut(evidence: &Evidence) -> impl Iterator<Item = &Cell> {
     let works = evidence.cells().any(|(_, cell)| cell.mode.is_passive() && cell.outcome.works());
     let here = peer(evidence);
@@ -362,18 +393,22 @@ fn shut(evidence: &Evidence) -> impl Iterator<Item = &Cell> {
     })
 }
 
+/// The server, as we reached it.
 fn peer(evidence: &Evidence) -> Option<IpAddr> {
     evidence.legs.iter().find(|leg| !leg.cells.is_empty()).map(|leg| leg.at.ip().to_canonical())
 }
 
+/// 100.64.0.0/10, which carriers share (RFC 6598).
 fn is_shared(ip: Ipv4Addr) -> bool {
     ip.octets()[0] == 100 && ip.octets()[1] & 0xC0 == 64
 }
 
+/// How long the connection was tried.
 fn after(cell: &Cell) -> Duration {
     if let Outcome::NoLink { after, .. } = cell.outcome { after } else { cell.took }
 }
 
+/// How a helper was found out.
 fn helper_text() -> String {
     "an FTP helper is on the way: half a command, sent for a test, was dropped".to_owned()
 }

@@ -28,11 +28,15 @@ fn cell(mode: Mode, place: &str, said: &str, outcome: Outcome) -> Cell {
 
 fn silent(to: &str) -> Outcome {
     let after = Duration::from_millis(3300);
-    Outcome::NoLink { fault: LinkFault::TimedOut { to: at(to), after }, after }
+    Outcome::NoLink { fault: LinkFault::TimedOut { to: at(to), after }, after, held_back: Some(0) }
 }
 
 fn refused_after(to: &str, ms: u64) -> Outcome {
-    Outcome::NoLink { fault: LinkFault::Refused { to: at(to), by: None }, after: Duration::from_millis(ms) }
+    Outcome::NoLink {
+        fault: LinkFault::Refused { to: at(to), by: None },
+        after: Duration::from_millis(ms),
+        held_back: None,
+    }
 }
 
 /// A session in the clear from behind a NAT, in which this was tried.
@@ -198,6 +202,15 @@ fn all() -> Vec<(&'static str, Confidence, Evidence)> {
             "passive-range-dropped-at-router",
             Likely,
             with(tried(shut()), &|evidence| evidence.path = path(5, 2, None)),
+        ),
+        (
+            "client-egress-blocked",
+            Likely,
+            tried(vec![epsv(Outcome::NoLink {
+                fault: LinkFault::TimedOut { to: at("203.0.113.2:40012"), after: Duration::from_secs(3) },
+                after: Duration::from_secs(3),
+                held_back: Some(2),
+            })]),
         ),
         (
             "egress-restricted-client",
@@ -416,6 +429,13 @@ fn all() -> Vec<(&'static str, Confidence, Evidence)> {
             Certain,
             with(flow(Outcome::Stalled(0), 0), &|evidence| {
                 evidence.small = Some((1220, Outcome::Works(65536)))
+            }),
+        ),
+        (
+            "mtu-black-hole",
+            Certain,
+            with(tried(vec![epsv(works())]), &|evidence| {
+                (evidence.mute, evidence.small) = (true, Some((536, Outcome::Works(0))));
             }),
         ),
         (

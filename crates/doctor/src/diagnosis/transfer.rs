@@ -9,6 +9,7 @@ use super::{Found, place, said, span};
 use crate::causes::Cause;
 use crate::evidence::{Cell, Evidence, Idle, Login, Outcome, Said};
 
+/// Data connections are reset in the middle.
 pub(super) fn cut(evidence: &Evidence) -> Option<Found> {
     let flow = evidence.flow.as_ref()?;
     let bytes = match &flow.outcome {
@@ -21,7 +22,19 @@ pub(super) fn cut(evidence: &Evidence) -> Option<Found> {
     Some(Found(Cause::MidReset, if times > 1 { Likely } else { Possible }, because))
 }
 
+/// It stands still, and with small segments it does not.
 pub(super) fn black_hole(evidence: &Evidence) -> Option<Found> {
+    if evidence.mute {
+        let because = vec!["the TLS handshake stood still where the certificate comes".to_owned()];
+        return match evidence.small.as_ref()? {
+            (size, Outcome::Works(_)) => {
+                let because =
+                    [because, vec![format!("with segments of {size} bytes it came to its end")]].concat();
+                Some(Found(Cause::BlackHole, Certain, because))
+            }
+            _ => Some(Found(Cause::PayloadFiltered, Possible, because)),
+        };
+    }
     let stalled = |outcome: &Outcome| if let Outcome::Stalled(bytes) = outcome { Some(*bytes) } else { None };
     let bytes = evidence
         .flow
@@ -42,6 +55,7 @@ pub(super) fn black_hole(evidence: &Evidence) -> Option<Found> {
     }
 }
 
+/// All came, and the data connection did not end.
 pub(super) fn end_lost(evidence: &Evidence) -> Option<Found> {
     let flow = evidence.flow.as_ref().map(|flow| &flow.outcome);
     let outcome = flow.into_iter().chain(evidence.cells().map(|(_, cell)| &cell.outcome));
@@ -52,6 +66,7 @@ pub(super) fn end_lost(evidence: &Evidence) -> Option<Found> {
     Some(Found(Cause::FinLost, Likely, because))
 }
 
+/// The control connection did not live through the silence.
 pub(super) fn idle(evidence: &Evidence) -> Option<Found> {
     if let Some(Idle { died: Some(died), lived, said }) = &evidence.idle {
         // A server that says why has a limit of its own.
@@ -71,6 +86,7 @@ pub(super) fn idle(evidence: &Evidence) -> Option<Found> {
     Some(Found(Cause::IdleDropped, Likely, because))
 }
 
+/// A data connection that does not resume is refused. Where the clear is allowed too, that is a choice and no fault.
 pub(super) fn reuse(evidence: &Evidence) -> Option<Found> {
     let words = |said: &Said| {
         let text = said.text.to_ascii_lowercase();
@@ -97,6 +113,7 @@ pub(super) fn reuse(evidence: &Evidence) -> Option<Found> {
     })
 }
 
+/// No passive mode at all.
 pub(super) fn active_only(evidence: &Evidence) -> Option<Found> {
     let passive: Vec<&Cell> = evidence
         .cells()

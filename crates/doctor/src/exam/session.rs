@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use twoport_proto::{Request, Verb};
 
-use super::Exam;
+use super::{Exam, SMALLEST};
 use crate::cell::{Load, OPENING, attempt};
 use crate::dialogue::{Clock, Dialogue, Heard, PATIENCE, command};
 use crate::evidence::{Cell, Flow, Login, Mode, Outcome, Said};
@@ -16,8 +16,8 @@ const FLOW: (u64, Duration) = (32 << 20, Duration::from_secs(24));
 /// How long a mode may take that is not needed.
 const OPTIONAL: Duration = Duration::from_millis(2500);
 
-/// Segments: one that every link carries (RFC 9293 §3.7.1), one for IPv6's smallest packets, one for tunnels.
-const SMALL: [u16; 3] = [536, 1220, 1400];
+/// Segments: one that every link carries, one for IPv6's smallest packets, one for tunnels.
+const SMALL: [u16; 3] = [SMALLEST, 1220, 1400];
 
 impl Exam<'_> {
     /// Every mode in one session; and in the first, a transfer to its end.
@@ -114,8 +114,11 @@ impl Exam<'_> {
         if offered && self.both_ends != Some(false) {
             let seen = dialogue.sightings().await;
             self.both_ends = Some(seen.is_some());
-            if let (Some(seen), Some(cell)) = (seen, cells.last_mut()) {
-                cell.seen = Some(Box::new(seen));
+            match (seen, cells.last_mut()) {
+                (Some(seen), Some(cell)) => cell.seen = Some(Box::new(seen)),
+                // Some end the session at a command that they do not know.
+                _ if !is_alive(&mut dialogue).await => return None,
+                _ => {}
             }
         }
         Some(dialogue)

@@ -92,6 +92,7 @@ fn login(login: &Login) -> String {
         Login::Refused(said) => format!("refused: {said}"),
         Login::NeedsTls(said) => format!("needs TLS: {said}"),
         Login::NoTls(why) => format!("no TLS: {why}"),
+        Login::Mute => "the TLS handshake stood still".to_owned(),
         Login::Untrusted(why) | Login::Gone(why) => why.clone(),
     }
 }

@@ -149,6 +149,12 @@ causes! {
         "The connection is there and ends at once.";
         "The connection was made and ended before a line came: an access list (tcp wrappers, a ban, a limit for each address).";
         [(Server, "Look for this client's address in hosts.deny, in bans (fail2ban) and in limits for each address")]
+    NotFtp = "not-an-ftp-server", Client;
+        "What listens there does not speak FTP";
+        "The client hangs, or says that it does not understand.";
+        "The first line that came is no reply of FTP's.";
+        [(Client, "Look at the port: 22 is SSH and SFTP, 21 is FTP, 990 FTP in TLS from the first byte"),
+         (Server, "Is the FTP server the one that has the port?")]
     SlowBanner = "slow-server-banner", Server;
         "The server takes long to greet";
         "Clients give up, or each session begins late.";

@@ -43,6 +43,8 @@ pub(crate) struct Dialogue {
     pub(crate) at: SocketAddr,
     /// Our own end.
     pub(crate) local: SocketAddr,
+    /// The first line that was no reply, if one came.
+    pub(crate) strange: Option<String>,
     /// Hands of this session, once they were shaken.
     pub(crate) connector: Option<Connector>,
 }
@@ -59,7 +61,7 @@ impl Dialogue {
         let broken = |e: std::io::Error| LinkFault::Other { to: Some(at), text: e.to_string() };
         let control = ControlStream::new(stream, LINE).map_err(broken)?;
         let local = control.local().map_err(broken)?;
-        Ok(Dialogue { control, replies: ReplyReader::new(REPLY), at, local, connector: None })
+        Ok(Dialogue { control, replies: ReplyReader::new(REPLY), at, local, strange: None, connector: None })
     }
 
     /// The server's address, as data connections go there.
@@ -94,8 +96,13 @@ impl Dialogue {
         loop {
             while let Some(line) = self.control.next_line() {
                 let Ok(line) = line else { continue };
-                if let Ok(Some(reply)) = self.replies.feed_line(&line) {
-                    return Some(reply);
+                match self.replies.feed_line(&line) {
+                    Ok(Some(reply)) => return Some(reply),
+                    Ok(None) => {}
+                    Err(_) => {
+                        let shown: String = String::from_utf8_lossy(&line).chars().take(80).collect();
+                        self.strange.get_or_insert(shown);
+                    }
                 }
             }
             match self.control.read().await {

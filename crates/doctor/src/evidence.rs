@@ -93,6 +93,8 @@ pub struct Greeting {
     pub after: Duration,
     /// Whether the server has closed instead.
     pub closed: bool,
+    /// A line that came and is no reply of FTP's.
+    pub strange: Option<String>,
 }
 
 /// One session.

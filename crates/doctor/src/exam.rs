@@ -256,7 +256,7 @@ impl Exam<'_> {
         let clock = Clock::start();
         (self.tell)("waiting for the greeting");
         let mut heard = dialogue.hear(DOUBT).await;
-        if matches!(heard, Heard::Nothing) && dialogue.connector.is_none() {
+        if matches!(heard, Heard::Nothing) && dialogue.connector.is_none() && dialogue.strange.is_none() {
             (self.tell)("no greeting yet: does it speak TLS from the first byte?");
             let at = dialogue.at;
             let connector = match self.patient.security.tls {
@@ -294,7 +294,8 @@ impl Exam<'_> {
         };
         let welcome = said.as_ref().is_some_and(|said| said.code / 100 == 2);
         if first || self.evidence.greeting.is_none() {
-            self.evidence.greeting = Some(Greeting { said, after: clock.took(), closed });
+            self.evidence.greeting =
+                Some(Greeting { said, after: clock.took(), closed, strange: dialogue.strange.clone() });
         }
         welcome
     }

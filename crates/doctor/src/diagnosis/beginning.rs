@@ -59,6 +59,10 @@ pub(super) fn no_greeting(evidence: &Evidence) -> Option<Found> {
             let because = "no greeting came, and a TLS handshake from the first byte was answered".to_owned();
             Some(Found(Cause::ImplicitTls, Certain, vec![because]))
         }
+        None if greeting.strange.is_some() => {
+            let because = format!("it said {:?}", greeting.strange.as_deref().unwrap_or_default());
+            Some(Found(Cause::NotFtp, Certain, vec![because]))
+        }
         None if greeting.closed => {
             let because = format!("it closed the connection after {}", span(greeting.after));
             Some(Found(Cause::TurnedAway, Likely, vec![because]))

@@ -46,8 +46,12 @@ fn tried(cells: Vec<Cell>) -> Evidence {
     evidence.own = vec!["10.77.1.2".parse().unwrap()];
     evidence.local = evidence.own.first().copied();
     evidence.doors = vec![Door { at: at(SERVER), met: Ok(Duration::from_millis(20)) }];
-    evidence.greeting =
-        Some(Greeting { said: reply("220 ready"), after: Duration::from_millis(30), closed: false });
+    evidence.greeting = Some(Greeting {
+        said: reply("220 ready"),
+        after: Duration::from_millis(30),
+        closed: false,
+        strange: None,
+    });
     evidence.legs = vec![Leg { at: at(SERVER), secure: false, login: Login::In, cells }];
     evidence
 }
@@ -105,7 +109,7 @@ fn all() -> Vec<(&'static str, Confidence, Evidence)> {
     let greeted = |said: Option<Said>, closed| {
         let mut evidence = tried(Vec::new());
         evidence.legs = Vec::new();
-        evidence.greeting = Some(Greeting { said, after: Duration::from_secs(1), closed });
+        evidence.greeting = Some(Greeting { said, after: Duration::from_secs(1), closed, strange: None });
         evidence
     };
     let entered = |login: Login| {
@@ -173,6 +177,14 @@ fn all() -> Vec<(&'static str, Confidence, Evidence)> {
         ("ipv6-path-dead", Likely, families("[2001:db8::2]:21")),
         ("server-busy", Likely, greeted(reply("421 Too many users connected."), false)),
         ("turned-away", Likely, greeted(None, true)),
+        (
+            "not-an-ftp-server",
+            Certain,
+            with(greeted(None, false), &|evidence| {
+                let strange = Some("SSH-2.0-OpenSSH_9.2p1".to_owned());
+                evidence.greeting = evidence.greeting.take().map(|greeting| Greeting { strange, ..greeting });
+            }),
+        ),
         ("implicit-tls-only", Certain, with(greeted(None, false), &|evidence| evidence.implicit = true)),
         (
             "slow-server-banner",
@@ -182,6 +194,7 @@ fn all() -> Vec<(&'static str, Confidence, Evidence)> {
                     said: reply("220 ready"),
                     after: Duration::from_secs(15),
                     closed: false,
+                    strange: None,
                 });
             }),
         ),

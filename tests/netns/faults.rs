@@ -4,7 +4,7 @@
 use std::io::Read;
 use std::net::{Shutdown, TcpStream};
 
-use twoport_testkit::netns::{self, Host, Net, Process};
+use twoport_netns::{Host, Net, Process};
 
 use super::bounce::login;
 use super::place::Place;
@@ -25,7 +25,7 @@ struct Road {
 impl Road {
     /// None where there can be no networks here, which is said.
     fn new() -> Option<Road> {
-        if !netns::have() {
+        if !crate::netns::have() {
             return None;
         }
         let (net, client, gate, server) = three();
@@ -41,14 +41,14 @@ impl Road {
     }
 
     fn enter(&self, at: &str) -> Peer {
-        login(self.client.inside(|| TcpStream::connect(at)).expect("a server listens"))
+        login(self.client.inside(|| TcpStream::connect(at)).unwrap().expect("a server listens"))
     }
 
     /// What the gate does with packets that it forwards, beside letting them through.
     fn gate_does(&self, rule: &str) {
         self.gate.load_nft(&format!(
             "table inet lab {{ chain forward {{ type filter hook forward priority filter; policy accept;\n{rule}\n}}\n}}\n"
-        ));
+        )).unwrap();
     }
 }
 
@@ -58,7 +58,7 @@ const BY_IPV6: &str = "[2001:db8:2::2]:21";
 /// Asks for a file in active mode and gives the 425 that comes instead of it.
 #[track_caller]
 fn fails_actively(road: &Road, peer: &mut Peer) -> String {
-    let _listener = road.client.inside(|| peer.active());
+    let _listener = road.client.inside(|| peer.active()).unwrap();
     fails(peer)
 }
 
@@ -134,12 +134,11 @@ fn a_firewall_that_drops_in_silence_is_told_from_one_that_answers() {
 fn a_server_that_has_no_way_out_says_so_of_itself() {
     let Some(road) = Road::new() else { return };
     let mut peer = road.enter(BY_IPV4);
-    let listener = road.client.inside(|| peer.active());
+    let listener = road.client.inside(|| peer.active()).unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
-    road.server.run(
-        "ip",
-        ["rule", "add", "to", "10.1.1.2", "ipproto", "tcp", "dport", &port, "type", "unreachable"],
-    );
+    road.server
+        .run("ip", ["rule", "add", "to", "10.1.1.2", "ipproto", "tcp", "dport", &port, "type", "unreachable"])
+        .unwrap();
     let text = fails(&mut peer);
     assert!(text.starts_with(&format!("10.1.1.2:{port} cannot be reached from here (")), "{text}");
     assert!(text.contains("this server has no route, or its own firewall lets no connection out"), "{text}");
@@ -153,14 +152,17 @@ fn a_first_packet_that_came_is_told_from_none() {
     for at in [BY_IPV4, BY_IPV6] {
         let mut peer = road.enter(at);
         let to = peer.epsv();
-        let going = road.client.inside(|| {
-            let (domain, kind) = (socket2::Domain::for_address(to), socket2::Type::STREAM);
-            let going = socket2::Socket::new(domain, kind, None).expect("a socket");
-            going.set_nonblocking(true).expect("a flag");
-            // It is on its way when this fails.
-            going.connect(&to.into()).expect_err("nothing is connected at once");
-            going
-        });
+        let going = road
+            .client
+            .inside(|| {
+                let (domain, kind) = (socket2::Domain::for_address(to), socket2::Type::STREAM);
+                let going = socket2::Socket::new(domain, kind, None).expect("a socket");
+                going.set_nonblocking(true).expect("a flag");
+                // It is on its way when this fails.
+                going.connect(&to.into()).expect_err("nothing is connected at once");
+                going
+            })
+            .unwrap();
         let text = fails(&mut peer);
         assert!(text.starts_with(&format!("Nobody connected to port {} within 1 s: ", to.port())), "{text}");
         assert!(text.contains("its first packet came, and our answer was lost on the way back"), "{text}");
@@ -168,7 +170,7 @@ fn a_first_packet_that_came_is_told_from_none() {
         drop(going);
     }
     // And where the first packet is dropped before it comes.
-    road.gate.run("nft", ["flush", "ruleset"]);
+    road.gate.run("nft", ["flush", "ruleset"]).unwrap();
     road.gate_does("iifname client tcp dport 50000-50003 drop");
     let mut peer = road.enter(BY_IPV4);
     peer.epsv();
@@ -185,7 +187,7 @@ fn what_is_not_acknowledged_is_counted() {
     let Some(road) = Road::new() else { return };
     for at in [BY_IPV4, BY_IPV6] {
         let mut peer = road.enter(at);
-        let mut link = road.client.inside(|| peer.passive());
+        let mut link = road.client.inside(|| peer.passive()).unwrap();
         peer.expect("RETR large", 150);
         link.read_exact(&mut [0; 100_000]).unwrap();
         road.gate_does("iifname server tcp sport 50000-50003 drop");
@@ -198,7 +200,7 @@ fn what_is_not_acknowledged_is_counted() {
         );
         assert!(text.contains("large packets (MTU), or a box there has forgotten the connection"), "{text}");
         explained(&mut peer, "stalled", &["RETR failed"]);
-        road.gate.run("nft", ["flush", "ruleset"]);
+        road.gate.run("nft", ["flush", "ruleset"]).unwrap();
         link.shutdown(Shutdown::Both).unwrap();
         let came = reader.join().unwrap().unwrap();
         assert!(came < 64 << 20, "{came} bytes came through");

@@ -9,37 +9,40 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
+use crate::{Error, Result};
+
 /// Where `ip netns` keeps them.
-pub(super) const NAMESPACES: &str = "/run/netns";
+pub(crate) const NAMESPACES: &str = "/run/netns";
 
 /// Beside it, so that whoever sees the one sees the other.
 const LOCKS: &str = "/run/twoport-netns";
 
 /// A name for a new net: `tp-PROCESS-NUMBER`.
-pub(super) fn new_net() -> String {
+pub(crate) fn new_net() -> Result<String> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
-    held();
-    format!("tp-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed))
+    held()?;
+    Ok(format!("tp-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)))
 }
 
 /// Takes this process's lock, and removes what dead ones left.
-fn held() {
-    static HELD: OnceLock<File> = OnceLock::new();
-    HELD.get_or_init(|| {
-        fs::create_dir_all(LOCKS).expect("root may write to /run");
+fn held() -> Result<()> {
+    static HELD: OnceLock<Result<File>> = OnceLock::new();
+    let take = || -> std::io::Result<File> {
+        fs::create_dir_all(LOCKS)?;
         // One after the other: between the making of a lock and its taking nobody may look.
-        let all = lock_file("all");
-        all.lock().expect("a file of ours can be locked");
-        let own = lock_file(&std::process::id().to_string());
-        own.lock().expect("nobody alive has our number");
+        let all = lock_file("all")?;
+        all.lock()?;
+        let own = lock_file(&std::process::id().to_string())?;
+        own.lock()?;
         sweep();
-        own
-    });
+        Ok(own)
+    };
+    let held = HELD.get_or_init(|| take().map_err(|error| Error(format!("no lock in {LOCKS}: {error}"))));
+    held.as_ref().map(|_| ()).map_err(Clone::clone)
 }
 
-fn lock_file(name: &str) -> File {
-    let open = File::options().create(true).truncate(false).write(true).open(Path::new(LOCKS).join(name));
-    open.expect("root may write to /run")
+fn lock_file(name: &str) -> std::io::Result<File> {
+    File::options().create(true).truncate(false).write(true).open(Path::new(LOCKS).join(name))
 }
 
 fn sweep() {
@@ -80,7 +83,7 @@ fn is_dead(process: u32) -> bool {
 }
 
 /// Ends what runs in a namespace, and removes it.
-pub(super) fn remove(name: &str) {
+pub(crate) fn remove(name: &str) {
     let listed = Command::new("ip").args(["netns", "pids", name]).output();
     let text = listed.map(|out| String::from_utf8_lossy(&out.stdout).into_owned()).unwrap_or_default();
     for process in text.split_whitespace().filter_map(|word| word.parse().ok()).filter_map(Pid::from_raw) {
@@ -92,7 +95,7 @@ pub(super) fn remove(name: &str) {
 }
 
 /// Why none can be made, or nothing.
-pub(super) fn tried() -> Option<String> {
+pub(crate) fn tried() -> Option<String> {
     if !geteuid().is_root() {
         return Some("not root".to_owned());
     }
@@ -106,11 +109,11 @@ pub(super) fn tried() -> Option<String> {
         return Some("there is no IPv6".to_owned());
     }
     // Where they are modules; what rewrites PORT and 227 behind a NAT is the only one that nothing asks for by itself.
-    _ = Command::new("modprobe").args(["-q", "-a", "nf_nat_ftp", "tun"]).stderr(Stdio::null()).status();
-    if let Err(error) = fs::create_dir_all(LOCKS) {
-        return Some(format!("{LOCKS} cannot be made: {error}"));
-    }
-    let name = format!("{}-try", new_net());
+    _ = Command::new("modprobe").args(["-q", "nf_nat_ftp"]).stderr(Stdio::null()).status();
+    let name = match new_net() {
+        Ok(net) => format!("{net}-try"),
+        Err(error) => return Some(error.to_string()),
+    };
     // The kernel's own FTP helper is part of it.
     let helper = "add table x; add ct helper x ftp { type \"ftp\" protocol tcp; }";
     let attempts: [&[&str]; 2] = [&["netns", "add", &name], &["netns", "exec", &name, "nft", helper]];
@@ -123,9 +126,6 @@ pub(super) fn tried() -> Option<String> {
         Err(error) => Some(error.to_string()),
     });
     remove(&name);
-    if why.is_none() && !Path::new("/dev/net/tun").exists() {
-        return Some("there is no /dev/net/tun".to_owned());
-    }
     why
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use crate::names::NAMESPACES;
+use crate::names::{self, FILES, NAMESPACES};
 use crate::process::Process;
 use crate::{Error, Result};
 
@@ -26,6 +26,7 @@ impl Host {
         if name.len() > 15 {
             return Err(Error(format!("{name} is too long for the name of an interface")));
         }
+        let _open = names::open();
         ip_batch(None, &format!("netns add {netns}\n"))?;
         Ok(Host { name: name.into(), netns: netns.into() })
     }
@@ -111,6 +112,17 @@ impl Host {
         let mut command = self.command(program);
         command.args(args);
         Process::start(command)
+    }
+
+    /// Gives what is started here by [`Host::command`] another file in the place of `/etc/NAME`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn etc(&self, name: &str, text: &str) -> Result<()> {
+        let _open = names::open();
+        let folder = Path::new(FILES).join(&*self.netns);
+        let written = fs::create_dir_all(&folder).and_then(|()| fs::write(folder.join(name), text));
+        written.map_err(|error| Error(format!("{}: {error}", folder.join(name).display())))
     }
 
     /// Does something here, in a thread of its own: sockets that it opens belong to this host, wherever they are used later.

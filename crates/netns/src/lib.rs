@@ -25,9 +25,10 @@ mod names;
 mod process;
 mod tables;
 
-use std::cell::RefCell;
-use std::sync::OnceLock;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 pub use host::{Host, feed};
 pub use process::Process;
@@ -55,7 +56,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug)]
 pub struct Net {
     name: String,
-    hosts: RefCell<Vec<Host>>,
+    hosts: Mutex<Vec<Host>>,
 }
 
 impl Net {
@@ -66,7 +67,7 @@ impl Net {
     pub fn new() -> Result<Net> {
         match unavailable() {
             Some(why) => Err(Error(format!("network namespaces cannot be made here: {why}"))),
-            None => Ok(Net { name: names::new_net()?, hosts: RefCell::default() }),
+            None => Ok(Net { name: names::new_net()?, hosts: Mutex::default() }),
         }
     }
 
@@ -86,9 +87,21 @@ impl Net {
         self.add(name, true)
     }
 
+    /// A folder of it, empty at first. It goes with the net.
+    ///
+    /// # Errors
+    /// When it cannot be made, or was made before.
+    pub fn folder(&self) -> Result<PathBuf> {
+        let _open = names::open();
+        let folder = names::folder(&self.name);
+        let made = std::fs::DirBuilder::new().mode(0o700).create(&folder);
+        made.map_err(|error| Error(format!("{}: {error}", folder.display())))?;
+        Ok(folder)
+    }
+
     fn add(&self, name: &str, forwards: bool) -> Result<Host> {
         let host = Host::make(name, &format!("{}-{name}", self.name))?;
-        self.hosts.borrow_mut().push(host.clone());
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner).push(host.clone());
         host.set_up(forwards)?;
         Ok(host)
     }
@@ -120,13 +133,22 @@ impl Net {
 
 impl Drop for Net {
     fn drop(&mut self) {
-        for host in self.hosts.borrow().iter() {
+        for host in self.hosts.get_mut().unwrap_or_else(PoisonError::into_inner).iter() {
             if std::thread::panicking() {
                 eprintln!("{}", host.seen());
             }
             names::remove(host.netns());
         }
+        // Most nets have none.
+        _ = std::fs::remove_dir_all(names::folder(&self.name));
     }
+}
+
+/// Removes all that this process has made, and ends what runs in it: for a program that is told to end, and does so at once.
+/// Whoever uses a net meanwhile has it no longer, and whoever makes one waits for ever.
+pub fn clear() {
+    names::close();
+    names::sweep(|maker| maker == std::process::id());
 }
 
 /// Why no network can be made here, if that is so. It is tried once.

@@ -4,8 +4,8 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
@@ -14,7 +14,10 @@ use crate::{Error, Result};
 /// Where `ip netns` keeps them.
 pub(crate) const NAMESPACES: &str = "/run/netns";
 
-/// Beside it, so that whoever sees the one sees the other.
+/// Where it looks for files that a namespace has in place of those of `/etc`.
+pub(crate) const FILES: &str = "/etc/netns";
+
+/// Beside the namespaces, so that whoever sees the one sees the other.
 const LOCKS: &str = "/run/twoport-netns";
 
 /// A name for a new net: `tp-PROCESS-NUMBER`.
@@ -34,7 +37,7 @@ fn held() -> Result<()> {
         all.lock()?;
         let own = lock_file(&std::process::id().to_string())?;
         own.lock()?;
-        sweep();
+        sweep(is_dead);
         Ok(own)
     };
     let held = HELD.get_or_init(|| take().map_err(|error| Error(format!("no lock in {LOCKS}: {error}"))));
@@ -45,20 +48,40 @@ fn lock_file(name: &str) -> std::io::Result<File> {
     File::options().create(true).truncate(false).write(true).open(Path::new(LOCKS).join(name))
 }
 
-fn sweep() {
-    for path in entries(NAMESPACES) {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if let Some(maker) = maker(&name)
-            && is_dead(maker)
-        {
-            remove(&name);
-        }
+/// Whoever makes something is inside; [`close`] waits until nobody is, and lets nobody in again.
+static GATE: RwLock<()> = RwLock::new(());
+
+/// To be held while something is made that has a name of ours.
+pub(crate) fn open() -> RwLockReadGuard<'static, ()> {
+    GATE.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// From now on nothing is made: who wants to waits for the end of the process.
+pub(crate) fn close() {
+    std::mem::forget(GATE.write().unwrap_or_else(PoisonError::into_inner));
+}
+
+/// The folder of a net.
+pub(crate) fn folder(net: &str) -> PathBuf {
+    Path::new(LOCKS).join(net)
+}
+
+/// Removes what these processes have made.
+pub(crate) fn sweep(whose: impl Fn(u32) -> bool) {
+    let names = |folder| {
+        let paths = entries(folder);
+        paths.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect::<Vec<_>>()
+    };
+    let ours = |name: &String| maker(name).is_some_and(&whose);
+    for name in names(NAMESPACES).iter().chain(&names(FILES)).filter(|name| ours(name)) {
+        remove(name);
     }
-    for path in entries(LOCKS) {
-        let number = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
-        if number.is_some_and(is_dead) {
-            // It may be gone already.
-            _ = fs::remove_file(path);
+    // What another run has removed already is gone.
+    for name in names(LOCKS) {
+        if ours(&name) {
+            _ = fs::remove_dir_all(folder(&name));
+        } else if name.parse().is_ok_and(is_dead) {
+            _ = fs::remove_file(Path::new(LOCKS).join(name));
         }
     }
 }
@@ -90,6 +113,8 @@ pub(crate) fn remove(name: &str) {
         // It may have ended by itself.
         _ = kill_process(process, Signal::KILL);
     }
+    // It may have none.
+    _ = fs::remove_dir_all(Path::new(FILES).join(name));
     // What cannot be removed now the next run removes.
     _ = Command::new("ip").args(["netns", "del", name]).stderr(Stdio::null()).status();
 }

@@ -5,6 +5,7 @@ mod bounce;
 mod faults;
 mod iptables;
 mod kit;
+mod lab;
 mod place;
 mod range;
 mod rules;

@@ -3,6 +3,7 @@
 #![allow(rustdoc::broken_intra_doc_links, reason = "what is said of a flag is its help, for terminals")]
 
 mod firewall;
+mod lab;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::firewall::{Firewall, ModeWord, SideWord};
+pub(crate) use self::lab::{Lab, LabAction};
 
 /// FTP that connects, or says why not.
 #[derive(Debug, Parser)]
@@ -53,6 +55,8 @@ pub(crate) enum Command {
     /// What firewalls must let through, and rules for them
     #[command(after_long_help = firewall::EXAMPLES)]
     Firewall(Box<Firewall>),
+    /// Situations in which FTP fails, each as a network on this machine (Linux, root)
+    Lab(Lab),
     /// Print shell completions: twoport completions bash > /etc/bash_completion.d/twoport
     Completions(Completions),
     /// Print a manual page: twoport man serve | man -l -
@@ -78,6 +82,7 @@ impl Command {
             | Command::Ftp(_)
             | Command::Check(_)
             | Command::Firewall(_)
+            | Command::Lab(_)
             | Command::Completions(_)
             | Command::Man(_) => None,
         }
@@ -88,6 +93,7 @@ impl Command {
         match self {
             Command::Cat(_) => false,
             Command::Firewall(args) => args.json,
+            Command::Lab(args) => args.json,
             other => other.common().is_some_and(|common| common.json),
         }
     }

@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         Command::Ftp(ftp) => shell::ftp(&ftp),
         Command::Check(check) => run::check::check(&check),
         Command::Firewall(firewall) => run::firewall::firewall(&firewall),
+        Command::Lab(lab) => run::lab::lab(&lab),
         Command::Completions(completions) => run::pages::completions(&completions),
         Command::Man(man) => run::pages::man(&man),
     };

@@ -149,7 +149,8 @@ pub fn diagnose(stage: &Stage, twoport: &Path) -> Option<Diagnosis> {
     })
 }
 
-/// A command that knows nothing of whoever runs the laboratory: no start-up files, no proxies, one language.
+/// A command that knows nothing of whoever runs the laboratory: no start-up files, no proxies but that of the situation, one
+/// language.
 pub fn at_home(command: &mut Command, stage: &Stage) {
     let home = stage.folder().join("home");
     command.current_dir(stage.folder().join("here")).env("LC_ALL", "C");
@@ -161,6 +162,9 @@ pub fn at_home(command: &mut Command, stage: &Stage) {
         if proxy.ends_with("_proxy") || proxy == "ftpmode" || proxy == "netrc" {
             command.env_remove(name);
         }
+    }
+    for name in ["ALL_PROXY", "all_proxy"] {
+        command.envs(stage.situation().proxy.map(|proxy| (name, proxy)));
     }
 }
 

@@ -40,6 +40,8 @@ pub struct Situation {
     pub(crate) names: &'static [&'static str],
     /// The address by which the server is reached, where it is not its own or its router's.
     pub(crate) reached: Option<&'static str>,
+    /// The proxy that the user's environment names in `ALL_PROXY`. The modes are tried without it.
+    pub(crate) proxy: Option<&'static str>,
     /// The password that the user gives.
     pub password: &'static str,
 }
@@ -73,6 +75,7 @@ pub(crate) const PLAIN: Situation = Situation {
     beside: &[],
     names: &[],
     reached: None,
+    proxy: None,
     password: crate::PASSWORD,
 };
 
@@ -235,6 +238,8 @@ pub(crate) enum Peer {
 pub(crate) enum Beside {
     /// Takes connections at a port, and says nothing.
     Mute(At, u16),
+    /// A SOCKS proxy at a port.
+    Socks(At, u16),
     /// A second server, behind the same router, where nothing listens.
     SecondServer,
 }

@@ -49,7 +49,7 @@ pub struct Stage {
     content: Vec<u8>,
     _server: Option<Process>,
     _scripted: Option<Running>,
-    _beside: Vec<boxes::Mute>,
+    _beside: Vec<boxes::Running>,
     // Last, since what runs in it goes first.
     _net: Net,
 }
@@ -76,8 +76,10 @@ impl Stage {
         let host = |at: At| find(&hosts, at);
         let mut beside = Vec::new();
         for one in situation.beside {
-            if let Beside::Mute(at, port) = one {
-                beside.push(boxes::Mute::begin(host(*at)?, *port)?);
+            match one {
+                Beside::Mute(at, port) => beside.push(boxes::Running::mute(host(*at)?, *port)?),
+                Beside::Socks(at, port) => beside.push(boxes::Running::socks(host(*at)?, *port)?),
+                Beside::SecondServer => {}
             }
         }
         let server = host(At::Server)?;

@@ -202,6 +202,19 @@ pub(super) const ALL: &[Situation] = &[
         ..PUBLIC
     },
     Situation {
+        slug: "only-by-proxy",
+        sentence: "The client's router lets nothing out; a SOCKS proxy does, and ALL_PROXY names it",
+        shows: "P25",
+        cause: "egress-only-through-proxy",
+        side: Side::ClientRouter,
+        modes: [NO; 4],
+        client: ClientPlace::Home,
+        beside: &[Beside::Socks(At::Home, 1080)],
+        proxy: Some("socks5h://10.77.1.1:1080"),
+        rules: &[Rule { at: At::Home, hook: "forward", lines: "counter name hit drop" }],
+        ..PLAIN
+    },
+    Situation {
         slug: "only-known-ports-out",
         sentence: "The client's router lets out the ports 21, 80 and 443 and no others",
         shows: "P25",

@@ -86,6 +86,16 @@ pub(super) const ALL: &[Situation] = &[
         ..PLAIN
     },
     Situation {
+        slug: "229-rewritten",
+        sentence: "A box on the way changes the port in 229, and leaves 227 as it is",
+        shows: "-",
+        cause: "alg-rewrites-wrongly",
+        side: Side::ServerRouter,
+        modes: [NO, YES, NO, NO],
+        peer: Peer::Scripted(Script { epsv: "229 Entering Extended Passive Mode (|||39999|)", ..GOOD }),
+        ..PLAIN
+    },
+    Situation {
         slug: "227-zero",
         sentence: "227 tells 0,0,0,0",
         shows: "P16",

@@ -166,14 +166,17 @@ fn a_laboratory_that_is_told_to_end_leaves_nothing() {
                 std::thread::sleep(Duration::from_millis(10));
             }
         }
+        // A shell whose input ends would end by itself.
+        let mut input = child.0.stdin.take().unwrap();
         kill_process(process, signal).unwrap();
         if !ends {
             // It goes on, and ends as it should.
-            writeln!(child.0.stdin.take().unwrap(), "echo still $((40 + 2))\nexit").unwrap();
+            writeln!(input, "echo still $((40 + 2))\nexit").unwrap();
             printed.read_to_string(&mut begun).unwrap();
             assert!(begun.contains("still 42"), "{begun}");
         }
         let status = child.0.wait().unwrap();
+        drop(input);
         assert_eq!(status.code(), Some(if ends { 7 } else { 0 }), "{args:?}");
         assert!(left_of(child.0.id()).is_empty(), "{:?}", left_of(child.0.id()));
     }

@@ -72,7 +72,7 @@ struct Ending(Arc<AtomicBool>);
 
 impl Ending {
     fn has_begun(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.load(Ordering::Acquire)
     }
 
     /// Waits for the end where it has begun.
@@ -107,13 +107,14 @@ fn ready(interrupt: Interrupt) -> Result<Ready, Stopped> {
                 }
             }
         });
-        told.0.store(true, Ordering::Relaxed);
+        told.0.store(true, Ordering::Release);
         twoport_netns::clear();
         eprintln!("twoport: stopped, and what was built is removed");
         std::process::exit(Exit::Incomplete as i32);
     });
     // To find out something is made, which goes as the rest does.
     if let Some(why) = twoport_netns::unavailable() {
+        ending.heed();
         return Err(Stopped::local(format!(
             "network namespaces cannot be made here ({why}); run this on Linux as root, with iproute2 and nftables installed"
         )));
@@ -227,7 +228,9 @@ fn object(report: &Report) -> Value {
 fn shell(situation: &Situation) -> Result<(), Stopped> {
     let Ready { program, ending } = ready(Interrupt::IsForTheShell)?;
     let built = |error: twoport_netns::Error| Stopped::local(format!("{}: {error}", situation.slug));
-    let stage = Stage::build(situation, &program).map_err(built)?;
+    let stage = Stage::build(situation, &program);
+    ending.heed();
+    let stage = stage.map_err(built)?;
     let password = situation.password;
     show::line(
         format!(

@@ -89,6 +89,9 @@ dialogues! {
     shutdown_during_a_transfer_lets_it_end
     shutdown_while_idle_is_421
     silence_ends_a_session
+    site_doctor_counts_what_was_moved
+    site_doctor_is_for_those_who_may_ask
+    site_doctor_tells_what_was_seen
     site_why_explains_the_last_failure
     stat_during_a_transfer_tells_the_bytes_so_far
     stat_with_a_path_lists_over_the_control_connection

@@ -4,6 +4,7 @@ mod bars;
 mod charset;
 mod client;
 mod cut;
+mod doctor;
 mod firewall;
 mod firewall_loads;
 mod json;

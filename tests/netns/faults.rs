@@ -2,8 +2,9 @@
 //! what the reply and SITE WHY make of it.
 
 use std::io::Read;
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 
+use socket2::{Domain, Socket, Type};
 use twoport_netns::{Host, Net, Process};
 
 use super::bounce::login;
@@ -12,19 +13,24 @@ use super::three;
 use crate::sockets::peer::Peer;
 
 /// A client, a gate, and our server, which waits for a second where it waits.
-struct Road {
-    client: Host,
-    gate: Host,
-    server: Host,
+pub(super) struct Road {
+    pub(super) client: Host,
+    pub(super) gate: Host,
+    pub(super) server: Host,
+    pub(super) place: Place,
     _server: Process,
-    _place: Place,
     // Last, since what runs in it goes first.
     _net: Net,
 }
 
 impl Road {
     /// None where there can be no networks here, which is said.
-    fn new() -> Option<Road> {
+    pub(super) fn new() -> Option<Road> {
+        Road::with("")
+    }
+
+    /// The same, with these lines more in the server's configuration.
+    pub(super) fn with(config: &str) -> Option<Road> {
         if !crate::netns::have() {
             return None;
         }
@@ -32,28 +38,42 @@ impl Road {
         let place = Place::new();
         place.offers("hello", 5);
         place.offers("large", 64 << 20);
-        let config = place.local().join("twoport.toml");
-        std::fs::write(&config, "link-seconds = 1\nstall-seconds = 2\n").expect("a file can be written");
-        let config = config.to_str().expect("a folder of ours is text");
-        let flags = ["--config", config, "--tls", "off", "--passive-ports", "50000-50003"];
-        let running = place.serve(&server, "[::]:21", &flags);
-        Some(Road { client, gate, server, _server: running, _place: place, _net: net })
+        let flags = ["--tls", "off", "--passive-ports", "50000-50003"];
+        let running = place.serve_by(
+            &server,
+            "[::]:21",
+            &format!("link-seconds = 1\nstall-seconds = 2\n{config}"),
+            &flags,
+        );
+        Some(Road { client, gate, server, place, _server: running, _net: net })
     }
 
-    fn enter(&self, at: &str) -> Peer {
+    pub(super) fn enter(&self, at: &str) -> Peer {
         login(self.client.inside(|| TcpStream::connect(at)).unwrap().expect("a server listens"))
     }
 
+    /// A connection of the client's that is on its way and need not arrive.
+    pub(super) fn sets_out(&self, to: SocketAddr) -> Socket {
+        self.client
+            .inside(|| {
+                let going = Socket::new(Domain::for_address(to), Type::STREAM, None).expect("a socket");
+                going.set_nonblocking(true).expect("a flag");
+                going.connect(&to.into()).expect_err("nothing is connected at once");
+                going
+            })
+            .unwrap()
+    }
+
     /// What the gate does with packets that it forwards, beside letting them through.
-    fn gate_does(&self, rule: &str) {
+    pub(super) fn gate_does(&self, rule: &str) {
         self.gate.load_nft(&format!(
             "table inet lab {{ chain forward {{ type filter hook forward priority filter; policy accept;\n{rule}\n}}\n}}\n"
         )).unwrap();
     }
 }
 
-const BY_IPV4: &str = "10.2.2.2:21";
-const BY_IPV6: &str = "[2001:db8:2::2]:21";
+pub(super) const BY_IPV4: &str = "10.2.2.2:21";
+pub(super) const BY_IPV6: &str = "[2001:db8:2::2]:21";
 
 /// Asks for a file in active mode and gives the 425 that comes instead of it.
 #[track_caller]
@@ -64,7 +84,7 @@ fn fails_actively(road: &Road, peer: &mut Peer) -> String {
 
 /// Who waits for long is told 150 meanwhile.
 #[track_caller]
-fn fails(peer: &mut Peer) -> String {
+pub(super) fn fails(peer: &mut Peer) -> String {
     match peer.ask("RETR hello") {
         (425, text) => text,
         (150, _) => peer.hear(425),
@@ -152,17 +172,7 @@ fn a_first_packet_that_came_is_told_from_none() {
     for at in [BY_IPV4, BY_IPV6] {
         let mut peer = road.enter(at);
         let to = peer.epsv();
-        let going = road
-            .client
-            .inside(|| {
-                let (domain, kind) = (socket2::Domain::for_address(to), socket2::Type::STREAM);
-                let going = socket2::Socket::new(domain, kind, None).expect("a socket");
-                going.set_nonblocking(true).expect("a flag");
-                // It is on its way when this fails.
-                going.connect(&to.into()).expect_err("nothing is connected at once");
-                going
-            })
-            .unwrap();
+        let going = road.sets_out(to);
         let text = fails(&mut peer);
         assert!(text.starts_with(&format!("Nobody connected to port {} within 1 s: ", to.port())), "{text}");
         assert!(text.contains("its first packet came, and our answer was lost on the way back"), "{text}");

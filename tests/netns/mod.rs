@@ -2,6 +2,8 @@
 //! test says that it is skipped. What a network can do is shown in `kit`.
 
 mod bounce;
+mod doctor;
+mod facts;
 mod faults;
 mod iptables;
 mod kit;

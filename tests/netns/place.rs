@@ -49,16 +49,36 @@ impl Place {
     /// Our server on a host, with Alice's account. It listens when this returns.
     #[track_caller]
     pub(super) fn serve(&self, host: &Host, listen: &str, flags: &[&str]) -> Process {
+        let user = format!("{USER}@rw");
+        let flags: Vec<&str> = ["--user", &user].iter().chain(flags).copied().collect();
+        self.start(host, listen, &flags, "ftp://alice:")
+    }
+
+    /// The same, with these lines in its configuration and with Alice's account there, who may ask SITE DOCTOR.
+    #[track_caller]
+    pub(super) fn serve_by(&self, host: &Host, listen: &str, config: &str, flags: &[&str]) -> Process {
+        let (name, password) = USER.split_once(':').expect("a name and a password");
+        let file = self.local().join("twoport.toml");
+        let account = format!("[[user]]\nname = \"{name}\"\npassword = \"{password}\"\ndoctor = true\n");
+        files::write(&file, format!("{config}\n{account}").as_bytes());
+        let file = file.to_str().expect("a folder of ours is text");
+        let flags: Vec<&str> = ["--config", file].iter().chain(flags).copied().collect();
+        // A password out of a file is not shown.
+        self.start(host, listen, &flags, "ftp://alice@")
+    }
+
+    #[track_caller]
+    fn start(&self, host: &Host, listen: &str, flags: &[&str], says: &str) -> Process {
         let mut command = host.command(binary());
         command
             .arg("serve")
             .arg(self.root())
-            .args(["--listen", listen, "--user", &format!("{USER}@rw")])
+            .args(["--listen", listen])
             .args(flags)
             .env("XDG_STATE_HOME", self.0.path().join("state"))
             .env("TWOPORT_LOG", "info,twoport_server=debug");
         let mut server = Process::start(command).unwrap();
-        server.says("ftp://alice:").unwrap();
+        server.says(says).unwrap();
         server
     }
 

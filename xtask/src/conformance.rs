@@ -1,4 +1,5 @@
-//! `cargo xtask conformance`: the pages of what the server takes and says, made from the grammar, the law and the list of faults.
+//! `cargo xtask conformance`: the pages of what the server takes and says, made from the grammar, the law, and the lists of faults
+//! and causes.
 //! With `--check` it only says whether the pages in the tree are the ones that would be made.
 
 use std::fmt::Write as _;
@@ -15,7 +16,11 @@ use twoport_session::law::{COMMON, During, Plan, Who, law};
 /// A page, and what makes it.
 type Page = (&'static str, fn() -> String);
 
-const PAGES: [Page; 2] = [("docs/conformance/RFC.md", commands), ("docs/conformance/faults.md", faults)];
+const PAGES: [Page; 3] = [
+    ("docs/conformance/RFC.md", commands),
+    ("docs/conformance/faults.md", faults),
+    ("docs/causes.md", twoport_doctor::causes::page),
+];
 
 const HEAD: &str = "\
 # What the server takes, and what it says

@@ -20,9 +20,9 @@ usage: cargo xtask COMMAND
                    --quick leaves out the 1 GiB files
   install          only what the tests need from outside: clients and servers of other people
   tidy             the rules of the house that a machine can check, in seconds
-  conformance      writes docs/conformance from the grammar, the law and the list of faults; --check only compares
-  reach [--impossible] [SITUATION…]
-                   our client in the reachability laboratory, where it lies beside the checkout (root, Linux)
+  conformance      writes docs/conformance and docs/causes.md from the grammar, the law, faults and causes; --check only compares
+  reach [--impossible | --diagnose] [SITUATION…]
+                   our client, or our doctor, in the reachability laboratory, where it lies beside the checkout (root, Linux)
   wan              a tree of small files over a long road, by our client and by others (root, Linux): times, not a test
   fuzz [TARGET] [--seconds N]
                    the fuzz targets, all side by side or one, 60 seconds each unless told otherwise

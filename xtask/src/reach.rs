@@ -1,5 +1,5 @@
-//! `cargo xtask reach`: the reachability laboratory beside the checkout, where it is there: network situations, and whether
-//! our client gets through. It runs in namespaces of its own, so that nothing of it outlives the run and two runs do not meet.
+//! `cargo xtask reach`: the reachability laboratory beside the checkout, where it is there: network situations, whether our client
+//! gets through, and whether our doctor names what is wrong. It runs in namespaces of its own, so that nothing of it outlives the run and two runs do not meet.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -23,10 +23,21 @@ pub(crate) struct Campaign<'a> {
     pub(crate) target: &'a Path,
     /// The program under test.
     pub(crate) binary: &'a Path,
-    /// Those too in which nothing can get through: a client must not claim that it did.
-    pub(crate) impossible: bool,
+    /// What is done there.
+    pub(crate) aim: Aim,
     /// Only these; all when empty.
     pub(crate) only: &'a [&'a str],
+}
+
+/// What is done in a situation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Aim {
+    /// Our client is to get through where that is possible.
+    Through,
+    /// The same, and where it is not possible it must not claim that it did.
+    Claim,
+    /// Our doctor is to name the cause and the side.
+    Diagnose,
 }
 
 /// A situation as the laboratory lists it.
@@ -54,14 +65,19 @@ impl Campaign<'_> {
         }
         let now: Vec<&Situation> = all
             .iter()
-            .filter(|situation| named(situation) && (situation.possible || self.impossible))
+            .filter(|situation| named(situation) && (situation.possible || self.aim != Aim::Through))
             .collect();
         if now.is_empty() {
             return Ok(());
         }
         let slugs: Vec<&str> = now.iter().map(|situation| situation.slug.as_str()).collect();
-        let results = self.attempt(&lab, &peers, &slugs)?;
-        judge(&results)
+        match self.aim {
+            Aim::Through | Aim::Claim => {
+                let client = ["run", "--client", "twoport", "--impossible"].map(str::to_owned);
+                judge(&self.attempt(&lab, &peers, &client, &slugs)?)
+            }
+            Aim::Diagnose => self.diagnose(&lab, &peers, &slugs),
+        }
     }
 
     /// Why the laboratory cannot be run here.
@@ -94,8 +110,54 @@ impl Campaign<'_> {
         }
     }
 
+    /// Runs the doctor everywhere. It may be at a loss here and there, and must not be sure of what is not so.
+    fn diagnose(&self, lab: &Path, peers: &Peers, slugs: &[&str]) -> Result<(), String> {
+        let doctor = |more: &str| {
+            let command = format!("twoport doctor --json {{url}}{more}");
+            ["diagnose".to_owned(), "--command".to_owned(), command]
+        };
+        let results = self.attempt(lab, peers, &doctor(""), slugs)?;
+        let right = results.iter().filter(|result| is_named(result)).count();
+        let slowest = results.iter().filter_map(|result| result["seconds"].as_f64()).fold(0.0, f64::max);
+        println!(
+            "{right} of {} situations were named, cause and side; the longest took {slowest:.1} s",
+            results.len()
+        );
+        let mut sure = Vec::new();
+        for wrong in results.iter().filter(|result| !is_named(result)) {
+            let slug = wrong["slug"].as_str().unwrap_or_default();
+            println!(
+                "  {slug}: {} at {}, and is {} at {}",
+                wrong["said"], wrong["side"], wrong["truth"], wrong["true_side"]
+            );
+            // How sure it was the laboratory does not tell: the same once more, into a file.
+            let told = std::env::temp_dir().join(format!("twoport-said-{}-{slug}", std::process::id()));
+            self.attempt(lab, peers, &doctor(&format!(" > {0}; cat {0}", told.display())), &[slug])?;
+            let said = fs::read_to_string(&told).unwrap_or_default();
+            _ = fs::remove_file(&told);
+            let said: Value = serde_json::from_str(&said).unwrap_or_default();
+            if said["confidence"] == "certain" && said["cause"] == wrong["said"] {
+                sure.push(slug.to_owned());
+            }
+        }
+        let late = results.iter().any(|result| result["exit"].is_null());
+        let enough = results.len() - results.len() * 3 / 53;
+        match right >= enough && sure.is_empty() && !late {
+            true => Ok(()),
+            false => Err(format!(
+                "at least {enough} must be named, none in vain for a minute, and certain of what is not so: {sure:?}"
+            )),
+        }
+    }
+
     /// One run of the laboratory; gives its results.
-    fn attempt(&self, lab: &Path, peers: &Peers, slugs: &[&str]) -> Result<Vec<Value>, String> {
+    fn attempt(
+        &self,
+        lab: &Path,
+        peers: &Peers,
+        aim: &[String],
+        slugs: &[&str],
+    ) -> Result<Vec<Value>, String> {
         let work = Work::new()?;
         let told = work.0.join("results.json");
         // What a run that is cut leaves behind goes with its namespaces: processes, network namespaces, mounts.
@@ -124,7 +186,8 @@ impl Campaign<'_> {
             .arg(work.0.join("etc"))
             .arg(peers.python())
             .arg(lab)
-            .args(["run", "--client", "twoport", "--impossible", "--jobs", JOBS, "--only", &slugs.join(",")])
+            .args(aim)
+            .args(["--jobs", JOBS, "--only", &slugs.join(",")])
             .arg("--json")
             .arg(&told)
             .env("PATH", path.unwrap_or_default())
@@ -142,7 +205,9 @@ impl Campaign<'_> {
         let text = fs::read_to_string(&told).map_err(|e| format!("the laboratory told nothing: {e}"))?;
         let read: Value =
             serde_json::from_str(&text).map_err(|e| format!("the laboratory told nonsense: {e}"))?;
-        Ok(read["results"].as_array().cloned().unwrap_or_default())
+        // A client's results have a summary beside them.
+        let results = read["results"].as_array().or(read.as_array());
+        Ok(results.cloned().unwrap_or_default())
     }
 }
 
@@ -186,6 +251,11 @@ fn read_row(row: &str) -> Option<Situation> {
     // The second says what is done; the head of the table has too few cells.
     let (slug, _, works) = (*cells.first()?, *cells.get(1)?, *cells.last()?);
     Some(Situation { slug: slug.to_owned(), possible: works.starts_with("yes") })
+}
+
+/// Whether the cause, or another one that is true there too, and the side were named.
+fn is_named(result: &Value) -> bool {
+    matches!(result["result"].as_str(), Some("exact" | "partial")) && result["side"] == result["true_side"]
 }
 
 /// What is possible must have come through, and nothing may hang or be claimed that is not so.

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::peers::Peers;
-use crate::reach::Campaign;
+use crate::reach::{Aim, Campaign};
 use crate::{conformance, fuzz, install, tidy, wan};
 
 struct Step {
@@ -68,7 +68,7 @@ const STEPS: &[Step] = &[
             world.cargo("test", &["--workspace", "--test", "all", "interop::", "--", "--nocapture"])
         },
     },
-    Step { name: "reach", run: |world| world.reach(false, &[]) },
+    Step { name: "reach", run: |world| world.reach(Aim::Through, &[]) },
     Step {
         name: "fuzz",
         run: |world| fuzz::run(&world.root, if world.quick { &["--seconds", "5"] } else { &[] }),
@@ -105,16 +105,19 @@ pub(crate) fn install(root: &Path) -> Result<(), String> {
 /// Only the laboratory.
 pub(crate) fn reach(root: &Path, args: &[&str]) -> Result<(), String> {
     let (flags, only): (Vec<&str>, Vec<&str>) = args.iter().partition(|arg| arg.starts_with('-'));
-    if let Some(flag) = flags.iter().find(|flag| **flag != "--impossible") {
-        return Err(format!("reach has no {flag}; it has --impossible"));
-    }
+    let aim = match flags[..] {
+        [] => Aim::Through,
+        ["--impossible"] => Aim::Claim,
+        ["--diagnose"] => Aim::Diagnose,
+        _ => return Err(format!("reach has no {}; it has --impossible or --diagnose", flags.join(" "))),
+    };
     let mut world = World::of(root, false)?;
     install(root)?;
     match std::env::var_os("TWOPORT_BIN") {
         Some(binary) => world.binary = binary.into(),
         None => world.cargo("build", &["--release", "-p", "twoport"])?,
     }
-    world.reach(!flags.is_empty(), &only)
+    world.reach(aim, &only)
 }
 
 /// The comparison over a long road, with the release build.
@@ -134,9 +137,9 @@ impl World {
         Ok(World { root: root.to_path_buf(), target, binary, quick })
     }
 
-    fn reach(&self, impossible: bool, only: &[&str]) -> Result<(), String> {
+    fn reach(&self, aim: Aim, only: &[&str]) -> Result<(), String> {
         let World { root, target, binary, .. } = self;
-        Campaign { root, target, binary, impossible, only }.run()
+        Campaign { root, target, binary, aim, only }.run()
     }
 
     fn cargo(&self, command: &str, args: &[&str]) -> Result<(), String> {

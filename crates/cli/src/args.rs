@@ -2,6 +2,7 @@
 
 #![allow(rustdoc::broken_intra_doc_links, reason = "what is said of a flag is its help, for terminals")]
 
+mod doctor;
 mod firewall;
 mod lab;
 
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::doctor::Doctor;
 pub(crate) use self::firewall::{Firewall, ModeWord, SideWord};
 pub(crate) use self::lab::{Lab, LabAction};
 
@@ -52,6 +54,9 @@ pub(crate) enum Command {
     Ftp(Ftp),
     /// Is a configuration right? Prints what it means
     Check(Check),
+    /// Why does it not work, and which side must change what? Nothing is changed anywhere
+    #[command(after_long_help = doctor::EXAMPLES)]
+    Doctor(Doctor),
     /// What firewalls must let through, and rules for them
     #[command(after_long_help = firewall::EXAMPLES)]
     Firewall(Box<Firewall>),
@@ -81,6 +86,7 @@ impl Command {
             Command::Serve(_)
             | Command::Ftp(_)
             | Command::Check(_)
+            | Command::Doctor(_)
             | Command::Firewall(_)
             | Command::Lab(_)
             | Command::Completions(_)

@@ -47,7 +47,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// The end of a run that did not do what was asked: a sentence of what failed, why, and what to do.
+/// The end of a run that did not do what was asked: a sentence of what failed, why, and what to do; none where it was printed already.
 #[derive(Debug, Clone)]
 pub(crate) struct Stopped {
     pub(crate) exit: Exit,

@@ -41,6 +41,7 @@ fn main() -> ExitCode {
         Command::Hash(hash) => run::remote::hash(&hash),
         Command::Ftp(ftp) => shell::ftp(&ftp),
         Command::Check(check) => run::check::check(&check),
+        Command::Doctor(doctor) => run::doctor::doctor(&doctor),
         Command::Firewall(firewall) => run::firewall::firewall(&firewall),
         Command::Lab(lab) => run::lab::lab(&lab),
         Command::Completions(completions) => run::pages::completions(&completions),
@@ -53,7 +54,9 @@ fn main() -> ExitCode {
                 // A reader that has gone has seen enough; stderr says it in any case.
                 let _ = show::object(&show::failure(None, &stopped));
             }
-            eprintln!("twoport: {}", show::plain(&stopped.text));
+            if !stopped.text.is_empty() {
+                eprintln!("twoport: {}", show::plain(&stopped.text));
+            }
             stopped.exit.into()
         }
     }

@@ -101,6 +101,15 @@ impl Security {
         Ok(Wanted { tls, seen, connector: Some(connector) })
     }
 
+    /// Hands that are shaken with this server: with anybody who shows a certificate, where that is all that was asked for. None
+    /// where no TLS is wanted.
+    ///
+    /// # Errors
+    /// When the host is no name for TLS, or the authorities or what is remembered cannot be read.
+    pub fn connector(&self, host: &str, port: u16) -> Result<Option<Connector>, Error> {
+        self.wanted(host, port).map(|wanted| wanted.connector)
+    }
+
     /// The same without TLS, where that was not demanded and the server is not known to have it.
     pub(crate) fn without(&self, seen: Option<[u8; 32]>) -> Option<Security> {
         let may = !self.is_demanded() && seen.is_none();

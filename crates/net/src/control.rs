@@ -15,6 +15,7 @@ use twoport_proto::line::{LineBuf, LineFault};
 use twoport_proto::{Reply, Request};
 
 use crate::proxy_protocol::{OPENING, is_header};
+use crate::queue::SendQueue;
 use crate::tls::acceptor::Secured;
 use crate::tls::{Acceptor, Connector, TlsFault, TlsStream};
 
@@ -115,6 +116,20 @@ impl ControlStream {
     /// When the connection is gone.
     pub fn local(&self) -> io::Result<SocketAddr> {
         self.stream.tcp()?.local_addr().map(canonical)
+    }
+
+    /// What the system has taken for the peer and the peer has not acknowledged.
+    #[must_use]
+    pub fn send_queue(&self) -> Option<SendQueue> {
+        SendQueue::of(self.stream.tcp().ok()?)
+    }
+
+    /// Bytes that we may put into one segment.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub fn mss(&self) -> io::Result<u32> {
+        SockRef::from(self.stream.tcp()?).tcp_mss()
     }
 
     /// The next line that has arrived already.

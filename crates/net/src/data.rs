@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use twoport_pipe::Wire;
@@ -127,6 +128,12 @@ impl DataStream {
         }
     }
 
+    /// Bytes that we may put into one segment.
+    #[must_use]
+    pub fn mss(&self) -> Option<u32> {
+        SockRef::from(self.tcp()).tcp_mss().ok()
+    }
+
     /// Its send queue, to be looked at while bytes pass.
     #[must_use]
     pub fn send_queue(&self) -> Option<SendQueue> {
@@ -182,7 +189,7 @@ impl DataStream {
     /// Ends it by a reset: the peer sees that what came is not whole.
     pub fn reset(self) {
         // Where the option is refused the connection is dropped all the same.
-        let _ = socket2::SockRef::from(self.tcp()).set_linger(Some(Duration::ZERO));
+        let _ = SockRef::from(self.tcp()).set_linger(Some(Duration::ZERO));
     }
 }
 

@@ -32,6 +32,20 @@ pub async fn dial(
     patience: Duration,
     mss: Option<u16>,
 ) -> Result<(TcpStream, bool), LinkFault> {
+    dial_telling(target, source, patience, mss, None).await
+}
+
+/// The same, and in `from` stands from where it was tried last, whatever came of it.
+///
+/// # Errors
+/// As [`dial`].
+pub async fn dial_telling(
+    target: SocketAddr,
+    source: Source,
+    patience: Duration,
+    mss: Option<u16>,
+    mut from: Option<&mut Option<SocketAddr>>,
+) -> Result<(TcpStream, bool), LinkFault> {
     let (own, wished) = match source {
         Source::Free => (None, None),
         Source::Any(own) => (Some(own), None),
@@ -40,15 +54,15 @@ pub async fn dial(
     let target = own.map_or(target, |own| on_link(target, own));
     let attempt = async {
         if let (Some(own), Some(port)) = (own, wished) {
-            match connect(target, Some(with_port(own, port)), mss).await {
+            match connect(target, Some(with_port(own, port)), mss, from.as_deref_mut()).await {
                 Ok(stream) => return Ok((stream, true)),
                 // Not allowed (below 1024 without the capability), or the same pair of ports was used just now.
                 Err(Turned(e, _)) if wished_port_failed(&e) => {}
                 Err(e) => return Err(e),
             }
         }
-        let from = own.map(|own| with_port(own, 0));
-        connect(target, from, mss).await.map(|stream| (stream, wished.is_none()))
+        let any = own.map(|own| with_port(own, 0));
+        connect(target, any, mss, from).await.map(|stream| (stream, wished.is_none()))
     };
     match tokio::time::timeout(patience, attempt).await {
         Ok(Ok(answer)) => Ok(answer),
@@ -87,6 +101,7 @@ async fn connect(
     target: SocketAddr,
     from: Option<SocketAddr>,
     mss: Option<u16>,
+    tell: Option<&mut Option<SocketAddr>>,
 ) -> Result<TcpStream, Turned> {
     let socket = Socket::new(Domain::for_address(target), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
@@ -98,7 +113,11 @@ async fn connect(
         socket.bind(&from.into())?;
     }
     icmp::watch(&socket, target.is_ipv4());
-    match socket.connect(&target.into()) {
+    let begun = socket.connect(&target.into());
+    if let Some(tell) = tell {
+        *tell = socket.local_addr().ok().and_then(|own| own.as_socket());
+    }
+    match begun {
         Err(e) if e.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {
             return Err(e.into());
         }

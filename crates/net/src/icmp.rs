@@ -16,18 +16,34 @@ pub(crate) fn watch(socket: &impl AsFd, is_ipv4: bool) {
     };
 }
 
+/// An error that somebody on the way has sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// Who.
+    pub(crate) by: IpAddr,
+    /// Whether the packet had come as far as it was allowed to, and nobody has turned it away.
+    pub(crate) exceeded: bool,
+}
+
 /// Who sent the error that has ended this connection; none when it was the peer itself, by a reset, or this machine.
 pub(crate) fn sender(socket: &impl AsFd) -> Option<IpAddr> {
+    told(socket).map(|told| told.by)
+}
+
+/// The same, and what it says.
+pub(crate) fn told(socket: &impl AsFd) -> Option<Told> {
     let mut space = nix::cmsg_space!(sock_extended_err, SockaddrIn6);
     let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
     let fd = socket.as_fd().as_raw_fd();
     let message = recvmsg::<SockaddrIn6>(fd, &mut [], Some(&mut space), flags).ok()?;
     message.cmsgs().ok()?.find_map(|part| match part {
         ControlMessageOwned::Ipv4RecvErr(error, Some(from)) if error.ee_origin == ICMP => {
-            Some(IpAddr::V4(SockaddrIn::from(from).ip()))
+            let by = IpAddr::V4(SockaddrIn::from(from).ip());
+            Some(Told { by, exceeded: error.ee_type == TIME_EXCEEDED })
         }
         ControlMessageOwned::Ipv6RecvErr(error, Some(from)) if error.ee_origin == ICMP6 => {
-            Some(IpAddr::V6(SockaddrIn6::from(from).ip()).to_canonical())
+            let by = IpAddr::V6(SockaddrIn6::from(from).ip()).to_canonical();
+            Some(Told { by, exceeded: error.ee_type == TIME_EXCEEDED6 })
         }
         _ => None,
     })
@@ -36,3 +52,7 @@ pub(crate) fn sender(socket: &impl AsFd) -> Option<IpAddr> {
 /// `SO_EE_ORIGIN_ICMP` and `SO_EE_ORIGIN_ICMP6` (linux/errqueue.h).
 const ICMP: u8 = 2;
 const ICMP6: u8 = 3;
+
+/// The types of ICMP (RFC 792) and of ICMPv6 (RFC 4443 §3.3).
+const TIME_EXCEEDED: u8 = 11;
+const TIME_EXCEEDED6: u8 = 3;

@@ -6,6 +6,7 @@ pub mod data;
 pub mod dial;
 mod http;
 mod icmp;
+pub mod knock;
 pub mod listen;
 pub mod mapping;
 pub mod outside;
@@ -17,7 +18,7 @@ pub mod tls;
 
 pub use control::ControlStream;
 pub use data::DataStream;
-pub use dial::{Source, dial, dial_first};
+pub use dial::{Source, dial, dial_first, dial_telling};
 pub use listen::{ActiveListener, bind_control, own_addresses};
-pub use queue::{SendQueue, ports_in_use};
+pub use queue::{Packets, SendQueue, ports_in_use};
 pub use switchboard::{DataListener, PassivePorts, Unwanted};

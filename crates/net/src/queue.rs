@@ -16,7 +16,9 @@ pub struct SendQueue {
 }
 
 impl SendQueue {
-    pub(crate) fn of(stream: &TcpStream) -> Option<Self> {
+    /// Of this connection; none where it is gone.
+    #[must_use]
+    pub fn of(stream: &TcpStream) -> Option<Self> {
         let (local, peer) = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
         let table = if local.is_ipv4() { TABLES[0] } else { TABLES[1] };
         Some(SendQueue { table, local: local.port(), peer: peer.port() })
@@ -58,6 +60,67 @@ pub fn ports_in_use() -> BTreeSet<u16> {
         rows(&text).filter(|row| row.state != TIME_WAIT).map(|row| row.local).collect::<Vec<_>>()
     };
     TABLES.into_iter().flat_map(used).collect()
+}
+
+/// What the system has counted of packets of one family since it was started (Linux). They are the whole machine's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Packets {
+    v6: bool,
+    dropped: u64,
+    held_back: u64,
+}
+
+impl Packets {
+    /// Until now; none where the system does not tell.
+    #[must_use]
+    pub fn now(v6: bool) -> Option<Packets> {
+        let text = std::fs::read_to_string(if v6 { "/proc/net/snmp6" } else { "/proc/net/snmp" }).ok()?;
+        let of = counters(&text, v6);
+        let came = of("InReceives")?;
+        let given = of("InDelivers")? + of(if v6 { "OutForwDatagrams" } else { "ForwDatagrams" })?;
+        // The last is there since Linux 6.8.
+        let (wanted, out) = (of("OutRequests")?, of("OutTransmits"));
+        Some(Packets {
+            v6,
+            dropped: came.saturating_sub(given),
+            held_back: out.map_or(0, |out| wanted.saturating_sub(out)),
+        })
+    }
+
+    /// Packets since then that came here and were given to nobody: a firewall of this machine dropped them, mostly.
+    #[must_use]
+    pub fn dropped_since(&self) -> Option<u64> {
+        Some(Packets::now(self.v6)?.dropped.saturating_sub(self.dropped))
+    }
+
+    /// Packets since then that this machine did not let out.
+    #[must_use]
+    pub fn held_back_since(&self) -> Option<u64> {
+        Some(Packets::now(self.v6)?.held_back.saturating_sub(self.held_back))
+    }
+}
+
+/// The counters of IP by name: two lines of names and numbers, or of IPv6 a line each.
+fn counters(text: &str, v6: bool) -> impl Fn(&str) -> Option<u64> {
+    let pairs: Vec<(String, u64)> = match v6 {
+        true => text
+            .lines()
+            .filter_map(|line| {
+                let mut words = line.split_whitespace();
+                let name = words.next()?.strip_prefix("Ip6")?;
+                Some((name.to_owned(), words.next()?.parse().ok()?))
+            })
+            .collect(),
+        false => {
+            let mut lines = text.lines().filter(|line| line.starts_with("Ip:")).map(str::split_whitespace);
+            let (names, numbers) = (lines.next().into_iter().flatten(), lines.next().into_iter().flatten());
+            names
+                .zip(numbers)
+                .filter_map(|(name, number)| Some((name.to_owned(), number.parse().ok()?)))
+                .collect()
+        }
+    };
+    move |wanted: &str| pairs.iter().find(|(name, _)| name == wanted).map(|(_, number)| *number)
 }
 
 /// The state of a connection that is over.
@@ -132,6 +195,19 @@ mod tests {
         assert_eq!(in_queue(table, 50000, 40001), Some((7, true)));
         assert_eq!(in_queue(table, 50001, 40000), None);
         assert_eq!(in_queue("", 1, 2), None);
+    }
+
+    #[test]
+    fn counters_are_read_by_their_names() {
+        let four =
+            counters("Ip: Forwarding InReceives InDelivers\nIp: 2 36 30\nTcp: RtoAlgorithm\nTcp: 1\n", false);
+        assert_eq!(
+            (four("InReceives"), four("InDelivers"), four("OutTransmits")),
+            (Some(36), Some(30), None)
+        );
+        let six =
+            counters("Ip6InReceives                   \t437352\nIp6InDelivers\t437350\nTcp6X\t1\n", true);
+        assert_eq!((six("InReceives"), six("InDelivers"), six("X")), (Some(437_352), Some(437_350), None));
     }
 
     #[test]

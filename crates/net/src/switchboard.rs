@@ -16,11 +16,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, oneshot};
 use twoport_plan::LinkFault;
 use twoport_plan::network::Network;
 use twoport_plan::ports::{Gauge, PortPool, PortRange};
+use twoport_proto::Sightings;
+use twoport_proto::sightings::Came;
 
 use crate::control::canonical;
 use crate::listen::bind;
@@ -108,12 +111,24 @@ struct Line {
 /// Where a client's connection is put.
 #[derive(Debug)]
 struct Slot {
-    link: oneshot::Sender<TcpStream>,
+    link: oneshot::Sender<Arrival>,
     /// The networks of balancers that may bring it; none where the client comes itself.
     trusted: Arc<[Network]>,
-    /// Who came instead, last.
-    stranger: Option<IpAddr>,
+    /// Who came instead, the last ones.
+    strangers: Vec<SocketAddr>,
 }
+
+/// A client's connection.
+#[derive(Debug)]
+struct Arrival {
+    stream: TcpStream,
+    from: SocketAddr,
+    /// Who had come before it.
+    strangers: Vec<SocketAddr>,
+}
+
+/// Strangers that are remembered for one client.
+const STRANGERS: usize = 8;
 
 /// A pair of client and port out of the pool; it goes back when this is dropped.
 #[derive(Debug)]
@@ -233,11 +248,12 @@ impl PassivePorts {
         };
         board.pool.take(client, at.port());
         let (tell, link) = oneshot::channel();
-        lock(&line.slots).insert(client, Slot { link: tell, trusted, stranger: None });
+        let brought = !trusted.is_empty();
+        lock(&line.slots).insert(client, Slot { link: tell, trusted, strangers: Vec::new() });
         board.lines.insert(at, Arc::downgrade(&line));
         let crowd = board.crowd(client);
         let lease = Lease { ports: self.clone(), client, at, line: Some(line) };
-        Ok(DataListener { lease, link, crowd })
+        Ok(DataListener { lease, link, came: Vec::new(), early: None, brought, crowd })
     }
 
     /// The same, and where none is left waits up to `patience` for one that is given back.
@@ -278,7 +294,13 @@ fn random() -> usize {
 #[derive(Debug)]
 pub struct DataListener {
     lease: Lease,
-    link: oneshot::Receiver<TcpStream>,
+    link: oneshot::Receiver<Arrival>,
+    /// Who has come, once the client has.
+    came: Vec<Came>,
+    /// The client's connection, where it was seen before it was waited for.
+    early: Option<TcpStream>,
+    /// Whether a balancer brings it.
+    brought: bool,
     crowd: Option<Crowd>,
 }
 
@@ -295,11 +317,15 @@ impl DataListener {
         self.crowd
     }
 
-    /// Waits for the client's connection. Others are handed to whom they belong, or dropped. The port goes back as soon as the client is there, since an open connection needs no listener.
+    /// Waits for the client's connection. Others are handed to whom they belong, or dropped. Once the client is there nobody
+    /// else will be, and the listener is of no more use than to tell who came: the port goes back when it is dropped.
     ///
     /// # Errors
     /// When the client does not come within `patience`.
-    pub async fn accept(mut self, patience: Duration) -> Result<TcpStream, LinkFault> {
+    pub async fn accept(&mut self, patience: Duration) -> Result<TcpStream, LinkFault> {
+        if let Some(stream) = self.early.take() {
+            return Ok(stream);
+        }
         let Some(line) = &self.lease.line else { return Err(self.nobody_came(patience)) };
         let accepting = async {
             loop {
@@ -314,12 +340,12 @@ impl DataListener {
         let taken = tokio::time::timeout(patience, async {
             tokio::select! {
                 biased;
-                Ok(stream) = &mut self.link => Ok(stream),
+                Ok(arrival) = &mut self.link => Ok(arrival),
                 e = accepting => Err(e),
             }
         });
         match taken.await {
-            Ok(Ok(stream)) => Ok(stream),
+            Ok(Ok(arrival)) => Ok(self.note(arrival)),
             Ok(Err(e)) => Err(LinkFault::Other {
                 to: None,
                 text: format!("cannot accept on port {}: {e}", self.lease.at.port()),
@@ -328,11 +354,40 @@ impl DataListener {
         }
     }
 
+    /// What is to be seen of the port: who has come until now, whether the line is somebody else's too or not. What waits in the
+    /// system's queue is taken, for all who share the line; the client's own connection is kept until it is waited for.
+    pub fn sightings(&mut self) -> Sightings {
+        if let Some(line) = &self.lease.line {
+            line.take_what_waits();
+        }
+        if let Ok(arrival) = self.link.try_recv() {
+            self.early = Some(self.note(arrival));
+        }
+        let Lease { client, at, line, .. } = &self.lease;
+        let strangers = line.as_ref().and_then(|line| Some(lock(&line.slots).get(client)?.strangers.clone()));
+        let strangers = strangers.into_iter().flatten().map(|from| Came { from, own: false });
+        let came: Vec<Came> = self.came.iter().copied().chain(strangers).collect();
+        let first_packet = came.iter().any(|came| came.own) || queue::half_open(*at, *client);
+        Sightings {
+            port: Some(at.port()),
+            // A client whose connections a balancer brings sends us no packets.
+            first_packet: (first_packet || !self.brought).then_some(first_packet),
+            came,
+            ..Sightings::default()
+        }
+    }
+
+    fn note(&mut self, Arrival { stream, from, strangers }: Arrival) -> TcpStream {
+        self.came.extend(strangers.into_iter().map(|from| Came { from, own: false }));
+        self.came.push(Came { from, own: true });
+        stream
+    }
+
     fn nobody_came(&self, waited: Duration) -> LinkFault {
         let Lease { client, at, line, ports } = &self.lease;
-        let seen = line.as_ref().and_then(|line| lock(&line.slots).get(client)?.stranger);
+        let seen = line.as_ref().and_then(|line| lock(&line.slots).get(client)?.strangers.last().copied());
         match seen {
-            Some(from) => LinkFault::of_stranger(at.port(), from, *client),
+            Some(from) => LinkFault::of_stranger(at.port(), from.ip(), *client),
             None => LinkFault::NobodyCame {
                 port: at.port(),
                 waited,
@@ -347,7 +402,7 @@ impl Line {
     /// A connection has come. Where a balancer may have brought it, its header is heard beside, and holds up nobody.
     fn came(self: &Arc<Self>, stream: TcpStream, from: SocketAddr) {
         if !self.is_balancer(from.ip()) {
-            return self.hand_over(stream, from.ip());
+            return self.hand_over(stream, from);
         }
         let line = Arc::downgrade(self);
         tokio::spawn(async move {
@@ -355,10 +410,10 @@ impl Line {
             // Nobody waits any more where the line is gone.
             let Some(line) = line.upgrade() else { return };
             match met {
-                Ok(Met { stream, peer, .. }) => line.hand_over(stream, peer.ip()),
+                Ok(Met { stream, peer, .. }) => line.hand_over(stream, peer),
                 Err(turned_away) => {
                     if !turned_away.fault.is_a_look() {
-                        line.note(turned_away.from);
+                        line.note(from);
                     }
                     (line.tell.0)(line.port, Unwanted::TurnedAway(turned_away));
                 }
@@ -375,22 +430,43 @@ impl Line {
     }
 
     /// Gives a connection to the client that waits for it, or drops it.
-    fn hand_over(&self, stream: TcpStream, from: IpAddr) {
-        let slot = lock(&self.slots).remove(&from);
+    fn hand_over(&self, stream: TcpStream, from: SocketAddr) {
+        let slot = lock(&self.slots).remove(&from.ip());
         match slot {
             // One that has given up meanwhile needs none.
-            Some(Slot { link, .. }) => _ = link.send(stream),
+            Some(Slot { link, strangers, .. }) => _ = link.send(Arrival { stream, from, strangers }),
             None => {
                 self.note(from);
-                (self.tell.0)(self.port, Unwanted::Stranger(from));
+                (self.tell.0)(self.port, Unwanted::Stranger(from.ip()));
             }
         }
     }
 
     /// Whoever waits in vain will be told who came.
-    fn note(&self, from: IpAddr) {
+    fn note(&self, from: SocketAddr) {
         for slot in lock(&self.slots).values_mut() {
-            slot.stranger = Some(from);
+            if slot.strangers.len() == STRANGERS {
+                slot.strangers.remove(0);
+            }
+            slot.strangers.push(from);
+        }
+    }
+
+    /// Accepts what has come already. It asks the socket itself: the runtime may not have heard of it yet.
+    fn take_what_waits(self: &Arc<Self>) {
+        let listener = SockRef::from(&self.listener);
+        for _ in 0..BACKLOG {
+            match listener.accept() {
+                Ok((socket, from)) => {
+                    let stream =
+                        socket.set_nonblocking(true).and_then(|()| TcpStream::from_std(socket.into()));
+                    if let (Ok(stream), Some(from)) = (stream, from.as_socket()) {
+                        self.came(stream, canonical(from));
+                    }
+                }
+                Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(_) => return,
+            }
         }
     }
 }

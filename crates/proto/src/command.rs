@@ -129,6 +129,8 @@ pub enum Site {
     Symlink(Name, Name),
     /// Why the last data connection failed.
     Why,
+    /// What was seen of this session's connections.
+    Doctor,
     /// The list of these.
     Help,
     /// No such thing here.
@@ -548,6 +550,7 @@ fn site(arg: &[u8]) -> Read<Site> {
             Site::Symlink(target, link)
         }
         b"WHY" => Site::Why,
+        b"DOCTOR" => Site::Doctor,
         b"HELP" => Site::Help,
         _ => Site::Unknown(word[..word.len().min(32)].to_vec()),
     })

@@ -10,6 +10,7 @@
 //! | TYPE, STRU, MODE, hash algorithms | [`modes`] |
 //! | what is known of one file, and how listings say it | [`entry`], [`listing`], [`time`] |
 //! | what can go wrong | [`failure`] with files, [`error`] with words |
+//! | what a server saw of a session, in SITE DOCTOR | [`sightings`] |
 //!
 //! No dependency, no socket, no clock.
 
@@ -28,6 +29,7 @@ pub mod reply;
 pub mod reply_reader;
 pub mod request;
 pub mod secret;
+pub mod sightings;
 pub mod time;
 pub mod verb;
 
@@ -39,5 +41,6 @@ pub use path::FtpPath;
 pub use reply::{Code, Reply};
 pub use request::Request;
 pub use secret::Secret;
+pub use sightings::Sightings;
 pub use time::Moment;
 pub use verb::Verb;

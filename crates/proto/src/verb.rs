@@ -106,7 +106,7 @@ verbs! {
     Xsha1 "XSHA1" &["XSHA"], "PATH [FIRST END]", "by custom", Lines(&["XSHA1 filename;start;end"]), "Tell a file's SHA-1";
     Xsha256 "XSHA256" &[], "PATH [FIRST END]", "by custom", Lines(&["XSHA256 filename;start;end"]), "Tell a file's SHA-256";
     Xsha512 "XSHA512" &[], "PATH [FIRST END]", "by custom", Lines(&["XSHA512 filename;start;end"]), "Tell a file's SHA-512";
-    Site "SITE" &[], "COMMAND", "RFC 959 §4.1.3", Silent, "What only some servers do: CHMOD, UTIME, SYMLINK, WHY, HELP";
+    Site "SITE" &[], "COMMAND", "RFC 959 §4.1.3", Silent, "What only some servers do: CHMOD, UTIME, SYMLINK, WHY, DOCTOR, HELP";
     Syst "SYST" &[], "", "RFC 959 §4.1.3", Silent, "Tell the kind of system";
     Stat "STAT" &[], "[PATH]", "RFC 959 §4.1.3", Silent, "Tell the state, or list over this connection";
     Help "HELP" &[], "[COMMAND]", "RFC 959 §4.1.3", Silent, "This";
@@ -156,6 +156,7 @@ pub const SITE_TABLE: &[(&str, &str, &str)] = &[
     ("UTIME", "YYYYMMDDHHMM[SS] PATH", "Set when a file was changed"),
     ("SYMLINK", "TARGET PATH", "Make a symbolic link"),
     ("WHY", "", "Explain the last failure of a data connection"),
+    ("DOCTOR", "", "Tell what was seen of this session's connections, where the account may ask"),
     ("HELP", "", "This"),
 ];
 

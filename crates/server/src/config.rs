@@ -15,6 +15,7 @@ use twoport_plan::outside::PortMap;
 use twoport_plan::ports::PortRange;
 use twoport_proto::Secret;
 use twoport_session::Rights;
+use twoport_session::rights::Right;
 use twoport_store::CutUploads;
 use twoport_users::{Account, Accounts, Password};
 
@@ -38,6 +39,8 @@ pub struct Config {
     pub user: Vec<User>,
     /// Whether anybody may come in as anonymous, and what they may do then.
     pub anonymous: Option<Anonymous>,
+    /// Whether anonymous may ask SITE DOCTOR what was seen of its connections: `false` by default.
+    pub anonymous_doctor: Option<bool>,
     /// `"61000-61255"`.
     #[serde(deserialize_with = "data::ports")]
     pub passive_ports: Option<PortRange>,
@@ -132,6 +135,9 @@ pub struct User {
     /// Certificates of which one must be shown: SHA-256, or a name in one that `client-ca` has signed.
     #[serde(default)]
     pub certificate: Vec<String>,
+    /// Whether it may ask SITE DOCTOR what was seen of its connections.
+    #[serde(default)]
+    pub doctor: bool,
 }
 
 impl User {
@@ -146,6 +152,7 @@ impl User {
             tls: None,
             tls_data: None,
             certificate: Vec::new(),
+            doctor: false,
         }
     }
 }
@@ -245,6 +252,7 @@ impl Config {
             hosts: self.hosts.or(below.hosts),
             user: if self.user.is_empty() { below.user } else { self.user },
             anonymous: self.anonymous.or(below.anonymous),
+            anonymous_doctor: self.anonymous_doctor.or(below.anonymous_doctor),
             passive_ports: self.passive_ports.or(below.passive_ports),
             passive_address: self.passive_address.or(below.passive_address),
             passive_address_tls: self.passive_address_tls.or(below.passive_address_tls),
@@ -309,7 +317,8 @@ impl Config {
         settings.tls = tls::tls(&self, &settings.listen, &settings.host)?;
         settings.proxy_protocol = self.proxy_protocol.unwrap_or_default();
         let root = self.root.unwrap_or_else(|| PathBuf::from("."));
-        settings.accounts = accounts(self.user, self.anonymous, &root)?;
+        let anonymous = anonymous(self.anonymous, self.anonymous_doctor)?;
+        settings.accounts = accounts(self.user, anonymous, &root)?;
         if settings.host.is_empty() || settings.host.contains(|c: char| c.is_control()) {
             return Err("host-name: expected a name without control characters".to_owned());
         }
@@ -343,7 +352,21 @@ impl Config {
     }
 }
 
-fn accounts(users: Vec<User>, anonymous: Option<Anonymous>, root: &Path) -> Result<Vec<Account>, String> {
+/// What anonymous may do, where it is let in.
+fn anonymous(said: Option<Anonymous>, doctor: Option<bool>) -> Result<Option<Rights>, String> {
+    let rights = match said {
+        None | Some(Anonymous::Off) if doctor == Some(true) => {
+            return Err("anonymous-doctor: nobody comes in as anonymous here".to_owned());
+        }
+        None | Some(Anonymous::Off) => return Ok(None),
+        Some(Anonymous::Ro) => Rights::READ_ONLY,
+        Some(Anonymous::Rw) => Rights::READ_WRITE,
+        Some(Anonymous::Drop) => Rights::DROP,
+    };
+    Ok(Some(if doctor == Some(true) { rights.with(Right::Doctor) } else { rights }))
+}
+
+fn accounts(users: Vec<User>, anonymous: Option<Rights>, root: &Path) -> Result<Vec<Account>, String> {
     let mut accounts: Vec<Account> = Vec::new();
     for user in users {
         if user.name.is_empty() || user.name.contains(|c: char| c.is_control()) {
@@ -359,22 +382,19 @@ fn accounts(users: Vec<User>, anonymous: Option<Anonymous>, root: &Path) -> Resu
                 return Err(format!("user {:?}: a password is needed, or a certificate", user.name));
             }
         };
+        let rights = Rights::from(user.rights);
         accounts.push(Account {
             name: user.name,
             password,
-            rights: user.rights.into(),
+            rights: if user.doctor { rights.with(Right::Doctor) } else { rights },
             needs: tls::account_needs(user.tls, user.tls_data),
             certificates: tls::certificates(&user.certificate),
             root: user.root.unwrap_or_else(|| root.to_owned()),
         });
     }
-    let rights = match anonymous {
-        None | Some(Anonymous::Off) => return Ok(accounts),
-        Some(Anonymous::Ro) => Rights::READ_ONLY,
-        Some(Anonymous::Rw) => Rights::READ_WRITE,
-        Some(Anonymous::Drop) => Rights::DROP,
-    };
-    accounts.push(Accounts::anonymous(rights, root.to_owned()));
+    if let Some(rights) = anonymous {
+        accounts.push(Accounts::anonymous(rights, root.to_owned()));
+    }
     Ok(accounts)
 }
 
@@ -419,6 +439,30 @@ mod tests {
     }
 
     #[test]
+    fn who_may_ask_the_doctor_is_said_for_each() {
+        let settings = settle(
+            r#"
+            anonymous = "ro"
+            anonymous-doctor = true
+            [[user]]
+            name = "anna"
+            password = "secret"
+            doctor = true
+            [[user]]
+            name = "bob"
+            password = "secret"
+            "#,
+        )
+        .unwrap();
+        let may = |account: &Account| (account.rights.has(Right::Doctor), format!("{:?}", account.rights));
+        let may: Vec<(bool, String)> = settings.accounts.iter().map(may).collect();
+        let expected = [(true, "rw and doctor"), (false, "rw"), (true, "ro and doctor")];
+        assert_eq!(may, expected.map(|(may, shown)| (may, shown.to_owned())));
+        let settings = settle("anonymous = \"ro\"").unwrap();
+        assert!(!settings.accounts[0].rights.has(Right::Doctor));
+    }
+
+    #[test]
     fn an_unknown_key_names_the_known_ones_and_its_place() {
         let error = settle("listen = [\"127.0.0.1:2121\"]\npasive-ports = \"1-2\"").unwrap_err();
         assert!(error.contains("line 2") && error.contains("passive-ports"), "{error}");
@@ -448,6 +492,7 @@ mod tests {
             ("hosts = []\nproxy-protocol = [\"10.0.0.0/8\", \"balancer\"]", "line 2"),
             ("proxy-protocol = [\"10.0.0.1/8\"]", "did you mean 10.0.0.0/8"),
             ("[[listener]]\naddress = \"127.0.0.1:21\"\nproxy-protocol = true", "no network"),
+            ("anonymous-doctor = true", "nobody comes in as anonymous"),
             ("listen = []", "at least one address"),
             ("[[user]]\nname = \"a\"\npassword = \"b\"\n[[user]]\nname = \"a\"\npassword = \"c\"", "twice"),
         ] {

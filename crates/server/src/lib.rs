@@ -7,7 +7,7 @@
 //! | what can be said before the first session | [`outlook`] |
 //! | accept, count, refuse, drain | [`server`] |
 //! | one task per session: the `select!` that feeds the machine and obeys it | `session` |
-//! | one transfer: body, link, bytes, end | `transfer` |
+//! | one transfer: body, link, bytes, end; how the link is had | `transfer`, `road` |
 //! | one file operation; one listing; its patterns | `files`, `listing`, `pattern` |
 //! | balancers in front, and how often one is complained of | `balancers` |
 //! | what goes to the log | `journal` |
@@ -25,6 +25,7 @@ mod journal;
 mod listing;
 mod lookout;
 mod pattern;
+mod road;
 mod session;
 mod shared;
 mod stop;
@@ -41,6 +42,7 @@ pub use twoport_plan::outside::{Outside, PortMap, Rule, Tell};
 pub use twoport_plan::ports::{Gauge, PortRange};
 pub use twoport_plan::{LinkFault, Network};
 pub use twoport_proto::Secret;
+pub use twoport_session::rights::Right;
 pub use twoport_session::server::Door;
 pub use twoport_session::{Limits, Need, Needs, Rights};
 pub use twoport_store::CutUploads;

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use twoport_plan::Network;
@@ -35,6 +36,14 @@ impl Machine {
         let helper = read("/proc/modules").lines().any(|line| line.starts_with("nf_nat_ftp "));
         Machine { ephemeral, helper, busy: twoport_net::ports_in_use() }
     }
+}
+
+/// Whether the kernel of this machine has an FTP helper, as a module or built in; nothing where it does not say. What rewrites
+/// addresses (`nf_nat_ftp`) needs the one that is looked for, which reads them.
+#[must_use]
+pub(crate) fn helper() -> Option<bool> {
+    let modules = Path::new("/sys/module");
+    modules.is_dir().then(|| modules.join("nf_conntrack_ftp").is_dir())
 }
 
 /// Who may come in, and where; a line each.

@@ -13,7 +13,6 @@ use twoport_net::proxy_protocol::{By, Met, Reception};
 use twoport_net::tls::Identities;
 use twoport_net::{ControlStream, bind_control};
 use twoport_plan::ports::Gauge;
-use twoport_session::server::Ends;
 
 use crate::certificates::{self, Known, Source};
 use crate::error::StartError;
@@ -237,8 +236,7 @@ async fn begin(met: Met, listener: Listener, shared: Arc<Shared>, stopping: watc
             if let Err(e) = control.keep_alive(shared.keepalive) {
                 tracing::debug!("{peer} is not asked whether it lives: {e}");
             }
-            let ends = Ends { peer: peer.ip(), local: local.ip() };
-            if let Some(session) = Session::new(control, ends, by, listener, shared) {
+            if let Some(session) = Session::new(control, peer, local, by, listener, shared) {
                 session.run(stopping).await;
             }
         }

@@ -12,9 +12,10 @@ use twoport_certs::Facts;
 use twoport_net::control::{Arrived, ControlStream};
 use twoport_net::proxy_protocol::By;
 use twoport_net::tls::Member;
-use twoport_net::{DataListener, DataStream, Source};
+use twoport_net::{DataListener, DataStream, Packets, Source};
 use twoport_plan::{LinkFault, Way};
-use twoport_proto::Reply;
+use twoport_proto::{Reply, Sightings};
+use twoport_session::rights::Right;
 use twoport_session::server::io::{
     Channel, Input, Link, LinkId, Listening, NotSecured, Output, Task, TransferOrder,
 };
@@ -26,10 +27,12 @@ use twoport_users::Shown;
 use crate::balancers::Balancers;
 use crate::files;
 use crate::journal::Journal;
+use crate::outlook;
+use crate::road::{Road, tell_packets};
 use crate::settings::{Active, Listener};
 use crate::shared::{Entered, Shared};
 use crate::stop::told_to_stop;
-use crate::transfer::{Job, News, Protection, Road};
+use crate::transfer::{Job, News, Protection};
 
 /// How long a peer may leave our replies untaken.
 const REPLY_PATIENCE: Duration = Duration::from_secs(60);
@@ -37,7 +40,7 @@ const REPLY_PATIENCE: Duration = Duration::from_secs(60);
 /// Replies that are gathered before they are sent, in bytes, while more commands are at hand.
 const GATHER: usize = 16 * 1024;
 
-/// News of one transfer that wait for the session: it has five things to say at most.
+/// News of one transfer that wait for the session: it has six things to say at most.
 const NEWS: usize = 8;
 
 /// The driver of one session.
@@ -47,6 +50,9 @@ pub(crate) struct Session {
     machine: ServerSession,
     journal: Journal,
     ends: Ends,
+    /// The same with their ports.
+    peer: SocketAddr,
+    reached: SocketAddr,
     /// Our end with its scope and port, where listeners and connections of ours are bound.
     local: SocketAddr,
     /// Who brought it.
@@ -54,6 +60,10 @@ pub(crate) struct Session {
     /// Who may bring its data connections, where the listener trusts balancers.
     balancers: Option<Arc<Balancers>>,
     store: Option<Arc<dyn Store>>,
+    /// Whether the account may ask what was seen of its connections.
+    watched: bool,
+    /// Packets of this machine, when the data connection was agreed on.
+    counted: Option<Packets>,
     secure: Option<Secured>,
     listener: Option<(LinkId, DataListener)>,
     /// A listener that is waited for.
@@ -92,11 +102,13 @@ impl Session {
     /// A session over `control`, whose ends are what `by` said; none when the peer has gone already.
     pub(crate) fn new(
         control: ControlStream,
-        ends: Ends,
+        peer: SocketAddr,
+        reached: SocketAddr,
         by: By,
         listener: Listener,
         shared: Arc<Shared>,
     ) -> Option<Session> {
+        let ends = Ends { peer: peer.ip(), local: reached.ip() };
         let local = control.local().ok()?;
         let way = control.peer().ok()?.ip();
         // Without certificates there is nothing to offer.
@@ -110,9 +122,13 @@ impl Session {
             machine,
             journal: Journal::open(ends.peer, by, way),
             ends,
+            peer,
+            reached,
             local,
             by,
             store: None,
+            watched: false,
+            counted: None,
             secure: None,
             listener: None,
             asking: None,
@@ -270,6 +286,7 @@ impl Session {
                     self.handle(Input::Filed(answer));
                 }
                 Output::Listen(way) => {
+                    self.count();
                     if let Some(answer) = self.listen(way) {
                         self.heard(answer);
                     }
@@ -285,6 +302,10 @@ impl Session {
                     let moved = self.running.as_ref().map_or(0, |running| running.progress.moved());
                     self.handle(Input::Measured(moved));
                 }
+                Output::Look => {
+                    let seen = self.look();
+                    self.handle(Input::Saw(Box::new(seen)));
+                }
                 // The loop sees it; a transfer that was told to stop is waited for first.
                 Output::Close => {}
             }
@@ -299,7 +320,28 @@ impl Session {
             secure.member.log_in(&format!("{} {}", self.ends.peer, grant.account));
         }
         self.store = Some(store);
+        self.watched = grant.rights.has(Right::Doctor);
         Some(grant)
+    }
+
+    /// From now on packets are counted, where the account may ask for what was seen.
+    fn count(&mut self) {
+        self.counted = self.watched.then(|| Packets::now(self.peer.is_ipv6())).flatten();
+    }
+
+    /// What is to be seen of the control connection, and of a listener that waits.
+    fn look(&mut self) -> Sightings {
+        let mut waiting = self.listener.as_mut().map(|(_, listener)| listener.sightings());
+        if let (Some(seen), Some(counted)) = (&mut waiting, &self.counted) {
+            tell_packets(seen, counted);
+        }
+        Sightings {
+            peer: Some(self.peer),
+            reached: Some(self.reached),
+            mss: self.control.mss().ok(),
+            helper: outlook::helper(),
+            ..waiting.unwrap_or_default()
+        }
     }
 
     /// TLS on the control connection. It may take seconds, and holds up nobody but this session.
@@ -414,7 +456,10 @@ impl Session {
                     held.expect("the machine orders transfers over the listener that it was given");
                 Road::Passive { listener }
             }
-            Link::Active(target) => Road::Active { target, source: self.source(target.ip()) },
+            Link::Active(target) => {
+                self.count();
+                Road::Active { target, source: self.source(target.ip()), from: None }
+            }
             Link::Open(id) => {
                 let held = self.open.take_if(|(held, _)| *held == id);
                 let (_, wire) = held.expect("the machine orders transfers over the link that was left open");
@@ -428,6 +473,8 @@ impl Session {
         let job = Job {
             store: Arc::clone(self.store.as_ref().expect("transfers are ordered after a login only")),
             road,
+            watched: self.watched,
+            counted: self.counted,
             protection: if order.private { self.protection(&order.task) } else { None },
             limits: Arc::clone(&self.shared.session),
             progress: progress.clone(),

@@ -2,37 +2,25 @@
 //! `Ready`, `Linked`, `Received`, `Ended`, hands back a link that stays open, and hears two words: stop and keep.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use twoport_net::tls::{Acceptor, Member, Whose};
-use twoport_net::{DataListener, DataStream, Source, dial};
+use twoport_net::{DataStream, Packets};
 use twoport_pipe::{Body, Cut, Form, Framing, Progress, Recode, Side};
 use twoport_plan::{LinkFault, Stall};
 use twoport_proto::modes::{Algorithm, Mode};
 use twoport_proto::placement::Placement;
-use twoport_proto::{Failure, FtpPath};
+use twoport_proto::{Failure, FtpPath, Sightings};
 use twoport_session::server::Settings;
 use twoport_session::server::io::{Ending, Input, Task, TransferOrder};
 use twoport_store::{Error, Store};
 
 use crate::journal::Journal;
 use crate::listing::Lister;
+use crate::road::{Road, tell_packets};
 use crate::settings::Resumption;
-
-/// Where the data connection comes from, with what it takes to get it.
-pub(crate) enum Road {
-    /// The peer comes to this listener.
-    Passive { listener: DataListener },
-    /// We go there.
-    Active { target: SocketAddr, source: Source },
-    /// It is there: the transfer before has left it open.
-    Open(DataStream),
-    /// None is needed.
-    None,
-}
 
 /// TLS for a data connection, and whose session it must resume.
 pub(crate) struct Protection {
@@ -88,6 +76,10 @@ pub(crate) enum News {
 pub(crate) struct Job {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) road: Road,
+    /// Whether the session may be asked what was seen of the road.
+    pub(crate) watched: bool,
+    /// Packets of this machine, when its data connection was agreed on.
+    pub(crate) counted: Option<Packets>,
     /// TLS, where PROT P holds.
     pub(crate) protection: Option<Protection>,
     pub(crate) limits: Arc<Settings>,
@@ -126,6 +118,16 @@ impl Job {
         let _ = self.news.send(News::Happened(news)).await;
     }
 
+    /// The session is told what was seen of the road.
+    async fn tell_of(&self, seen: Option<Sightings>) {
+        if let Some(mut seen) = seen {
+            if let Some(counted) = &self.counted {
+                tell_packets(&mut seen, counted);
+            }
+            self.say(Input::Saw(Box::new(seen))).await;
+        }
+    }
+
     /// Hands the data connection back, open, where the form of the file told its end.
     async fn keep_open(&self, wire: DataStream) {
         let _ = self.news.send(News::Kept(wire)).await;
@@ -133,8 +135,10 @@ impl Job {
 
     /// The file cannot be had; a data connection that is open is not the file's.
     async fn no_file(&mut self, failure: Failure) -> Ending {
-        if let Road::Open(wire) = std::mem::replace(&mut self.road, Road::None) {
-            self.keep_open(wire).await;
+        match std::mem::replace(&mut self.road, Road::None) {
+            Road::Open(wire) => self.keep_open(wire).await,
+            mut road if self.watched => self.tell_of(road.sightings(None)).await,
+            _ => {}
         }
         Ending::NoFile(failure)
     }
@@ -259,29 +263,17 @@ impl Job {
     /// The data connection, or how the transfer ends without one.
     async fn link(&mut self) -> Result<DataStream, Ending> {
         let patience = self.limits.limits.link;
-        let linking = async {
-            match std::mem::replace(&mut self.road, Road::None) {
-                Road::Passive { listener } => listener.accept(patience).await,
-                Road::Active { target, source } => {
-                    let (stream, as_wished) = dial(target, source, patience, None).await?;
-                    if !as_wished {
-                        Journal::port_20_refused();
-                    }
-                    Ok(stream)
-                }
-                Road::Open(mut wire) => match wire.is_over() {
-                    true => Err(LinkFault::NoPlan),
-                    false => return Ok(wire),
-                },
-                Road::None => Err(LinkFault::NoPlan),
-            }
-            .map(DataStream::new)
-        };
-        let linked = tokio::select! {
+        let mut road = std::mem::replace(&mut self.road, Road::None);
+        let opened = tokio::select! {
             biased;
-            _ = &mut self.stopped => return Err(self.stopped_ending()),
-            linked = linking => linked,
+            _ = &mut self.stopped => None,
+            opened = road.open(patience) => Some(opened),
         };
+        let seen = if self.watched { road.sightings(opened.as_ref()) } else { None };
+        self.tell_of(seen).await;
+        // A passive port goes back as soon as the client is there: an open connection needs no listener.
+        drop(road);
+        let Some(linked) = opened else { return Err(self.stopped_ending()) };
         match linked {
             // curl has begun TLS already. It spends a ticket with each transfer, and reads new ones just before it closes: they
             // must be there before it is told to send.

@@ -24,6 +24,8 @@ pub enum Right {
     Make,
     /// Times and permission bits: MFMT, MFCT, MFF, SITE CHMOD, SITE UTIME.
     Change,
+    /// Ask what the server saw of the session's connections: SITE DOCTOR.
+    Doctor,
 }
 
 /// A set of rights.
@@ -35,7 +37,7 @@ impl Rights {
     pub const NONE: Rights = Rights(0);
     /// Look and read.
     pub const READ_ONLY: Rights = Rights::of(&[Right::Look, Right::Read]);
-    /// Everything.
+    /// Everything that can be done with files.
     pub const READ_WRITE: Rights = Rights::of(&[
         Right::Look,
         Right::Read,
@@ -77,6 +79,12 @@ impl Rights {
         }
     }
 
+    /// The same, and `right`.
+    #[must_use]
+    pub const fn with(self, right: Right) -> Rights {
+        Rights(self.0 | 1 << right as u16)
+    }
+
     /// Whether `right` is in it.
     #[must_use]
     pub fn has(self, right: Right) -> bool {
@@ -86,12 +94,13 @@ impl Rights {
 
 impl fmt::Debug for Rights {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match *self {
-            Rights::READ_ONLY => "ro",
-            Rights::READ_WRITE => "rw",
-            Rights::DROP => "drop",
-            _ => return write!(f, "Rights({:b})", self.0),
-        })
+        match Rights(self.0 & !(1 << Right::Doctor as u16)) {
+            Rights::READ_ONLY => f.write_str("ro")?,
+            Rights::READ_WRITE => f.write_str("rw")?,
+            Rights::DROP => f.write_str("drop")?,
+            Rights(other) => write!(f, "Rights({other:b})")?,
+        }
+        f.write_str(if self.has(Right::Doctor) { " and doctor" } else { "" })
     }
 }
 

@@ -125,6 +125,7 @@ impl Judge {
             | Output::Forget(_)
             | Output::Stop
             | Output::Measure
+            | Output::Look
             | Output::Tell(_) => {}
         }
     }

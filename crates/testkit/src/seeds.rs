@@ -10,7 +10,8 @@ use twoport_proto::listing::mlsx::{self, FactSet};
 use twoport_proto::listing::unix;
 use twoport_proto::listing::{Outcome, Reader};
 use twoport_proto::reply_reader::ReplyReader;
-use twoport_proto::{Command, Entry, FtpPath, Reply, Verb, hostport};
+use twoport_proto::sightings::Reading;
+use twoport_proto::{Command, Entry, FtpPath, Reply, Sightings, Verb, hostport};
 
 use crate::tree::MODIFIED;
 use crate::walk;
@@ -170,6 +171,7 @@ pub fn reply_lines(data: &[u8]) {
             Ok(Some(reply)) => {
                 let size: usize = reply.lines.iter().map(|line| line.len() + 2).sum();
                 assert!((100..700).contains(&reply.code) && size <= CAP && !reader.is_open());
+                sightings(&reply.lines);
             }
             Ok(None) => assert!(reader.is_open()),
             Err(_) => assert!(!reader.is_open(), "what was gathered is dropped"),
@@ -200,6 +202,14 @@ pub fn reply_lines(data: &[u8]) {
     }
     let [read] = read.as_slice() else { panic!("{reply:?} was read as {read:?}") };
     assert_eq!((read.code, &read.lines), (code, &expected));
+}
+
+/// Whatever is read out of a reply as SITE DOCTOR's is read again as the same.
+fn sightings(lines: &[Vec<u8>]) {
+    let read = |lines: &[Vec<u8>]| Sightings::read(lines.iter().map(Vec::as_slice));
+    let sightings = read(lines).sightings;
+    let written: Vec<Vec<u8>> = sightings.write().iter().map(|line| [b" ", &line[..]].concat()).collect();
+    assert_eq!(read(&written), Reading { sightings, altered: false });
 }
 
 /// Patterns: the input is a pattern, a LF and a name. Plain text matches itself; stars and question marks as a slow
@@ -326,6 +336,7 @@ const REPLIES: &[&[u8]] = &[
     b"220 ready\n331-a\nb\n331 c",
     b"211-Features:\n SIZE\n211 End\n",
     b"123-x\n 123 y\n123",
+    b"211-\n peer: 10.0.0.1:1\n came: [fe80::1%2]:9 own\n heard: a%FF\n dial: refused\n helper: absent\n sum: 0\n211 ",
     b"\x32a\0b\rc\nd",
 ];
 const GLOBS: &[&[u8]] =

@@ -254,6 +254,7 @@ fn arguments(verb: Verb) -> &'static [&'static [u8]] {
             b"UTIME 202001010000 hello.txt",
             b"SYMLINK hello.txt link",
             b"HELP",
+            b"DOCTOR",
             b"IDLE 5",
             b"",
         ],
@@ -269,7 +270,7 @@ fn arguments(verb: Verb) -> &'static [&'static [u8]] {
         Verb::List | Verb::Nlst | Verb::Stat => {
             &[b"", b"-al", b"-1 dir", b"missing", b"-R /", b"*.txt", b"--", b"  "]
         }
-        Verb::User => &[b"anna", b"rob", b"dora", b"nobody", b"a\xFFb", b""],
+        Verb::User => &[b"anna", b"rob", b"dora", b"nora", b"nobody", b"a\xFFb", b""],
         Verb::Host => &[b"ftp.example.org", b"[::1]", b""],
         Verb::Lang | Verb::Help => &[b"", b"en", b"de", b"RETR", b"SITE", b"xyzzy"],
         _ => &[

@@ -15,7 +15,7 @@ use twoport_plan::outside::told;
 use twoport_plan::{LinkFault, PortRange, Spent, Tell};
 use twoport_proto::line::{LineBuf, LineFault};
 use twoport_proto::{Failure, FtpPath, Reply, Secret};
-use twoport_session::rights::{Grant, Needs, Rights};
+use twoport_session::rights::{Grant, Needs, Right, Rights};
 use twoport_session::server::io::{Channel, Input, Link, LinkId, Listening, NotSecured, Output};
 use twoport_session::server::{Door, Ends, Settings};
 use twoport_session::{Limits, ServerSession};
@@ -73,6 +73,7 @@ pub struct World {
     /// How long every check, file operation and listener takes.
     pub slowness: Duration,
     session: ServerSession,
+    ends: Ends,
     /// Our address, as 227 tells it.
     told: Ipv4Addr,
     now: Instant,
@@ -110,6 +111,7 @@ impl World {
             upload: Vec::new(),
             slowness: Duration::ZERO,
             session: ServerSession::new(Arc::new(settings), ends, door, now),
+            ends,
             told: told(&Tell::Reached, ends.local, None),
             now,
             lines,
@@ -138,7 +140,8 @@ impl World {
         Self::new(essay_settings(), essay_ends(), Door::CLEAR)
     }
 
-    /// Puts the usual accounts and files in place: anna and slacker may do all, rob may read, dora may drop.
+    /// Puts the usual accounts and files in place: anna and slacker may do all, rob may read, dora may drop, nora may do all and ask
+    /// SITE DOCTOR.
     pub fn furnish(&mut self) {
         let account = |name, rights| Account {
             name,
@@ -152,6 +155,7 @@ impl World {
             account("slacker", Rights::READ_WRITE),
             account("rob", Rights::READ_ONLY),
             account("dora", Rights::DROP),
+            account("nora", Rights::READ_WRITE.with(Right::Doctor)),
         ];
         self.tree.add_folder("/public_html");
         self.tree.add_file("/public_html/index.html", &[b'x'; 104]);
@@ -353,6 +357,10 @@ impl World {
                     let beside = self.beside.as_ref().expect("the machine measures only what runs");
                     let moved = beside.moved;
                     self.session.handle(self.now, Input::Measured(moved));
+                }
+                Output::Look => {
+                    let seen = self.look();
+                    self.session.handle(self.now, Input::Saw(Box::new(seen)));
                 }
                 Output::Tell(_) | Output::LogOut => {}
                 Output::Close => self.closed = true,

@@ -184,7 +184,11 @@ fn text(report: &Report) -> String {
         .map(|(client, fetched)| format!("{} {}", client.name(), fetched.name()))
         .collect();
     let doctor = match &report.diagnosis {
-        Some(found) => format!("{}, {} (confidence {})", found.cause, found.side, found.confidence),
+        Some(found) => {
+            // A word, or a number.
+            let sure = found.confidence.as_str().map_or_else(|| found.confidence.to_string(), str::to_owned);
+            format!("{}, {}, {sure}", found.cause, found.side)
+        }
         None => "-".to_owned(),
     };
     format!(

@@ -1,6 +1,7 @@
 //! One file per subcommand.
 
 pub(crate) mod check;
+pub(crate) mod doctor;
 pub(crate) mod firewall;
 #[cfg(target_os = "linux")]
 pub(crate) mod lab;

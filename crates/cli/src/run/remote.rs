@@ -128,7 +128,7 @@ fn rate(per_second: NonZeroU64) -> Rate {
 }
 
 /// Who we are: the URL's user, else `.netrc`'s, else anonymous.
-fn login(url: &Url) -> Result<(Vec<u8>, Secret, Option<Secret>), Stopped> {
+pub(crate) fn login(url: &Url) -> Result<(Vec<u8>, Secret, Option<Secret>), Stopped> {
     if let (Some(user), Some(password)) = (&url.user, &url.password) {
         return Ok((user.clone(), password.clone(), None));
     }

@@ -95,6 +95,7 @@ impl ServerSession {
     fn let_in(&mut self, grant: Grant, by_certificate: bool) {
         self.folder = grant.home.clone();
         self.failures = 0;
+        self.seen = None;
         self.tell(Event::LoggedIn { account: grant.account.clone() });
         self.say(match by_certificate {
             true => replies::authorized(&grant.account),

@@ -21,6 +21,7 @@ impl ServerSession {
     /// Reads a line, asks the law, takes the step.
     pub(super) fn obey(&mut self, now: Instant, line: &[u8]) {
         let memory = std::mem::take(&mut self.memory);
+        self.heard(line);
         let command = match Command::read(line) {
             Ok(command) => command,
             Err(CommandFault::Unknown(word)) if !self.login.is_in() && is_foreign(&word) => {

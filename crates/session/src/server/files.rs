@@ -101,6 +101,7 @@ impl ServerSession {
                 self.site_alter(Right::Make, name, |path| FileOp::Symlink(target, path))
             }
             Site::Why => self.say(self.why(now)),
+            Site::Doctor => self.doctor(),
             Site::Help => self.say(about::site_help()),
             Site::Unknown(word) => self.say(replies::site_unknown(&word)),
         }

@@ -9,7 +9,7 @@ use twoport_proto::line::LineFault;
 use twoport_proto::listing::mlsx::FactSet;
 use twoport_proto::modes::{Algorithm, Mode};
 use twoport_proto::placement::{Change, Placement};
-use twoport_proto::{Entry, Failure, FtpPath, Reply, Secret, Verb};
+use twoport_proto::{Entry, Failure, FtpPath, Reply, Secret, Sightings, Verb};
 
 use crate::event::Event;
 use crate::rights::{Grant, Rights};
@@ -54,6 +54,9 @@ pub enum Input {
     Ended(Ending),
     /// The answer to [`Output::Measure`]: bytes over the data connection so far.
     Measured(u64),
+    /// What the driver saw of the connections: the answer to [`Output::Look`], and during a transfer where the account may ask,
+    /// once its data connection is there or is not to be had.
+    Saw(Box<Sightings>),
     /// The moment of [`super::ServerSession::poll_timeout`] has come.
     Deadline,
     /// The server stops: what runs may finish, nothing new begins.
@@ -79,6 +82,7 @@ impl fmt::Debug for Input {
             Input::Kept(_) => "Kept",
             Input::Ended(_) => "Ended",
             Input::Measured(_) => "Measured",
+            Input::Saw(_) => "Saw",
             Input::Deadline => "Deadline",
             Input::Shutdown => "Shutdown",
             Input::Closed => "Closed",
@@ -212,6 +216,8 @@ pub enum Output {
     Stop,
     /// How far is the transfer? then [`Input::Measured`].
     Measure,
+    /// What is to be seen of the control connection, and of a listener that waits? then [`Input::Saw`].
+    Look,
     /// Something happened that onlookers may want to know.
     Tell(Event),
     /// Say what waits to be said, and close the control connection.

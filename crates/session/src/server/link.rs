@@ -83,10 +83,12 @@ impl ServerSession {
             Ok(listening) if self.life == Life::Closed => self.out.push_back(Output::Forget(listening.id)),
             Ok(listening) => {
                 self.make_plan(DataPlan::Passive(listening.id));
-                self.say(match way {
+                let reply = match way {
                     Way::Epsv => replies::extended_passive(listening.told.port()),
                     _ => replies::passive(listening.told),
-                });
+                };
+                self.told(&reply);
+                self.say(reply);
             }
             Err(fault) => {
                 let reply = replies::no_link(&fault);

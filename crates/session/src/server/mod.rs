@@ -9,6 +9,7 @@ pub mod io;
 mod about;
 mod access;
 mod commands;
+mod doctor;
 mod files;
 mod link;
 mod replies;
@@ -26,7 +27,7 @@ use twoport_plan::data::{PlanSlot, Way};
 use twoport_proto::line::LineFault;
 use twoport_proto::listing::mlsx::FactSet;
 use twoport_proto::modes::{Algorithm, Form, Mode, Structure, Type};
-use twoport_proto::{FtpPath, Reply, Verb};
+use twoport_proto::{FtpPath, Reply, Sightings, Verb};
 
 use self::access::Login;
 use self::files::Awaited;
@@ -104,6 +105,8 @@ pub struct ServerSession {
     failures: u32,
     /// What SITE WHY tells.
     last_fault: Option<LastFault>,
+    /// What SITE DOCTOR tells; nothing is gathered for an account that may not ask.
+    seen: Option<Box<Sightings>>,
     life: Life,
 }
 
@@ -119,6 +122,8 @@ enum Doing {
     Filing(Verb, Awaited),
     /// A listener is being made.
     Asking(Way),
+    /// The connections are being looked at.
+    Looking,
     /// A transfer or a digest runs beside the session.
     Transferring(Box<Transfer>),
 }
@@ -207,6 +212,7 @@ impl ServerSession {
             quiet: now,
             failures: 0,
             last_fault: None,
+            seen: None,
             life: Life::Open,
         };
         if door.implicit {
@@ -239,6 +245,7 @@ impl ServerSession {
             Input::Kept(id) => self.kept(id),
             Input::Ended(ending) => self.ended(now, ending),
             Input::Measured(bytes) => self.measured(bytes),
+            Input::Saw(seen) => self.saw(*seen),
             Input::Deadline => self.deadline(now),
             Input::Shutdown => {
                 if self.life == Life::Open {
@@ -272,7 +279,9 @@ impl ServerSession {
                 Some(if self.login.is_in() { idle } else { idle.min(self.since + limits.login) })
             }
             Doing::Transferring(transfer) => transfer.grace_ends(limits.grace),
-            Doing::Checking(_) | Doing::Securing | Doing::Filing(..) | Doing::Asking(_) => None,
+            Doing::Checking(_) | Doing::Securing | Doing::Filing(..) | Doing::Asking(_) | Doing::Looking => {
+                None
+            }
         }
     }
 
@@ -385,7 +394,7 @@ impl ServerSession {
                 self.close(why);
             }
             Doing::Transferring(_) => self.say_opening(),
-            Doing::Checking(_) | Doing::Securing | Doing::Filing(..) | Doing::Asking(_) => {}
+            Doing::Checking(_) | Doing::Securing | Doing::Filing(..) | Doing::Asking(_) | Doing::Looking => {}
         }
     }
 

@@ -126,9 +126,13 @@ pub(super) fn no_right(right: Right) -> Reply {
         Right::Rename => "rename",
         Right::Make => "make directories or links",
         Right::Change => "change times or permissions",
+        Right::Doctor => return Reply::new(550, NO_DOCTOR),
     };
     Reply::new(550, format!("Permission denied: this account may not {what} here."))
 }
+
+const NO_DOCTOR: &str = "Permission denied: 'doctor = true' in this account's [[user]] table allows SITE DOCTOR, and for \
+                         anonymous 'anonymous-doctor = true'.";
 
 // The data plan.
 

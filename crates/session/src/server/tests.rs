@@ -67,6 +67,7 @@ impl Bench {
                     self.session.handle(self.now, Input::Measured(5));
                     "measure".to_owned()
                 }
+                Output::Look => "look".to_owned(),
                 Output::Close => "close".to_owned(),
             });
         }

@@ -222,6 +222,9 @@ impl ServerSession {
             self.say(reply);
         }
         let (reply, bytes, fault) = outcome(&transfer, ending.clone());
+        if matches!(transfer.stage, Stage::Running | Stage::Keeping) && transfer.algorithm.is_none() {
+            self.moved(transfer.verb, bytes, transfer.open);
+        }
         if let Ending::NoLink(fault) | Ending::LinkBroke { fault, .. } = ending {
             self.failed(now, transfer.verb, fault);
         }

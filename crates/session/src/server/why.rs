@@ -20,6 +20,7 @@ impl ServerSession {
     /// Notes why a command had no data connection, or lost it, and tells onlookers.
     pub(super) fn failed(&mut self, now: Instant, verb: Verb, fault: LinkFault) {
         self.tell(Event::LinkFailed { verb, fault: fault.clone() });
+        self.missed(&fault);
         self.last_fault = Some(LastFault { at: now, verb, fault });
     }
 

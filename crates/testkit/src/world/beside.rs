@@ -1,9 +1,12 @@
 //! What runs beside the session: one transfer or digest, from `Begin` to `Ended`. What may come when is the driver's
 //! order: the file opens, then the link comes, then bytes, then (of an upload) the question whether to keep it.
 
+use std::net::SocketAddr;
+
 use twoport_plan::LinkFault;
 use twoport_proto::modes::{Algorithm, Mode};
-use twoport_proto::{Failure, FtpPath};
+use twoport_proto::sightings::{Came, Dial};
+use twoport_proto::{Failure, FtpPath, Sightings};
 use twoport_session::server::io::{Ending, Input, Link, LinkId, Task, TransferOrder};
 
 use super::World;
@@ -106,9 +109,13 @@ impl World {
             (Move::Open, Stage::Opening) => self.open(),
             (Move::Link, Stage::Linking) => {
                 beside.stage = Stage::Moving;
+                self.see(None);
                 self.hand_in(Input::Linked);
             }
-            (Move::NoLink(fault), Stage::Linking) => self.end(Ending::NoLink(fault)),
+            (Move::NoLink(fault), Stage::Linking) => {
+                self.see(Some(&fault));
+                self.end(Ending::NoLink(fault));
+            }
             // The link is there, and TLS on it is not what it should be.
             (Move::NoLink(fault), Stage::Moving) if fault.is_of_tls() && beside.order.private => {
                 self.end(Ending::NoLink(fault));
@@ -135,6 +142,50 @@ impl World {
         }
         self.hear();
         true
+    }
+
+    /// What is to be seen of the control connection, and of a port where nobody has come yet.
+    pub(super) fn look(&self) -> Sightings {
+        Sightings {
+            peer: Some(SocketAddr::new(self.ends.peer, 40_000)),
+            reached: Some(SocketAddr::new(self.ends.local, 21)),
+            mss: Some(1448),
+            port: self.leases.values().next().copied(),
+            first_packet: (!self.leases.is_empty()).then_some(false),
+            helper: Some(false),
+            ..Sightings::default()
+        }
+    }
+
+    /// The data connection is there, or there will be none.
+    fn see(&mut self, fault: Option<&LinkFault>) {
+        let Some(beside) = &self.beside else { return };
+        let mut seen = Sightings { data_mss: fault.is_none().then_some(1448), ..Sightings::default() };
+        match beside.order.link {
+            Link::Passive(_) => {
+                let stranger = match fault {
+                    Some(LinkFault::StrangerCame { from, .. }) => {
+                        Some(Came { from: (*from, 40_001).into(), own: false })
+                    }
+                    _ => None,
+                };
+                let own = Came { from: (self.ends.peer, 40_002).into(), own: true };
+                seen.port = beside.port;
+                seen.first_packet = Some(fault.is_none());
+                seen.came = stranger.into_iter().chain(fault.is_none().then_some(own)).collect();
+            }
+            Link::Active(target) => {
+                seen.dialled = Some(target);
+                seen.dialled_from = Some((self.ends.local, 40_003).into());
+                seen.dial = match fault {
+                    None => Some(Dial::Connected),
+                    Some(LinkFault::Refused { .. }) => Some(Dial::Refused),
+                    Some(_) => None,
+                };
+            }
+            Link::Open(_) | Link::None => return,
+        }
+        self.hand_in(Input::Saw(Box::new(seen)));
     }
 
     pub(super) fn begin(&mut self, order: TransferOrder) {

@@ -1,0 +1,310 @@
+//! One try of one mode: what is agreed on, whether the data connection comes about, and whether bytes and the last word do.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use twoport_net::tls::Connector;
+use twoport_net::{ActiveListener, DataStream, Packets, Source, dial};
+use twoport_plan::LinkFault;
+use twoport_proto::{Request, Verb, hostport};
+
+use crate::dialogue::{Clock, Dialogue, Heard, PATIENCE, command};
+use crate::evidence::{Cell, Mode, Outcome, Said};
+
+/// How long a connection to a passive port may take: SYNs go out at once, after one second and after three.
+const DIAL: Duration = Duration::from_millis(3300);
+
+/// How long the server may take with 150, or with saying that nobody came.
+pub(crate) const OPENING: Duration = Duration::from_secs(12);
+
+/// How long nothing may come before the transfer has stalled.
+const STALL: Duration = Duration::from_secs(4);
+
+/// How long a data connection may stay open behind 226.
+const GRACE: Duration = Duration::from_millis(1500);
+
+/// How long 226 may take behind the end.
+const FINAL: Duration = Duration::from_secs(4);
+
+/// Bytes that are enough for a listing.
+const ENOUGH: u64 = 1 << 20;
+
+/// What is carried, and how.
+#[derive(Debug, Clone)]
+pub(crate) struct Load {
+    /// The command.
+    pub(crate) request: Request,
+    /// Bytes and time after which it is enough: the rest is not fetched.
+    pub(crate) most: (u64, Duration),
+    /// The largest segment.
+    pub(crate) mss: Option<u16>,
+    /// How long the server may take to begin, or to come.
+    pub(crate) opening: Duration,
+    /// Hands for the data connection that are not the session's own.
+    pub(crate) afresh: Option<Connector>,
+}
+
+impl Load {
+    /// A listing of where the session is.
+    pub(crate) fn listing() -> Load {
+        let request = Request::bare(Verb::List);
+        Load { request, most: (ENOUGH, Duration::from_secs(6)), mss: None, opening: OPENING, afresh: None }
+    }
+}
+
+/// Tries one mode. A 227 with an address that does not answer is tried at the server's own: that is a try of its own.
+pub(crate) async fn attempt(dialogue: &mut Dialogue, mode: Mode, load: &Load) -> Vec<Cell> {
+    let clock = Clock::start();
+    match mode {
+        Mode::Epsv => vec![passive(dialogue, mode, Verb::Epsv, load, clock).await],
+        Mode::Pasv | Mode::PasvPeer => {
+            let mut first = passive(dialogue, Mode::Pasv, Verb::Pasv, load, clock).await;
+            let port = first.place.map(|place| place.port());
+            let elsewhere = first.place.is_some_and(|place| place.ip() != dialogue.peer());
+            let Some(port) = port.filter(|_| elsewhere && first.outcome.no_link().is_some()) else {
+                return vec![first];
+            };
+            let (clock, place) = (Clock::start(), SocketAddr::new(dialogue.peer(), port));
+            let outcome = connect(dialogue, place, load).await;
+            let said = first.said.clone();
+            if let Some(fault) = first.outcome.no_link() {
+                // The address was tried, and that is what is said of it.
+                first.outcome = Outcome::NoLink { fault: fault.clone(), after: first.took };
+            }
+            vec![
+                first,
+                Cell {
+                    mode: Mode::PasvPeer,
+                    place: Some(place),
+                    said,
+                    outcome,
+                    took: clock.took(),
+                    asked: None,
+                    seen: None,
+                },
+            ]
+        }
+        Mode::Eprt | Mode::Port => vec![active(dialogue, mode, load, clock).await],
+    }
+}
+
+async fn passive(dialogue: &mut Dialogue, mode: Mode, verb: Verb, load: &Load, clock: Clock) -> Cell {
+    let heard = dialogue.ask(&Request::bare(verb), PATIENCE).await;
+    let cell = |said: Option<Said>, place, outcome| Cell {
+        mode,
+        place,
+        said,
+        outcome,
+        took: clock.took(),
+        asked: None,
+        seen: None,
+    };
+    let said = match heard {
+        Heard::Said(said) => said,
+        Heard::Nothing => return cell(None, None, Outcome::NoAnswer { lost: dialogue.lost() }),
+        Heard::End => return cell(None, None, Outcome::HungUp),
+    };
+    if said.code / 100 != 2 {
+        // Some die of what they have just said.
+        let ended = said.code == 500 && matches!(dialogue.hear(Duration::from_millis(150)).await, Heard::End);
+        return cell(Some(said), None, if ended { Outcome::HungUp } else { Outcome::Refused });
+    }
+    let Some(place) = told(&said, dialogue) else { return cell(Some(said), None, Outcome::Unreadable) };
+    let outcome = match place.ip().is_unspecified() {
+        true => Outcome::NoLink {
+            fault: LinkFault::Other { to: None, text: "0.0.0.0 is no address".to_owned() },
+            after: Duration::ZERO,
+        },
+        false => connect(dialogue, place, load).await,
+    };
+    cell(Some(said), Some(place), outcome)
+}
+
+/// Where 227 or 229 leads, whichever command it answers.
+fn told(said: &Said, dialogue: &Dialogue) -> Option<SocketAddr> {
+    match said.code {
+        229 => {
+            hostport::read_229(said.text.as_bytes()).ok().map(|port| SocketAddr::new(dialogue.peer(), port))
+        }
+        _ => hostport::read_227(said.text.as_bytes()).ok().map(SocketAddr::V4),
+    }
+}
+
+async fn connect(dialogue: &mut Dialogue, place: SocketAddr, load: &Load) -> Outcome {
+    let clock = Clock::start();
+    match dial(place, Source::Free, DIAL, load.mss).await {
+        Ok((stream, _)) => {
+            let asked = Clock::start();
+            dialogue.say(&load.request).await;
+            match begin(dialogue, load.opening).await {
+                Ok(last) => carry(dialogue, stream, load, last, &asked).await,
+                Err(outcome) => outcome,
+            }
+        }
+        Err(fault) => Outcome::NoLink { fault, after: clock.took() },
+    }
+}
+
+/// Waits for 150; some servers say 226 in the same breath.
+async fn begin(dialogue: &mut Dialogue, patience: Duration) -> Result<Option<Said>, Outcome> {
+    let clock = Clock::start();
+    match dialogue.hear(patience).await {
+        Heard::Said(said) if said.code / 100 == 1 => Ok(None),
+        Heard::Said(said) if said.code / 100 == 2 => Ok(Some(said)),
+        Heard::Said(said) => Err(Outcome::NotBegun { said: Some(said), after: clock.took() }),
+        Heard::Nothing | Heard::End => Err(Outcome::NotBegun { said: None, after: clock.took() }),
+    }
+}
+
+async fn active(dialogue: &mut Dialogue, mode: Mode, load: &Load, clock: Clock) -> Cell {
+    let mut asked = None;
+    let cell = |said, place, outcome, asked| Cell {
+        mode,
+        place,
+        said,
+        outcome,
+        took: clock.took(),
+        asked,
+        seen: None,
+    };
+    let (listener, at) = match ActiveListener::bind(dialogue.local, load.mss) {
+        Ok(bound) => bound,
+        Err(fault) => return cell(None, None, Outcome::NoLink { fault, after: Duration::ZERO }, asked),
+    };
+    let here = SocketAddr::new(at.ip().to_canonical(), at.port());
+    let request = match (mode, here) {
+        (Mode::Port, SocketAddr::V4(here)) => command(Verb::Port, hostport::write_port(here)),
+        _ => command(Verb::Eprt, hostport::write_eprt(here)),
+    };
+    asked = Some(request.shown());
+    let said = match dialogue.ask(&request, PATIENCE).await {
+        Heard::Said(said) if said.code / 100 == 2 => said,
+        Heard::Said(said) => return cell(Some(said), Some(here), Outcome::Refused, asked),
+        Heard::Nothing => return cell(None, Some(here), Outcome::NoAnswer { lost: dialogue.lost() }, asked),
+        Heard::End => return cell(None, Some(here), Outcome::HungUp, asked),
+    };
+    let before = Packets::now(here.is_ipv6());
+    let waiting = Clock::start();
+    dialogue.say(&load.request).await;
+    let mut last = None;
+    let mut coming = std::pin::pin!(listener.accept(dialogue.peer(), load.opening));
+    let came = loop {
+        tokio::select! {
+            came = &mut coming => break came.map_err(|_| None),
+            heard = dialogue.hear(load.opening) => match heard {
+                Heard::Said(said) if said.code / 100 == 1 => {}
+                Heard::Said(said) if said.code / 100 == 2 => last = Some(said),
+                Heard::Said(said) => break Err(Some(said)),
+                Heard::Nothing | Heard::End => break Err(None),
+            },
+        }
+    };
+    let outcome = match came {
+        Ok(stream) => carry(dialogue, stream, load, last, &waiting).await,
+        Err(word) => Outcome::NobodyCame {
+            said: word,
+            after: waiting.took(),
+            dropped: before.and_then(|before| before.dropped_since()),
+        },
+    };
+    cell(Some(said), Some(here), outcome, asked)
+}
+
+/// Reads to the end, and hears the last word.
+async fn carry(
+    dialogue: &mut Dialogue,
+    stream: TcpStream,
+    load: &Load,
+    last: Option<Said>,
+    asked: &Clock,
+) -> Outcome {
+    let (clock, mut bytes, mut last) = (Clock::start(), 0, last);
+    let mut wire = DataStream::new(stream);
+    if let Some(connector) = load.afresh.clone().or_else(|| dialogue.connector.clone()) {
+        match wire.connect_tls(&connector, PATIENCE).await {
+            Ok((secured, _)) => wire = secured,
+            Err(fault) => {
+                let said =
+                    if let Heard::Said(said) = dialogue.hear(PATIENCE).await { Some(said) } else { None };
+                return Outcome::NoTls { why: fault.to_string(), said };
+            }
+        }
+    }
+    let (mut buffer, mut deaf) = (vec![0; 1 << 16], false);
+    loop {
+        let patience = if last.is_some() { GRACE } else { STALL };
+        let read = tokio::select! {
+            read = wire.read(&mut buffer) => Some(read),
+            heard = dialogue.hear(patience), if last.is_none() && !deaf => match heard {
+                // An active server may say 150 only now.
+                Heard::Said(said) if said.code / 100 == 1 => continue,
+                Heard::Said(said) => {
+                    last = Some(said);
+                    continue;
+                }
+                // The bytes may come all the same.
+                Heard::End => {
+                    deaf = true;
+                    continue;
+                }
+                Heard::Nothing => None,
+            },
+            () = tokio::time::sleep(patience) => None,
+        };
+        match read {
+            Some(Ok(0)) => break,
+            Some(Ok(n)) => bytes += n as u64,
+            // The end is there, if not the word for it (TLS).
+            Some(Err(e)) if e.kind() == std::io::ErrorKind::UnexpectedEof => break,
+            Some(Err(e)) => {
+                let why = match settle(dialogue, last).await {
+                    Some(said) => format!("{e}; the server said {said}"),
+                    None => e.to_string(),
+                };
+                return Outcome::Cut { bytes, why };
+            }
+            None => match last {
+                Some(said) if said.code / 100 == 2 => return Outcome::NoEnd(bytes),
+                Some(said) => return refused(said, bytes, asked),
+                None => return Outcome::Stalled(bytes),
+            },
+        }
+        if bytes >= load.most.0 || clock.took() >= load.most.1 {
+            // The rest is not wanted; what the server says to that is its business.
+            drop(wire);
+            settle(dialogue, last).await;
+            return Outcome::Works(bytes);
+        }
+    }
+    drop(wire);
+    match settle(dialogue, last).await {
+        Some(said) if said.code / 100 == 2 => Outcome::Works(bytes),
+        Some(said) => refused(said, bytes, asked),
+        None => Outcome::NoWord(bytes),
+    }
+}
+
+/// It has ended badly, or before it began: some say 150 while they wait.
+fn refused(said: Said, bytes: u64, asked: &Clock) -> Outcome {
+    match bytes {
+        0 => Outcome::NotBegun { said: Some(said), after: asked.took() },
+        _ => Outcome::Cut { bytes, why: said.to_string() },
+    }
+}
+
+/// The last word.
+async fn settle(dialogue: &mut Dialogue, last: Option<Said>) -> Option<Said> {
+    if last.is_some() {
+        return last;
+    }
+    match dialogue.hear(FINAL).await {
+        Heard::Said(said) if said.code / 100 == 1 => match dialogue.hear(FINAL).await {
+            Heard::Said(said) => Some(said),
+            Heard::Nothing | Heard::End => None,
+        },
+        Heard::Said(said) => Some(said),
+        Heard::Nothing | Heard::End => None,
+    }
+}

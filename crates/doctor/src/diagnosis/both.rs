@@ -1,0 +1,148 @@
+//! Where the server is ours it tells what it saw (SITE DOCTOR), and what was likely from one end is certain from two.
+
+use twoport_plan::LinkFault;
+use twoport_proto::Sightings;
+use twoport_proto::sightings::Dial;
+
+use super::Confidence::Certain;
+use super::{Found, place};
+use crate::causes::Cause;
+use crate::evidence::{Cell, Evidence, Outcome};
+
+/// Tries of which the server has told.
+fn seen(evidence: &Evidence) -> impl Iterator<Item = (&Cell, &Sightings)> {
+    evidence.cells().filter_map(|(_, cell)| Some((cell, &cell.seen.as_ref()?.sightings)))
+}
+
+fn passive_works(evidence: &Evidence) -> bool {
+    evidence.cells().any(|(_, cell)| cell.mode.is_passive() && cell.outcome.works())
+}
+
+/// The server said another thing than we heard, and what we heard leads nowhere.
+pub(super) fn rewritten(evidence: &Evidence) -> Option<Found> {
+    seen(evidence).find_map(|(cell, sightings)| {
+        cell.outcome.no_link()?;
+        let told = String::from_utf8_lossy(sightings.told.as_deref()?).trim().to_owned();
+        let heard = cell.said.as_ref()?.to_string();
+        (told != heard).then(|| {
+            let because = vec![format!("the server said {told}"), format!("and what came here was {heard}")];
+            Found(Cause::AlgRewrites, Certain, because)
+        })
+    })
+}
+
+/// The connection was made, and not with the server.
+pub(super) fn elsewhere(evidence: &Evidence) -> Option<Found> {
+    if passive_works(evidence) {
+        return None;
+    }
+    seen(evidence).find_map(|(cell, sightings)| {
+        let begun = !matches!(cell.outcome, Outcome::NotBegun { .. });
+        if begun || !cell.mode.is_passive() {
+            return None;
+        }
+        if let Some(stranger) = sightings.came.iter().find(|came| !came.own) {
+            let peer =
+                sightings.peer.map_or_else(|| "another address".to_owned(), |peer| peer.ip().to_string());
+            let because = vec![format!(
+                "the server saw the data connection come from {}, and the control connection from {peer}",
+                stranger.from.ip()
+            )];
+            return Some(Found(Cause::DataFromOther, Certain, because));
+        }
+        (sightings.came.is_empty() && sightings.first_packet == Some(false)).then(|| {
+            let because = vec![
+                format!("something took the connection to {}", place(cell)),
+                "and the server has seen no packet of it".to_owned(),
+            ];
+            Found(Cause::AcceptedElsewhere, Certain, because)
+        })
+    })
+}
+
+/// The connection to a passive port was not made: how far its packets came.
+pub(super) fn passive(evidence: &Evidence) -> Option<Found> {
+    if passive_works(evidence) {
+        return None;
+    }
+    seen(evidence).find_map(|(cell, sightings)| {
+        let fault = cell.outcome.no_link()?;
+        let first_packet = sightings.first_packet?;
+        let here = sightings.reached.map(|reached| reached.ip());
+        let mut because = vec![fault.cause()];
+        if first_packet {
+            because.push("the server saw our first packet there, and answered".to_owned());
+            return Some(Found(Cause::AnswerLost, Certain, because));
+        }
+        match sightings.dropped {
+            Some(packets @ 1..) => {
+                because.push(format!(
+                    "{packets} packets came to the server's machine meanwhile and were given to nobody"
+                ));
+                Some(Found(Cause::PassiveDroppedAtHost, Certain, because))
+            }
+            Some(0) => {
+                let at = here.map_or_else(|| "the server".to_owned(), |here| here.to_string());
+                because.push(format!("no packet of it came to {at}"));
+                let path = evidence.path.as_ref();
+                let first_hop = path.is_some_and(|path| {
+                    path.control.is_some_and(|control| control > 2)
+                        && path.last.is_none_or(|(hop, _)| hop == 1)
+                });
+                let cause = match fault {
+                    LinkFault::Refused { .. } | LinkFault::Unreachable { by: Some(_), .. } => {
+                        Cause::PassiveRejected
+                    }
+                    _ if first_hop => Cause::EgressRestricted,
+                    _ => Cause::PassiveDroppedAtRouter,
+                };
+                Some(Found(cause, Certain, because))
+            }
+            None => None,
+        }
+    })
+}
+
+/// The server did not come: how far its packets came.
+pub(super) fn active(evidence: &Evidence) -> Option<Found> {
+    if passive_works(evidence) {
+        return None;
+    }
+    seen(evidence).find_map(|(cell, sightings)| {
+        let Outcome::NobodyCame { dropped, .. } = cell.outcome else { return None };
+        let mut because = vec![format!("{} was taken, and nobody came to {}", cell.mode, place(cell))];
+        if let (Some(asked), Some(heard)) = (&cell.asked, &sightings.heard)
+            && asked.as_bytes() != heard
+        {
+            because.push(format!("we said {asked}, and the server heard {}", String::from_utf8_lossy(heard)));
+        }
+        if let Some(packets @ 1..) = sightings.held_back {
+            because.push(format!("{packets} packets did not leave the server's machine"));
+            return Some(Found(Cause::ServerEgress, Certain, because));
+        }
+        match (sightings.dial?, sightings.dial_by) {
+            (Dial::Unreachable, None) => {
+                because.push("the server's own system says that there is no way".to_owned());
+                Some(Found(Cause::ServerEgress, Certain, because))
+            }
+            (Dial::Unreachable | Dial::Refused, Some(by)) => {
+                because.push(format!("{by} turned the server away"));
+                Some(Found(Cause::ActiveBlocked, Certain, because))
+            }
+            (Dial::TimedOut, _) => match dropped {
+                Some(packets @ 1..) => {
+                    because.push(format!(
+                        "{packets} packets came to this machine meanwhile and were given to nobody"
+                    ));
+                    Some(Found(Cause::ClientInboundBlocked, Certain, because))
+                }
+                Some(0) => {
+                    because.push("the server sent its packets, and none came to this machine".to_owned());
+                    Some(Found(Cause::ActiveBlocked, Certain, because))
+                }
+                None => None,
+            },
+            (Dial::Refused, None) | (Dial::Connected, _) => None,
+        }
+    })
+}

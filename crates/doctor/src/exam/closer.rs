@@ -1,0 +1,122 @@
+//! What is dear, and is looked at only where something was found, or somebody asked for it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use twoport_client::Tls;
+use twoport_proto::{Request, Verb};
+
+use super::Exam;
+use crate::dialogue::{Heard, PATIENCE};
+use crate::evidence::{Cell, Idle, Mode, Outcome};
+use crate::path;
+
+impl Exam<'_> {
+    /// What is dear, where something was found.
+    pub(super) async fn look_closer(&mut self) {
+        let passive = |cell: &Cell| cell.mode.is_passive();
+        let failed: Vec<Cell> = self
+            .evidence
+            .cells()
+            .filter(|(_, cell)| passive(cell) && !cell.outcome.works())
+            .map(|(_, cell)| cell.clone())
+            .collect();
+        let works = self.evidence.cells().any(|(_, cell)| passive(cell) && cell.outcome.works());
+        if failed.is_empty() || self.is_late() {
+            return;
+        }
+        let Some((at, secure)) =
+            self.evidence.legs.iter().find(|leg| !leg.cells.is_empty()).map(|leg| (leg.at, leg.secure))
+        else {
+            return;
+        };
+        let unsettled = failed.iter().any(|cell| {
+            matches!(
+                cell.outcome,
+                Outcome::NoLink { .. } | Outcome::NoAnswer { .. } | Outcome::NotBegun { .. }
+            )
+        });
+        let slow =
+            self.evidence.greeting.as_ref().is_some_and(|greeting| greeting.after > Duration::from_secs(4));
+        if unsettled && !slow && self.patient.security.tls != Some(Tls::Implicit) {
+            (self.tell)("looking for an FTP helper on the way");
+            self.evidence.helper = path::has_helper(at).await;
+        }
+        let refused = |cell: &Cell| matches!(&cell.outcome, Outcome::NotBegun { said: Some(said), .. } if said.code == 425);
+        if failed.iter().any(refused) && !self.is_late() {
+            (self.tell)("asking the server where it sees us");
+            for _ in 0..2 {
+                if let Some(seen) = self.seen_as(at, secure).await {
+                    self.evidence.seen_as.push(seen);
+                }
+            }
+        }
+        let shut = failed.iter().find(|cell| {
+            matches!(cell.outcome, Outcome::NoLink { .. } | Outcome::NotBegun { .. })
+                && cell.place.is_some_and(|place| place.ip() == at.ip().to_canonical())
+        });
+        if let Some(mode) = shut.filter(|_| !works && !self.is_late()).map(|cell| cell.mode) {
+            (self.tell)("finding out how far packets get");
+            self.find_path(at, secure, mode).await;
+        }
+    }
+
+    /// The way to a port that the server listens on just now.
+    async fn find_path(&mut self, at: SocketAddr, secure: bool, mode: Mode) {
+        let Some(mut dialogue) = self.again(at, secure, None).await else { return };
+        let verb = if mode == Mode::Epsv { Verb::Epsv } else { Verb::Pasv };
+        let Heard::Said(said) = dialogue.ask(&Request::bare(verb), PATIENCE).await else { return };
+        let text = said.text.as_bytes();
+        let port = match said.code {
+            229 => twoport_proto::hostport::read_229(text).ok(),
+            227 => twoport_proto::hostport::read_227(text).ok().map(|place| place.port()),
+            _ => None,
+        };
+        let Some(port) = port else { return };
+        self.evidence.path = Some(path::compare(at, SocketAddr::new(at.ip(), port)).await);
+        dialogue.quit().await;
+    }
+
+    /// Where the server sees a new session come from, if it says so in STAT.
+    async fn seen_as(&mut self, at: SocketAddr, secure: bool) -> Option<IpAddr> {
+        let mut dialogue = self.again(at, secure, None).await?;
+        let seen = dialogue.seen().await.filter(|seen| *seen != at.ip().to_canonical());
+        dialogue.quit().await;
+        seen
+    }
+
+    /// Sessions that say nothing for a while, side by side.
+    pub(super) async fn idle(&mut self, longest: Duration) {
+        let Some((at, secure)) =
+            self.evidence.legs.iter().find(|leg| !leg.cells.is_empty()).map(|leg| (leg.at, leg.secure))
+        else {
+            return;
+        };
+        let mut silences = JoinSet::new();
+        for share in [1, 2, 4, 8] {
+            let silence = longest * share / 8;
+            let Some(mut dialogue) = self.again(at, secure, None).await else { continue };
+            silences.spawn(async move {
+                dialogue.be_silent();
+                tokio::time::sleep(silence).await;
+                (silence, dialogue.ask(&Request::bare(Verb::Noop), PATIENCE).await)
+            });
+        }
+        (self.tell)(&format!("saying nothing for {} seconds", longest.as_secs()));
+        let mut ended = silences.join_all().await;
+        ended.sort_by_key(|(silence, _)| *silence);
+        let mut idle = Idle::default();
+        for (silence, heard) in ended {
+            match heard {
+                Heard::Said(said) if said.code != 421 && idle.died.is_none() => idle.lived = Some(silence),
+                heard if idle.died.is_none() => {
+                    idle.died = Some(silence);
+                    idle.said = if let Heard::Said(said) = heard { Some(said) } else { None };
+                }
+                _ => {}
+            }
+        }
+        self.evidence.idle = Some(idle);
+    }
+}

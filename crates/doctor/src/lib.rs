@@ -1,0 +1,20 @@
+//! The doctor: why FTP does not work between here and a server, which side must change what, and how sure that is. Probes see
+//! ([`evidence`]), a table decides ([`diagnosis`]), another one speaks ([`causes`]). Nothing is changed and nothing is left on the
+//! server, and no probe needs a privilege.
+//!
+//! ```text
+//!   exam ──> probes ──> Evidence ──> diagnosis ──> report: words, figure, JSON
+//! ```
+
+pub mod causes;
+mod cell;
+pub mod diagnosis;
+mod dialogue;
+pub mod evidence;
+mod exam;
+mod path;
+
+pub use exam::{Patient, Teller, examine};
+pub mod report;
+
+pub use report::Report;

@@ -132,7 +132,9 @@ pub struct Diagnosis {
 #[must_use]
 pub fn diagnose(stage: &Stage, twoport: &Path) -> Option<Diagnosis> {
     let mut command = stage.client().command(twoport);
-    command.args(["doctor", "--json", &stage.url()]);
+    // The server's certificate is made up, and that is not what the situation is about.
+    let trusting = stage.situation().tls != Tls::None;
+    command.args(["doctor", "--json"]).args(trusting.then_some("--insecure")).arg(stage.url());
     at_home(&mut command, stage);
     // A file, since whatever it leaves running would keep a pipe open.
     let printed = stage.folder().join("printed");

@@ -88,7 +88,7 @@ pub(super) const ALL: &[Situation] = &[
         cause: "protect-required",
         side: Side::Client,
         modes: [NO; 4],
-        peer: Peer::Ours(&["--tls", "required"]),
+        peer: Peer::Ours(&["--tls", "required", "--data-resumption", "off"]),
         ..PLAIN
     },
     Situation {

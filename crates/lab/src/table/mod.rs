@@ -26,7 +26,8 @@ mod tests {
             let slug = situation.slug;
             assert_eq!(all.iter().filter(|other| other.slug == slug).count(), 1, "{slug}");
             assert!(!situation.sentence.is_empty() && !situation.sentence.ends_with('.'), "{slug}");
-            assert_eq!(situation.cause == "none", situation.side == crate::Side::None, "{slug}");
+            // Where nothing is wrong nobody has to change anything; the other way round there may be a cause.
+            assert!(situation.cause != "none" || situation.side == crate::Side::None, "{slug}");
         }
     }
 

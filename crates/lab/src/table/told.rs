@@ -141,7 +141,7 @@ pub(super) const ALL: &[Situation] = &[
         sentence: "Control connections come by a forwarded address, data connections only to the one that 227 tells",
         shows: "-",
         cause: "data-on-another-address",
-        side: Side::ServerRouter,
+        side: Side::None,
         modes: [NO, YES, NO, NO],
         reached: Some("198.51.100.2"),
         rules: &[Rule {

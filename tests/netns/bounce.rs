@@ -3,7 +3,7 @@
 
 use std::net::TcpStream;
 
-use twoport_testkit::netns::{self, Net};
+use twoport_netns::Net;
 
 use super::place::Place;
 use crate::sockets::peer::{self, Peer};
@@ -70,13 +70,13 @@ const BY_IPV6: &[&str] = &[
 
 #[test]
 fn a_bounce_is_refused_before_a_packet_leaves_the_server() {
-    if !netns::have() {
+    if !crate::netns::have() {
         return;
     }
-    let net = Net::new();
-    let (client, server) = (net.host("client"), net.host("server"));
-    net.link((&client, "10.1.1.2/24 2001:db8:1::2/64"), (&server, "10.1.1.1/24 2001:db8:1::1/64"));
-    server.load_nft(COUNTS);
+    let net = Net::new().unwrap();
+    let (client, server) = (net.host("client").unwrap(), net.host("server").unwrap());
+    net.link((&client, "10.1.1.2/24 2001:db8:1::2/64"), (&server, "10.1.1.1/24 2001:db8:1::1/64")).unwrap();
+    server.load_nft(COUNTS).unwrap();
     let place = Place::new();
     let hello = place.offers("hello", 5);
     let _server = place.serve(&server, "[::]:21", &["--tls", "off", "--passive-ports", "50000-50003"]);
@@ -84,7 +84,7 @@ fn a_bounce_is_refused_before_a_packet_leaves_the_server() {
     for (at, asked) in [("10.1.1.1:21", BY_IPV4), ("[2001:db8:1::1]:21", BY_IPV6)] {
         // A session may only refuse so often before it ends: one for each.
         for line in asked {
-            let mut peer = login(client.inside(|| TcpStream::connect(at)).unwrap());
+            let mut peer = login(client.inside(|| TcpStream::connect(at)).unwrap().unwrap());
             let (code, text) = peer.ask(line);
             assert!((500..600).contains(&code), "{line} was answered {code} {text}");
             // Nor does a transfer go where the refused words pointed.
@@ -93,21 +93,21 @@ fn a_bounce_is_refused_before_a_packet_leaves_the_server() {
         }
     }
     assert_eq!(
-        (server.count("began").packets, server.count("told").packets),
+        (server.count("began").unwrap().packets, server.count("told").unwrap().packets),
         (0, 0),
         "something left the server"
     );
 
     // What is asked for in order leaves it, and is counted.
     for (number, at) in [(1, "10.1.1.1:21"), (2, "[2001:db8:1::1]:21")] {
-        let mut peer = login(client.inside(|| TcpStream::connect(at)).unwrap());
-        let listener = client.inside(|| peer.active());
+        let mut peer = login(client.inside(|| TcpStream::connect(at)).unwrap().unwrap());
+        let listener = client.inside(|| peer.active()).unwrap();
         peer.say("RETR hello");
         let (mut link, _) = listener.accept().unwrap();
         peer.hear(150);
         assert_eq!(peer::all(&mut link), hello);
         peer.hear(226);
-        assert_eq!(server.count("began").packets, number);
+        assert_eq!(server.count("began").unwrap().packets, number);
     }
 }
 

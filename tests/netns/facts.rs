@@ -5,9 +5,9 @@ use std::io::Read;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use twoport_netns::Host;
 use twoport_proto::hostport;
 use twoport_proto::sightings::Dial;
-use twoport_testkit::netns::Host;
 
 use super::faults::{BY_IPV4, BY_IPV6, Road, fails};
 use crate::sockets::facts::ask;
@@ -17,7 +17,7 @@ use crate::sockets::peer::{all, data};
 #[track_caller]
 fn counted(gate: &Host, name: &str) {
     let end = Instant::now() + Duration::from_secs(20);
-    while gate.count(name).packets == 0 {
+    while gate.count(name).unwrap().packets == 0 {
         assert!(Instant::now() < end, "no packet of {name}");
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -28,7 +28,8 @@ fn counts(gate: &Host, rule: &str) {
     gate.load_nft(&format!(
         "table inet lab {{ counter dropped {{ }}
          chain forward {{ type filter hook forward priority filter; policy accept;\n{rule}\n}}\n}}\n"
-    ));
+    ))
+    .unwrap();
 }
 
 #[test]
@@ -48,7 +49,7 @@ fn a_first_packet_that_was_dropped_on_the_way_was_not_seen() {
             assert_eq!((seen.port, seen.first_packet), (Some(to.port()), Some(false)), "{seen:?}");
             assert_eq!((&seen.came[..], seen.fault.as_deref()), (&[][..], fault));
         }
-        road.gate.run("nft", ["reset", "counters"]);
+        road.gate.run("nft", ["reset", "counters"]).unwrap();
     }
 }
 
@@ -72,7 +73,7 @@ fn a_first_packet_whose_answer_was_lost_was_seen() {
             assert_eq!((seen.port, seen.first_packet), (Some(to.port()), Some(true)), "{seen:?}");
             assert_eq!((&seen.came[..], seen.fault.as_deref()), (&[][..], fault));
         }
-        road.gate.run("nft", ["reset", "counters"]);
+        road.gate.run("nft", ["reset", "counters"]).unwrap();
     }
 }
 
@@ -83,12 +84,14 @@ const HELPER: &str = "ct helper ftp { type \"ftp\" protocol tcp; }
 #[test]
 fn a_port_that_a_helper_has_rewritten_is_told_as_it_came() {
     let Some(road) = Road::new() else { return };
-    road.gate.load_nft(&format!(
-        "table ip lab {{ {HELPER}
+    road.gate
+        .load_nft(&format!(
+            "table ip lab {{ {HELPER}
          chain hides {{ type nat hook postrouting priority srcnat; oifname server masquerade; }}\n}}\n"
-    ));
+        ))
+        .unwrap();
     let mut peer = road.enter(BY_IPV4);
-    let listener = road.client.inside(|| peer.active());
+    let listener = road.client.inside(|| peer.active()).unwrap();
     let own = listener.local_addr().unwrap();
     peer.say("RETR hello");
     let (link, from) = listener.accept().unwrap();
@@ -111,10 +114,10 @@ fn a_227_that_a_helper_has_rewritten_is_told_as_it_was_sent() {
         "table ip lab {{ {HELPER}
          chain leads {{ type nat hook prerouting priority dstnat; ip daddr 10.1.1.1 tcp dport 21 dnat to 10.2.2.2; }}
          chain hides {{ type nat hook postrouting priority srcnat; }}\n}}\n"
-    ));
+    )).unwrap();
     let mut peer = road.enter("10.1.1.1:21");
     let heard = peer.pasv();
-    let mut link = data(road.client.inside(|| TcpStream::connect(heard)).unwrap());
+    let mut link = data(road.client.inside(|| TcpStream::connect(heard)).unwrap().unwrap());
     peer.expect("RETR hello", 150);
     assert_eq!(all(&mut link).len(), 5);
     peer.hear(226);
@@ -133,7 +136,7 @@ fn who_has_turned_a_connection_away_is_told() {
     road.gate_does("iifname server tcp flags & (syn | ack) == syn reject with icmpx type host-unreachable");
     for (at, gate) in [(BY_IPV4, "10.2.2.1"), (BY_IPV6, "2001:db8:2::1")] {
         let mut peer = road.enter(at);
-        let listener = road.client.inside(|| peer.active());
+        let listener = road.client.inside(|| peer.active()).unwrap();
         fails(&mut peer);
         let seen = ask(&mut peer);
         assert_eq!(
@@ -154,7 +157,7 @@ fn segments_that_a_box_holds_small_are_seen_on_the_connection_where_it_does() {
     );
     for at in [BY_IPV4, BY_IPV6] {
         let mut peer = road.enter(at);
-        let mut link = road.client.inside(|| peer.passive());
+        let mut link = road.client.inside(|| peer.passive()).unwrap();
         peer.expect("RETR hello", 150);
         link.read_exact(&mut [0; 5]).unwrap();
         peer.hear(226);
@@ -173,7 +176,7 @@ fn what_the_servers_own_firewall_drops_is_counted_in_and_out() {
              counter dropped { }
              chain input { type filter hook input priority filter; policy accept;\n tcp dport 50000-50003 counter name dropped drop\n }
          }",
-    );
+    ).unwrap();
     for at in [BY_IPV4, BY_IPV6] {
         let mut peer = road.enter(at);
         let to = peer.epsv();
@@ -185,18 +188,18 @@ fn what_the_servers_own_firewall_drops_is_counted_in_and_out() {
         fails(&mut peer);
         let seen = ask(&mut peer);
         assert!(seen.dropped >= Some(1) && seen.fault.as_deref() == Some("nobody_came"), "{seen:?}");
-        road.server.run("nft", ["reset", "counters"]);
+        road.server.run("nft", ["reset", "counters"]).unwrap();
     }
     // And what it sends itself.
-    road.server.run("nft", ["flush", "ruleset"]);
+    road.server.run("nft", ["flush", "ruleset"]).unwrap();
     road.server.load_nft(
         "table inet lab {
              chain output { type filter hook output priority filter; policy accept;\n tcp flags & (syn | ack) == syn drop\n }
          }",
-    );
+    ).unwrap();
     for at in [BY_IPV4, BY_IPV6] {
         let mut peer = road.enter(at);
-        let _listener = road.client.inside(|| peer.active());
+        let _listener = road.client.inside(|| peer.active()).unwrap();
         fails(&mut peer);
         let seen = ask(&mut peer);
         assert!(seen.held_back >= Some(1) && seen.dial != Some(Dial::Connected), "{seen:?}");

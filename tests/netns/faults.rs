@@ -5,7 +5,7 @@ use std::io::Read;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use socket2::{Domain, Socket, Type};
-use twoport_testkit::netns::{self, Host, Net, Process};
+use twoport_netns::{Host, Net, Process};
 
 use super::bounce::login;
 use super::place::Place;
@@ -31,7 +31,7 @@ impl Road {
 
     /// The same, with these lines more in the server's configuration.
     pub(super) fn with(config: &str) -> Option<Road> {
-        if !netns::have() {
+        if !crate::netns::have() {
             return None;
         }
         let (net, client, gate, server) = three();
@@ -49,24 +49,26 @@ impl Road {
     }
 
     pub(super) fn enter(&self, at: &str) -> Peer {
-        login(self.client.inside(|| TcpStream::connect(at)).expect("a server listens"))
+        login(self.client.inside(|| TcpStream::connect(at)).unwrap().expect("a server listens"))
     }
 
     /// A connection of the client's that is on its way and need not arrive.
     pub(super) fn sets_out(&self, to: SocketAddr) -> Socket {
-        self.client.inside(|| {
-            let going = Socket::new(Domain::for_address(to), Type::STREAM, None).expect("a socket");
-            going.set_nonblocking(true).expect("a flag");
-            going.connect(&to.into()).expect_err("nothing is connected at once");
-            going
-        })
+        self.client
+            .inside(|| {
+                let going = Socket::new(Domain::for_address(to), Type::STREAM, None).expect("a socket");
+                going.set_nonblocking(true).expect("a flag");
+                going.connect(&to.into()).expect_err("nothing is connected at once");
+                going
+            })
+            .unwrap()
     }
 
     /// What the gate does with packets that it forwards, beside letting them through.
     pub(super) fn gate_does(&self, rule: &str) {
         self.gate.load_nft(&format!(
             "table inet lab {{ chain forward {{ type filter hook forward priority filter; policy accept;\n{rule}\n}}\n}}\n"
-        ));
+        )).unwrap();
     }
 }
 
@@ -76,7 +78,7 @@ pub(super) const BY_IPV6: &str = "[2001:db8:2::2]:21";
 /// Asks for a file in active mode and gives the 425 that comes instead of it.
 #[track_caller]
 fn fails_actively(road: &Road, peer: &mut Peer) -> String {
-    let _listener = road.client.inside(|| peer.active());
+    let _listener = road.client.inside(|| peer.active()).unwrap();
     fails(peer)
 }
 
@@ -152,12 +154,11 @@ fn a_firewall_that_drops_in_silence_is_told_from_one_that_answers() {
 fn a_server_that_has_no_way_out_says_so_of_itself() {
     let Some(road) = Road::new() else { return };
     let mut peer = road.enter(BY_IPV4);
-    let listener = road.client.inside(|| peer.active());
+    let listener = road.client.inside(|| peer.active()).unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
-    road.server.run(
-        "ip",
-        ["rule", "add", "to", "10.1.1.2", "ipproto", "tcp", "dport", &port, "type", "unreachable"],
-    );
+    road.server
+        .run("ip", ["rule", "add", "to", "10.1.1.2", "ipproto", "tcp", "dport", &port, "type", "unreachable"])
+        .unwrap();
     let text = fails(&mut peer);
     assert!(text.starts_with(&format!("10.1.1.2:{port} cannot be reached from here (")), "{text}");
     assert!(text.contains("this server has no route, or its own firewall lets no connection out"), "{text}");
@@ -179,7 +180,7 @@ fn a_first_packet_that_came_is_told_from_none() {
         drop(going);
     }
     // And where the first packet is dropped before it comes.
-    road.gate.run("nft", ["flush", "ruleset"]);
+    road.gate.run("nft", ["flush", "ruleset"]).unwrap();
     road.gate_does("iifname client tcp dport 50000-50003 drop");
     let mut peer = road.enter(BY_IPV4);
     peer.epsv();
@@ -196,7 +197,7 @@ fn what_is_not_acknowledged_is_counted() {
     let Some(road) = Road::new() else { return };
     for at in [BY_IPV4, BY_IPV6] {
         let mut peer = road.enter(at);
-        let mut link = road.client.inside(|| peer.passive());
+        let mut link = road.client.inside(|| peer.passive()).unwrap();
         peer.expect("RETR large", 150);
         link.read_exact(&mut [0; 100_000]).unwrap();
         road.gate_does("iifname server tcp sport 50000-50003 drop");
@@ -209,7 +210,7 @@ fn what_is_not_acknowledged_is_counted() {
         );
         assert!(text.contains("large packets (MTU), or a box there has forgotten the connection"), "{text}");
         explained(&mut peer, "stalled", &["RETR failed"]);
-        road.gate.run("nft", ["flush", "ruleset"]);
+        road.gate.run("nft", ["flush", "ruleset"]).unwrap();
         link.shutdown(Shutdown::Both).unwrap();
         let came = reader.join().unwrap().unwrap();
         assert!(came < 64 << 20, "{came} bytes came through");

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use twoport_testkit::netns::{Host, Process};
+use twoport_netns::{Host, Process};
 
 use crate::support::files::{self, bytes, room};
 use crate::support::program::{self, Ran};
@@ -77,8 +77,8 @@ impl Place {
             .args(flags)
             .env("XDG_STATE_HOME", self.0.path().join("state"))
             .env("TWOPORT_LOG", "info,twoport_server=debug");
-        let mut server = Process::start(command);
-        server.says(says);
+        let mut server = Process::start(command).unwrap();
+        server.says(says).unwrap();
         server
     }
 

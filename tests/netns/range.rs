@@ -3,8 +3,8 @@
 
 use std::net::{SocketAddr, TcpStream};
 
+use twoport_netns::{Host, Net};
 use twoport_proto::hostport;
-use twoport_testkit::netns::{self, Host, Net};
 
 use super::bounce::login;
 use super::place::Place;
@@ -30,26 +30,26 @@ fn counts(range: &str) -> String {
 
 /// Three clients beside each other, and a server whose ports are counted.
 fn net(range: &str) -> (Net, Vec<Host>, Host) {
-    let net = Net::new();
-    let server = net.host("server");
+    let net = Net::new().unwrap();
+    let server = net.host("server").unwrap();
     let clients: Vec<Host> = (1..=3)
         .map(|number| {
-            let client = net.host(&format!("client{number}"));
+            let client = net.host(&format!("client{number}")).unwrap();
             let (a, b) = (
                 format!("10.1.{number}.2/24 2001:db8:{number}::2/64"),
                 format!("10.1.{number}.1/24 2001:db8:{number}::1/64"),
             );
-            net.link((&client, &a), (&server, &b));
+            net.link((&client, &a), (&server, &b)).unwrap();
             client
         })
         .collect();
-    server.load_nft(&counts(range));
+    server.load_nft(&counts(range)).unwrap();
     (net, clients, server)
 }
 
 #[test]
 fn the_passive_range_is_not_left_while_many_clients_fetch() {
-    if !netns::have() {
+    if !crate::netns::have() {
         return;
     }
     // Enough for every transfer to have one of its own.
@@ -83,32 +83,33 @@ fn the_passive_range_is_not_left_while_many_clients_fetch() {
             }
         }
     });
-    assert_eq!(server.count("outside").packets, 0, "the range was left");
-    let inside = server.count("inside").packets;
+    assert_eq!(server.count("outside").unwrap().packets, 0, "the range was left");
+    let inside = server.count("inside").unwrap().packets;
     assert!(inside >= 6, "each of six clients needs one data connection at least, and {inside} were counted");
 }
 
 /// Each port serves many at once, as long as they come from different addresses, and none of them is sent to another port.
 #[test]
 fn four_ports_serve_two_hundred_clients_at_once_and_no_other_does() {
-    if !netns::have() {
+    if !crate::netns::have() {
         return;
     }
-    let (net, client, server) = (Net::new(), "clients", "server");
-    let (client, server) = (net.host(client), net.host(server));
+    let (net, client, server) = (Net::new().unwrap(), "clients", "server");
+    let (client, server) = (net.host(client).unwrap(), net.host(server).unwrap());
     // From 2 to 201, half of them by IPv6.
     let own: Vec<String> = (2..=201)
         .map(|n| if n % 2 == 0 { format!("10.1.1.{n}") } else { format!("2001:db8:1::{n}") })
         .collect();
     let lengths = own.iter().map(|ip| if ip.contains(':') { format!("{ip}/64") } else { format!("{ip}/24") });
-    net.link((&client, &lengths.collect::<Vec<_>>().join(" ")), (&server, "10.1.1.1/24 2001:db8:1::1/64"));
-    server.load_nft(&counts("50000-50003"));
+    net.link((&client, &lengths.collect::<Vec<_>>().join(" ")), (&server, "10.1.1.1/24 2001:db8:1::1/64"))
+        .unwrap();
+    server.load_nft(&counts("50000-50003")).unwrap();
     let place = Place::new();
     let hello = place.offers("hello", 5);
     let _server = place.serve(&server, "[::]:21", &["--tls", "off", "--passive-ports", "50000-50003"]);
     let from = |own: &str, to: SocketAddr| {
         let (domain, kind) = (socket2::Domain::for_address(to), socket2::Type::STREAM);
-        let socket = client.inside(|| socket2::Socket::new(domain, kind, None)).unwrap();
+        let socket = client.inside(|| socket2::Socket::new(domain, kind, None)).unwrap().unwrap();
         socket.bind(&SocketAddr::new(own.parse().unwrap(), 0).into()).unwrap();
         socket.connect(&to.into()).unwrap();
         TcpStream::from(socket)
@@ -128,13 +129,13 @@ fn four_ports_serve_two_hundred_clients_at_once_and_no_other_does() {
             });
         }
     });
-    assert_eq!((server.count("inside").packets, server.count("outside").packets), (200, 0));
+    assert_eq!((server.count("inside").unwrap().packets, server.count("outside").unwrap().packets), (200, 0));
 }
 
 /// Servers there are that tell a port outside of their range when it is spent.
 #[test]
 fn a_range_that_is_spent_is_not_left_either() {
-    if !netns::have() {
+    if !crate::netns::have() {
         return;
     }
     let (_net, clients, server) = net("50000-50007");
@@ -145,7 +146,7 @@ fn a_range_that_is_spent_is_not_left_either() {
     for round in 0..4 {
         for (number, client) in (1..).zip(&clients) {
             let at = format!("10.1.{number}.1:21");
-            let mut peer = login(client.inside(|| TcpStream::connect(at)).unwrap());
+            let mut peer = login(client.inside(|| TcpStream::connect(at)).unwrap().unwrap());
             let (code, text) = peer.ask(if round % 2 == 0 { "EPSV" } else { "PASV" });
             let port = match code {
                 229 => Some(hostport::read_229(text.as_bytes()).expect("229 tells a port")),
@@ -156,7 +157,10 @@ fn a_range_that_is_spent_is_not_left_either() {
                 Some(port) => {
                     assert!((50_000..=50_007).contains(&port), "{text}");
                     // There it listens indeed.
-                    client.inside(|| TcpStream::connect((format!("10.1.{number}.1"), port))).unwrap();
+                    client
+                        .inside(|| TcpStream::connect((format!("10.1.{number}.1"), port)))
+                        .unwrap()
+                        .unwrap();
                     told += 1;
                 }
                 None => assert!((400..500).contains(&code), "{code} {text}"),
@@ -165,6 +169,6 @@ fn a_range_that_is_spent_is_not_left_either() {
         }
     }
     assert!(told >= 8, "eight ports were there, and {told} were told");
-    assert_eq!(server.count("inside").packets, told);
-    assert_eq!(server.count("outside").packets, 0, "the range was left");
+    assert_eq!(server.count("inside").unwrap().packets, told);
+    assert_eq!(server.count("outside").unwrap().packets, 0, "the range was left");
 }

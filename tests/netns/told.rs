@@ -1,7 +1,7 @@
 //! Which address 227 tells, by a server between two networks: to those outside, to those of its own network, to some by a
 //! rule, and to sessions in TLS, whose 227 no box on the way can rewrite.
 
-use twoport_testkit::netns::{self, Host, Net};
+use twoport_netns::{Host, Net};
 
 use super::place::Place;
 use crate::support::program::{self, have};
@@ -22,16 +22,18 @@ fn told(place: &Place, client: &Host, own: &str, at: &str, flags: &[&str]) -> St
 
 #[test]
 fn the_world_the_own_network_some_by_a_rule_and_tls_are_told_their_own() {
-    if !netns::have() || !have("curl") {
+    if !crate::netns::have() || !have("curl") {
         return;
     }
-    let net = Net::new();
-    let (world, inside, server) = (net.host("world"), net.host("inside"), net.host("server"));
+    let net = Net::new().unwrap();
+    let (world, inside, server) =
+        (net.host("world").unwrap(), net.host("inside").unwrap(), net.host("server").unwrap());
     net.link(
         (&world, "192.0.2.2/24 192.0.2.130/24 2001:db8:2::2/64"),
         (&server, "192.0.2.10/24 2001:db8:2::10/64"),
-    );
-    net.link((&inside, "192.168.50.3/24"), (&server, "192.168.50.2/24"));
+    )
+    .unwrap();
+    net.link((&inside, "192.168.50.3/24"), (&server, "192.168.50.2/24")).unwrap();
     let place = Place::new();
     place.offers("hello", 5);
     let config = place.local().join("twoport.toml");

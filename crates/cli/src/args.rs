@@ -4,6 +4,7 @@
 
 mod doctor;
 mod firewall;
+mod lab;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
@@ -13,6 +14,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::doctor::Doctor;
 pub(crate) use self::firewall::{Firewall, ModeWord, SideWord};
+pub(crate) use self::lab::{Lab, LabAction};
 
 /// FTP that connects, or says why not.
 #[derive(Debug, Parser)]
@@ -58,6 +60,8 @@ pub(crate) enum Command {
     /// What firewalls must let through, and rules for them
     #[command(after_long_help = firewall::EXAMPLES)]
     Firewall(Box<Firewall>),
+    /// Situations in which FTP fails, each as a network on this machine (Linux, root)
+    Lab(Lab),
     /// Print shell completions: twoport completions bash > /etc/bash_completion.d/twoport
     Completions(Completions),
     /// Print a manual page: twoport man serve | man -l -
@@ -84,6 +88,7 @@ impl Command {
             | Command::Check(_)
             | Command::Doctor(_)
             | Command::Firewall(_)
+            | Command::Lab(_)
             | Command::Completions(_)
             | Command::Man(_) => None,
         }
@@ -94,6 +99,7 @@ impl Command {
         match self {
             Command::Cat(_) => false,
             Command::Firewall(args) => args.json,
+            Command::Lab(args) => args.json,
             other => other.common().is_some_and(|common| common.json),
         }
     }

@@ -43,6 +43,7 @@ fn main() -> ExitCode {
         Command::Check(check) => run::check::check(&check),
         Command::Doctor(doctor) => run::doctor::doctor(&doctor),
         Command::Firewall(firewall) => run::firewall::firewall(&firewall),
+        Command::Lab(lab) => run::lab::lab(&lab),
         Command::Completions(completions) => run::pages::completions(&completions),
         Command::Man(man) => run::pages::man(&man),
     };

@@ -1,5 +1,5 @@
 //! Worlds, scripts and peers for the tests of twoport. Nothing here sleeps, opens a socket or reads a clock: time is a
-//! value that the test moves. Only `netns`, on Linux, is of this world.
+//! value that the test moves. Only `road`, on Linux, is of this world.
 //!
 //! | what | where |
 //! | --- | --- |
@@ -10,13 +10,13 @@
 //! | a client and the server with latency and torn lines between | [`pair`] |
 //! | the bodies of all fuzz targets, as plain functions | [`seeds`] |
 //! | chance that can be repeated | [`random`] |
-//! | hosts, routers, firewalls and long roads in network namespaces | `netns` |
+//! | a long road between two hosts of `twoport-netns` | `road` |
 
 pub mod judge;
-#[cfg(target_os = "linux")]
-pub mod netns;
 pub mod pair;
 pub mod random;
+#[cfg(target_os = "linux")]
+pub mod road;
 pub mod script;
 pub mod seeds;
 pub mod tree;

@@ -8,11 +8,11 @@ use twoport_plan::firewall::{self, Dialect};
 use twoport_plan::flow::{Mode, Side, Site, TlsUse};
 use twoport_plan::outside::Tell;
 use twoport_plan::ports::PortRange;
-use twoport_testkit::netns::{self, Family};
 
 use super::cell::{Cell, Secrecy};
 use super::lab::Lab;
 use super::{dialects, try_all};
+use crate::netns::iptables::Family;
 use crate::support::program::have;
 
 /// A cell that is refused: what it is, why it cannot work, the sides and modes, what is told, and what the generator answers.
@@ -125,7 +125,7 @@ fn what_cannot_work_is_refused() {
 /// A server that speaks both, and a helper: what it reads gets through, and what it cannot read does not.
 #[test]
 fn under_a_helper_tls_gets_no_data_connection() {
-    if !netns::have() {
+    if !crate::netns::have() {
         return;
     }
     let helped = Cell::all(Dialect::Nftables).into_iter().filter(Cell::helped);
@@ -153,7 +153,7 @@ fn under_a_helper_tls_gets_no_data_connection() {
 /// The generator can refuse only what it is told of. Here it is not told that the server tells the NAT's address.
 #[test]
 fn under_a_helper_an_advertised_address_breaks_pasv_and_leaves_epsv() {
-    if !(netns::have() && have("curl")) {
+    if !(crate::netns::have() && have("curl")) {
         return;
     }
     let cell = Cell::of(Side::ServerNat, Mode::Passive, Secrecy::Helped, Dialect::Nftables);
@@ -177,7 +177,7 @@ fn under_a_helper_an_advertised_address_breaks_pasv_and_leaves_epsv() {
 /// Active mode without a helper needs a client that says the router's address: ours says its own.
 #[test]
 fn behind_a_nat_a_client_that_announces_itself_gets_no_active_connection() {
-    if !netns::have() {
+    if !crate::netns::have() {
         return;
     }
     for secrecy in [Secrecy::Plain, Secrecy::Tls] {
@@ -196,7 +196,7 @@ fn behind_a_nat_a_client_that_announces_itself_gets_no_active_connection() {
 /// router. Here it is the server's own machine, which goes the same way.
 #[test]
 fn by_hairpin_passive_mode_works_and_active_mode_cannot() {
-    if !netns::have() {
+    if !crate::netns::have() {
         return;
     }
     for dialect in dialects() {

@@ -11,8 +11,8 @@ use twoport_plan::firewall::{self, Dialect};
 use twoport_plan::flow::{ActiveFrom, Mode, Side, Site, TlsUse};
 use twoport_plan::outside::Tell;
 use twoport_plan::ports::PortRange;
-use twoport_testkit::netns::Family;
 
+use crate::netns::iptables::Family;
 use crate::support::program::{have, run_apart};
 use crate::support::server::binary;
 

@@ -4,13 +4,15 @@ use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use twoport_netns::{Host, Net};
 use twoport_plan::flow::{Mode, Side};
 use twoport_plan::outside::Tell;
-use twoport_testkit::netns::{Family, Host, Net};
 
 use super::cell::Cell;
 use super::guard::Guard;
 use super::pair::{Pair, Way, bracketed};
+
+use crate::netns::iptables::Family;
 
 /// A client, a server, and where rules are loaded.
 pub(super) struct Lab {
@@ -23,43 +25,48 @@ pub(super) struct Lab {
 impl Lab {
     /// Everything but rules. Flags of the server are those that [`Pair::of`] takes.
     pub(super) fn of(cell: Cell, flags: &[&str]) -> Lab {
-        let net = Net::new();
-        let (client, server) = (net.host("client"), net.host("server"));
+        let net = Net::new().unwrap();
+        let (client, server) = (net.host("client").unwrap(), net.host("server").unwrap());
         let guarded = match cell.side {
             Side::Server | Side::Client => {
                 net.link(
                     (&client, "192.0.2.2/24 2001:db8:2::2/64"),
                     (&server, "192.0.2.10/24 2001:db8:2::10/64"),
-                );
+                )
+                .unwrap();
                 if cell.side == Side::Server { server.clone() } else { client.clone() }
             }
             Side::ServerNat => {
-                let gate = net.router("gate");
+                let gate = net.router("gate").unwrap();
                 net.link(
                     (&client, "192.0.2.2/24 2001:db8:2::2/64"),
                     (&gate, "192.0.2.1/24 2001:db8:2::1/64"),
-                );
+                )
+                .unwrap();
                 net.link(
                     (&gate, "192.168.50.1/24 2001:db8:50::1/64"),
                     (&server, "192.168.50.2/24 2001:db8:50::2/64"),
-                );
+                )
+                .unwrap();
                 // It knows no way to the network behind the NAT, as in the world.
-                client.goes_by("2001:db8:2::1");
-                server.goes_by("192.168.50.1 2001:db8:50::1");
+                client.goes_by("2001:db8:2::1").unwrap();
+                server.goes_by("192.168.50.1 2001:db8:50::1").unwrap();
                 gate
             }
             Side::ClientNat => {
-                let gate = net.router("gate");
+                let gate = net.router("gate").unwrap();
                 net.link(
                     (&client, "10.77.1.2/24 2001:db8:77::2/64"),
                     (&gate, "10.77.1.1/24 2001:db8:77::1/64"),
-                );
+                )
+                .unwrap();
                 net.link(
                     (&gate, "192.0.2.1/24 2001:db8:2::1/64"),
                     (&server, "192.0.2.10/24 2001:db8:2::10/64"),
-                );
-                client.goes_by("10.77.1.1 2001:db8:77::1");
-                server.goes_by("2001:db8:2::1");
+                )
+                .unwrap();
+                client.goes_by("10.77.1.1 2001:db8:77::1").unwrap();
+                server.goes_by("2001:db8:2::1").unwrap();
                 gate
             }
         };
@@ -78,7 +85,7 @@ impl Lab {
         self.guard.load(rules);
         // What was learnt of neighbours in an open network must not help: they are found by ICMP, which may be dropped now.
         for host in [&self.pair.client, &self.pair.server, &self.guard.host] {
-            host.run("ip", ["neigh", "flush", "all"]);
+            host.run("ip", ["neigh", "flush", "all"]).unwrap();
         }
     }
 
@@ -101,7 +108,7 @@ impl Lab {
         }
         let answered = |from: &Host, to: &str| {
             let at: SocketAddr = to.parse().expect("an address and a port");
-            let tried = from.inside(|| TcpStream::connect_timeout(&at, patience));
+            let tried = from.inside(|| TcpStream::connect_timeout(&at, patience)).unwrap();
             !tried.is_err_and(|error| error.kind() == ErrorKind::TimedOut)
         };
         self.back_route("add");
@@ -127,6 +134,6 @@ impl Lab {
             Side::ClientNat => (&self.pair.server, "10.77.1.0/24"),
             Side::Server | Side::Client => return,
         };
-        host.run("ip", ["route", verb, network, "via", "192.0.2.1"]);
+        host.run("ip", ["route", verb, network, "via", "192.0.2.1"]).unwrap();
     }
 }

@@ -15,24 +15,25 @@ use std::time::Duration;
 
 use twoport_plan::firewall::{self, Dialect};
 use twoport_plan::flow::{ActiveFrom, Site};
-use twoport_testkit::netns::{self, Family};
 
 use cell::{Cell, Secrecy};
 use lab::Lab;
+
+use crate::netns::iptables::{self, Family};
 
 /// Cells at the same time. Nearly all of the time of one is waiting for what does not come.
 const AT_ONCE: usize = 12;
 
 #[test]
 fn every_cell_of_nftables_works_with_its_rules_and_not_without() {
-    if netns::have() {
+    if crate::netns::have() {
         try_all(Cell::all(Dialect::Nftables), attempt);
     }
 }
 
 #[test]
 fn every_cell_of_iptables_works_with_its_rules_and_not_without() {
-    if netns::have() && netns::have_iptables() {
+    if crate::netns::have() && iptables::have() {
         try_all(Cell::all(Dialect::Iptables), attempt);
     }
 }
@@ -40,7 +41,7 @@ fn every_cell_of_iptables_works_with_its_rules_and_not_without() {
 /// A helper watches the ports that it is told, and behind TLS from the first byte there is a range as behind AUTH.
 #[test]
 fn other_doors_than_port_21_open_in_the_same_way() {
-    if !netns::have() {
+    if !crate::netns::have() {
         return;
     }
     let mut cells = Vec::new();
@@ -63,7 +64,7 @@ fn other_doors_than_port_21_open_in_the_same_way() {
 /// `--client` at the server's sides: who is named comes in, and who is not does not.
 #[test]
 fn clients_that_are_named_come_in_alone() {
-    if !netns::have() {
+    if !crate::netns::have() {
         return;
     }
     let cells = dialects().into_iter().flat_map(Cell::all);
@@ -90,7 +91,7 @@ fn clients_that_are_named_come_in_alone() {
 /// As the head of each says, and until the next load nothing of them is left.
 #[test]
 fn what_was_loaded_can_be_undone_and_loaded_again() {
-    if !netns::have() {
+    if !crate::netns::have() {
         return;
     }
     let mut cells: Vec<Cell> = dialects().into_iter().flat_map(Cell::all).collect();
@@ -128,7 +129,7 @@ fn what_was_loaded_can_be_undone_and_loaded_again() {
 /// Those that can be loaded here.
 fn dialects() -> Vec<Dialect> {
     let mut dialects = vec![Dialect::Nftables];
-    dialects.extend(netns::have_iptables().then_some(Dialect::Iptables));
+    dialects.extend(iptables::have().then_some(Dialect::Iptables));
     dialects
 }
 

@@ -6,10 +6,11 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use twoport_netns::{Host, Process};
 use twoport_plan::flow::{ActiveFrom, Mode};
-use twoport_testkit::netns::{Family, Host, Process};
 
 use super::cell::{ACTIVE, Cell, PASSIVE, Secrecy};
+use crate::netns::iptables::Family;
 use crate::netns::place::Place;
 use crate::support::files;
 use crate::support::program::{self, Ran};

@@ -3,16 +3,18 @@
 
 use std::net::Ipv4Addr;
 
+use twoport_netns::Net;
 use twoport_plan::firewall;
 use twoport_plan::flow::{ActiveFrom, Mode, Side, Site, TlsUse};
 use twoport_plan::outside::Tell;
 use twoport_plan::ports::PortRange;
-use twoport_testkit::netns::{self, Family, Net};
 
 use super::cell::{ACTIVE, Cell, PASSIVE, Secrecy};
 use super::guard::Guard;
 use super::pair::{Pair, Way};
 use super::{dialects, try_all};
+
+use crate::netns::iptables::Family;
 
 /// What one side is told of it.
 fn site(side: Side, cell: Cell) -> Site {
@@ -52,16 +54,23 @@ struct Whole {
 
 /// client - outer | inner - server, where `outer` is the client's NAT and `inner` the server's.
 fn build(cell: Cell) -> Whole {
-    let net = Net::new();
-    let (client, outer, inner, server) =
-        (net.host("client"), net.router("outer"), net.router("inner"), net.host("server"));
-    net.link((&client, "10.77.1.2/24 2001:db8:77::2/64"), (&outer, "10.77.1.1/24 2001:db8:77::1/64"));
-    net.link((&outer, "198.51.100.1/24 2001:db8:ff::1/64"), (&inner, "198.51.100.2/24 2001:db8:ff::2/64"));
-    net.link((&inner, "192.168.50.1/24 2001:db8:50::1/64"), (&server, "192.168.50.2/24 2001:db8:50::2/64"));
-    client.goes_by("10.77.1.1 2001:db8:77::1");
-    outer.goes_by("2001:db8:ff::2");
-    inner.goes_by("2001:db8:ff::1");
-    server.goes_by("192.168.50.1 2001:db8:50::1");
+    let net = Net::new().unwrap();
+    let (client, outer, inner, server) = (
+        net.host("client").unwrap(),
+        net.router("outer").unwrap(),
+        net.router("inner").unwrap(),
+        net.host("server").unwrap(),
+    );
+    net.link((&client, "10.77.1.2/24 2001:db8:77::2/64"), (&outer, "10.77.1.1/24 2001:db8:77::1/64"))
+        .unwrap();
+    net.link((&outer, "198.51.100.1/24 2001:db8:ff::1/64"), (&inner, "198.51.100.2/24 2001:db8:ff::2/64"))
+        .unwrap();
+    net.link((&inner, "192.168.50.1/24 2001:db8:50::1/64"), (&server, "192.168.50.2/24 2001:db8:50::2/64"))
+        .unwrap();
+    client.goes_by("10.77.1.1 2001:db8:77::1").unwrap();
+    outer.goes_by("2001:db8:ff::2").unwrap();
+    inner.goes_by("2001:db8:ff::1").unwrap();
+    server.goes_by("192.168.50.1 2001:db8:50::1").unwrap();
     let guards = [
         (Side::Client, &client),
         (Side::ClientNat, &outer),
@@ -80,7 +89,7 @@ fn build(cell: Cell) -> Whole {
 
 #[test]
 fn what_is_closed_at_every_place_opens_with_the_rules_of_every_place() {
-    if !netns::have() {
+    if !crate::netns::have() {
         return;
     }
     let mut cells: Vec<Cell> = dialects().into_iter().flat_map(Cell::all).collect();

@@ -4,58 +4,84 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
-/// Where `ip netns` keeps them.
-pub(super) const NAMESPACES: &str = "/run/netns";
+use crate::{Error, Result};
 
-/// Beside it, so that whoever sees the one sees the other.
+/// Where `ip netns` keeps them.
+pub(crate) const NAMESPACES: &str = "/run/netns";
+
+/// Where it looks for files that a namespace has in place of those of `/etc`.
+pub(crate) const FILES: &str = "/etc/netns";
+
+/// Beside the namespaces, so that whoever sees the one sees the other.
 const LOCKS: &str = "/run/twoport-netns";
 
 /// A name for a new net: `tp-PROCESS-NUMBER`.
-pub(super) fn new_net() -> String {
+pub(crate) fn new_net() -> Result<String> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
-    held();
-    format!("tp-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed))
+    held()?;
+    Ok(format!("tp-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)))
 }
 
 /// Takes this process's lock, and removes what dead ones left.
-fn held() {
-    static HELD: OnceLock<File> = OnceLock::new();
-    HELD.get_or_init(|| {
-        fs::create_dir_all(LOCKS).expect("root may write to /run");
+fn held() -> Result<()> {
+    static HELD: OnceLock<Result<File>> = OnceLock::new();
+    let take = || -> std::io::Result<File> {
+        fs::create_dir_all(LOCKS)?;
         // One after the other: between the making of a lock and its taking nobody may look.
-        let all = lock_file("all");
-        all.lock().expect("a file of ours can be locked");
-        let own = lock_file(&std::process::id().to_string());
-        own.lock().expect("nobody alive has our number");
-        sweep();
-        own
-    });
+        let all = lock_file("all")?;
+        all.lock()?;
+        let own = lock_file(&std::process::id().to_string())?;
+        own.lock()?;
+        sweep(is_dead);
+        Ok(own)
+    };
+    let held = HELD.get_or_init(|| take().map_err(|error| Error(format!("no lock in {LOCKS}: {error}"))));
+    held.as_ref().map(|_| ()).map_err(Clone::clone)
 }
 
-fn lock_file(name: &str) -> File {
-    let open = File::options().create(true).truncate(false).write(true).open(Path::new(LOCKS).join(name));
-    open.expect("root may write to /run")
+fn lock_file(name: &str) -> std::io::Result<File> {
+    File::options().create(true).truncate(false).write(true).open(Path::new(LOCKS).join(name))
 }
 
-fn sweep() {
-    for path in entries(NAMESPACES) {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if let Some(maker) = maker(&name)
-            && is_dead(maker)
-        {
-            remove(&name);
-        }
+/// Whoever makes something is inside; [`close`] waits until nobody is, and lets nobody in again.
+static GATE: RwLock<()> = RwLock::new(());
+
+/// To be held while something is made that has a name of ours.
+pub(crate) fn open() -> RwLockReadGuard<'static, ()> {
+    GATE.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// From now on nothing is made: who wants to waits for the end of the process.
+pub(crate) fn close() {
+    std::mem::forget(GATE.write().unwrap_or_else(PoisonError::into_inner));
+}
+
+/// The folder of a net.
+pub(crate) fn folder(net: &str) -> PathBuf {
+    Path::new(LOCKS).join(net)
+}
+
+/// Removes what these processes have made.
+pub(crate) fn sweep(whose: impl Fn(u32) -> bool) {
+    let names = |folder| {
+        let paths = entries(folder);
+        paths.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect::<Vec<_>>()
+    };
+    let ours = |name: &String| maker(name).is_some_and(&whose);
+    for name in names(NAMESPACES).iter().chain(&names(FILES)).filter(|name| ours(name)) {
+        remove(name);
     }
-    for path in entries(LOCKS) {
-        let number = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
-        if number.is_some_and(is_dead) {
-            // It may be gone already.
-            _ = fs::remove_file(path);
+    // What another run has removed already is gone.
+    for name in names(LOCKS) {
+        if ours(&name) {
+            _ = fs::remove_dir_all(folder(&name));
+        } else if name.parse().is_ok_and(is_dead) {
+            _ = fs::remove_file(Path::new(LOCKS).join(name));
         }
     }
 }
@@ -80,19 +106,21 @@ fn is_dead(process: u32) -> bool {
 }
 
 /// Ends what runs in a namespace, and removes it.
-pub(super) fn remove(name: &str) {
+pub(crate) fn remove(name: &str) {
     let listed = Command::new("ip").args(["netns", "pids", name]).output();
     let text = listed.map(|out| String::from_utf8_lossy(&out.stdout).into_owned()).unwrap_or_default();
     for process in text.split_whitespace().filter_map(|word| word.parse().ok()).filter_map(Pid::from_raw) {
         // It may have ended by itself.
         _ = kill_process(process, Signal::KILL);
     }
+    // It may have none.
+    _ = fs::remove_dir_all(Path::new(FILES).join(name));
     // What cannot be removed now the next run removes.
     _ = Command::new("ip").args(["netns", "del", name]).stderr(Stdio::null()).status();
 }
 
 /// Why none can be made, or nothing.
-pub(super) fn tried() -> Option<String> {
+pub(crate) fn tried() -> Option<String> {
     if !geteuid().is_root() {
         return Some("not root".to_owned());
     }
@@ -106,11 +134,11 @@ pub(super) fn tried() -> Option<String> {
         return Some("there is no IPv6".to_owned());
     }
     // Where they are modules; what rewrites PORT and 227 behind a NAT is the only one that nothing asks for by itself.
-    _ = Command::new("modprobe").args(["-q", "-a", "nf_nat_ftp", "tun"]).stderr(Stdio::null()).status();
-    if let Err(error) = fs::create_dir_all(LOCKS) {
-        return Some(format!("{LOCKS} cannot be made: {error}"));
-    }
-    let name = format!("{}-try", new_net());
+    _ = Command::new("modprobe").args(["-q", "nf_nat_ftp"]).stderr(Stdio::null()).status();
+    let name = match new_net() {
+        Ok(net) => format!("{net}-try"),
+        Err(error) => return Some(error.to_string()),
+    };
     // The kernel's own FTP helper is part of it.
     let helper = "add table x; add ct helper x ftp { type \"ftp\" protocol tcp; }";
     let attempts: [&[&str]; 2] = [&["netns", "add", &name], &["netns", "exec", &name, "nft", helper]];
@@ -123,9 +151,6 @@ pub(super) fn tried() -> Option<String> {
         Err(error) => Some(error.to_string()),
     });
     remove(&name);
-    if why.is_none() && !Path::new("/dev/net/tun").exists() {
-        return Some("there is no /dev/net/tun".to_owned());
-    }
     why
 }
 

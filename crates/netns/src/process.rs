@@ -5,6 +5,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::{Error, Result};
+
 /// A running program.
 #[derive(Debug)]
 pub struct Process {
@@ -13,20 +15,18 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a command of [`Host::command`](super::Host::command), without input.
+    /// Starts a command of [`Host::command`](crate::Host::command), without input.
     ///
-    /// # Panics
-    ///
+    /// # Errors
     /// When it does not start.
-    #[must_use]
-    #[track_caller]
-    pub fn start(mut command: Command) -> Process {
+    pub fn start(mut command: Command) -> Result<Process> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?} did not start: {error}"));
+        let child = command.spawn();
+        let mut child = child.map_err(|error| Error(format!("{command:?} did not start: {error}")))?;
         let said = Arc::new((Mutex::new(String::new()), Condvar::new()));
         listen(child.stdout.take().expect("it is piped"), &said);
         listen(child.stderr.take().expect("it is piped"), &said);
-        Process { child, said }
+        Ok(Process { child, said })
     }
 
     /// All that it has printed until now, on both outputs.
@@ -37,20 +37,22 @@ impl Process {
 
     /// Waits until it has printed this.
     ///
-    /// # Panics
-    ///
+    /// # Errors
     /// When it has not within 20 seconds, or has ended.
-    #[track_caller]
-    pub fn says(&mut self, part: &str) {
+    pub fn says(&mut self, part: &str) -> Result<()> {
         let end = Instant::now() + Duration::from_secs(20);
         loop {
-            let ended = self.child.try_wait().expect("a child can be waited for");
+            let ended = self.child.try_wait().map_err(|error| Error(format!("it was lost: {error}")))?;
             let said = held(&self.said.0);
             if said.contains(part) {
-                return;
+                return Ok(());
             }
-            assert!(ended.is_none(), "it ended with {ended:?} and without {part:?}: {said}");
-            assert!(Instant::now() < end, "it does not say {part:?}: {said}");
+            if let Some(status) = ended {
+                return Err(Error(format!("it ended with {status} and without {part:?}: {said}")));
+            }
+            if Instant::now() >= end {
+                return Err(Error(format!("it does not say {part:?}: {said}")));
+            }
             // What it prints wakes us; the time is for its end, which does not.
             drop(self.said.1.wait_timeout(said, Duration::from_millis(50)));
         }

@@ -7,12 +7,12 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use super::names::NAMESPACES;
-use super::process::Process;
+use crate::names::{self, FILES, NAMESPACES};
+use crate::process::Process;
+use crate::{Error, Result};
 
 /// One host of a net. Clones are the same host.
 #[derive(Debug, Clone)]
@@ -22,11 +22,17 @@ pub struct Host {
 }
 
 impl Host {
-    #[track_caller]
-    pub(super) fn make(name: &str, netns: &str, forwards: bool) -> Host {
-        assert!(name.len() <= 15, "{name} is too long for the name of an interface");
-        ip_batch(None, &format!("netns add {netns}\n"));
-        let host = Host { name: name.into(), netns: netns.into() };
+    pub(crate) fn make(name: &str, netns: &str) -> Result<Host> {
+        if name.len() > 15 {
+            return Err(Error(format!("{name} is too long for the name of an interface")));
+        }
+        let _open = names::open();
+        ip_batch(None, &format!("netns add {netns}\n"))?;
+        Ok(Host { name: name.into(), netns: netns.into() })
+    }
+
+    /// What it needs before it has a link.
+    pub(crate) fn set_up(&self, forwards: bool) -> Result<()> {
         // No second of waiting for a twin of an address, and no limit on the refusals a second.
         let mut settings = vec![
             ("net/ipv6/conf/all/accept_dad", "0"),
@@ -37,11 +43,8 @@ impl Host {
         if forwards {
             settings.extend([("net/ipv4/ip_forward", "1"), ("net/ipv6/conf/all/forwarding", "1")]);
         }
-        for (setting, value) in settings {
-            host.set(setting, value);
-        }
-        ip_batch(Some(netns), "link set lo up\n");
-        host
+        settings.into_iter().try_for_each(|(setting, value)| self.set(setting, value))?;
+        ip_batch(Some(&self.netns), "link set lo up\n")
     }
 
     /// Its name, which the interfaces of its neighbours have too.
@@ -58,28 +61,24 @@ impl Host {
 
     /// Where it sends what is not for its neighbours: an address, or one of each family with a space between.
     ///
-    /// # Panics
-    ///
+    /// # Errors
     /// When no link leads there.
-    #[track_caller]
-    pub fn goes_by(&self, routers: &str) {
+    pub fn goes_by(&self, routers: &str) -> Result<()> {
         let routes: String =
             routers.split_whitespace().map(|router| format!("route add default via {router}\n")).collect();
         let (six, four): (Vec<&str>, Vec<&str>) = routes.lines().partition(|line| line.contains(':'));
         let six = six.iter().map(|line| line.replace("default", "::/0"));
         let lines: Vec<String> = four.iter().map(|line| (*line).to_owned()).chain(six).collect();
-        ip_batch(Some(&self.netns), &format!("{}\n", lines.join("\n")));
+        ip_batch(Some(&self.netns), &format!("{}\n", lines.join("\n")))
     }
 
     /// Sets a value below `/proc/sys`.
     ///
-    /// # Panics
-    ///
+    /// # Errors
     /// When there is none of this name, or it does not take the value.
-    #[track_caller]
-    pub fn set(&self, setting: &str, value: &str) {
-        let done = self.inside(|| fs::write(Path::new("/proc/sys").join(setting), value));
-        done.unwrap_or_else(|error| panic!("{setting} of {} does not take {value}: {error}", self.name));
+    pub fn set(&self, setting: &str, value: &str) -> Result<()> {
+        let done = self.inside(|| fs::write(Path::new("/proc/sys").join(setting), value))?;
+        done.map_err(|error| Error(format!("{setting} of {} does not take {value}: {error}", self.name)))
     }
 
     /// A program that will run here, to be given more and started as any other.
@@ -92,90 +91,72 @@ impl Host {
 
     /// Runs a program here to its end and gives what it printed.
     ///
-    /// # Panics
-    ///
+    /// # Errors
     /// When it does not start or fails, with what it said.
-    #[track_caller]
-    pub fn run<A: AsRef<OsStr>>(&self, program: &str, args: impl IntoIterator<Item = A>) -> String {
+    pub fn run<A: AsRef<OsStr>>(&self, program: &str, args: impl IntoIterator<Item = A>) -> Result<String> {
         let mut command = self.command(program);
         command.args(args).stdin(Stdio::null());
-        let out = command.output().unwrap_or_else(|error| panic!("{command:?} did not start: {error}"));
+        let out = command.output().map_err(|error| Error(format!("{command:?} did not start: {error}")))?;
         fine(&format!("{program} at {}", self.name), &out)
     }
 
     /// Starts a program here. It ends with the value.
     ///
-    /// # Panics
-    ///
+    /// # Errors
     /// When it does not start.
-    #[track_caller]
     pub fn spawn<A: AsRef<OsStr>>(
         &self,
         program: impl AsRef<OsStr>,
         args: impl IntoIterator<Item = A>,
-    ) -> Process {
+    ) -> Result<Process> {
         let mut command = self.command(program);
         command.args(args);
         Process::start(command)
     }
 
+    /// Gives what is started here by [`Host::command`] another file in the place of `/etc/NAME`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn etc(&self, name: &str, text: &str) -> Result<()> {
+        let _open = names::open();
+        let folder = Path::new(FILES).join(&*self.netns);
+        let written = fs::create_dir_all(&folder).and_then(|()| fs::write(folder.join(name), text));
+        written.map_err(|error| Error(format!("{}: {error}", folder.join(name).display())))
+    }
+
     /// Does something here, in a thread of its own: sockets that it opens belong to this host, wherever they are used later.
     ///
-    /// # Panics
+    /// # Errors
+    /// When the host is no more.
     ///
+    /// # Panics
     /// When `work` does.
-    #[track_caller]
-    pub fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        let space =
-            File::open(Path::new(NAMESPACES).join(&*self.netns)).expect("it lives as long as its net");
+    pub fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
+        let gone = |error: std::io::Error| Error(format!("{} is no more: {error}", self.name));
+        let space = File::open(Path::new(NAMESPACES).join(&*self.netns)).map_err(gone)?;
         let done = std::thread::scope(|scope| {
             let work = || {
                 move_into_link_name_space(space.as_fd(), Some(LinkNameSpaceType::Network))
-                    .expect("root may enter what it made");
-                work()
+                    .map_err(|errno| gone(errno.into()))?;
+                Ok(work())
             };
             scope.spawn(work).join()
         });
         done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
-    /// Feeds a program here with a text.
-    #[track_caller]
-    pub(super) fn feed(&self, mut command: Command, text: &str) -> String {
-        let said = format!("{command:?}");
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{said} did not start: {error}"));
-        let fed = child.stdin.take().expect("it is piped").write_all(text.as_bytes());
-        let out = child.wait_with_output().expect("a child can be waited for");
-        // A program that reads no further says why.
-        let text = fine(&format!("{said}, which was told\n{text}\n"), &out);
-        fed.expect("a program that did well has read all");
-        text
-    }
-
-    /// Gives an interface its addresses and lets it work.
-    #[track_caller]
-    pub(super) fn dress(&self, interface: &str, addresses: &str, more: &str) {
+    /// Gives an interface its addresses and lets it work; `more` is what `ip link set` is told besides.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn dress(&self, interface: &str, addresses: &str, more: &str) -> Result<()> {
         let mut lines = format!("link set {interface} up {more}\n");
         for address in addresses.split_whitespace() {
             let at_once = if address.contains(':') { " nodad" } else { "" };
             lines.push_str(&format!("addr add {address} dev {interface}{at_once}\n"));
         }
-        ip_batch(Some(&self.netns), &lines);
-    }
-
-    /// Waits until IPv6 works on an interface: its own address of the link is there.
-    #[track_caller]
-    pub(super) fn has_carrier(&self, interface: &str) {
-        let end = Instant::now() + Duration::from_secs(10);
-        let there = || {
-            let listed = fs::read_to_string("/proc/thread-self/net/if_inet6").unwrap_or_default();
-            listed.lines().any(|line| line.starts_with("fe80") && line.ends_with(&format!(" {interface}")))
-        };
-        while !self.inside(there) {
-            assert!(Instant::now() < end, "{interface} of {} does not come up", self.name);
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        ip_batch(Some(&self.netns), &lines)
     }
 
     /// Its rules with their counters: what a failed test shows.
@@ -188,27 +169,36 @@ impl Host {
 }
 
 /// One run of `ip` over several lines.
-#[track_caller]
-pub(super) fn ip_batch(netns: Option<&str>, lines: &str) {
+pub(crate) fn ip_batch(netns: Option<&str>, lines: &str) -> Result<()> {
     let mut command = Command::new("ip");
     if let Some(netns) = netns {
         command.args(["-n", netns]);
     }
-    command.args(["-batch", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("`ip` was tried before");
-    child.stdin.take().expect("it is piped").write_all(lines.as_bytes()).expect("`ip` reads what it is told");
-    let out = child.wait_with_output().expect("a child can be waited for");
-    fine(&format!("`ip` for {lines}"), &out);
+    command.args(["-batch", "-"]);
+    feed(command, lines).map(|_| ())
 }
 
-#[track_caller]
-fn fine(what: &str, out: &Output) -> String {
-    assert!(
-        out.status.success(),
-        "{what} ended with {}: {}{}",
-        out.status,
-        String::from_utf8_lossy(&out.stderr),
-        String::from_utf8_lossy(&out.stdout)
-    );
-    String::from_utf8_lossy(&out.stdout).into_owned()
+/// Runs a command of [`Host::command`] to its end, tells it a text, and gives what it printed.
+///
+/// # Errors
+/// As [`Host::run`] has them.
+pub fn feed(mut command: Command, text: &str) -> Result<String> {
+    let said = format!("{command:?}");
+    let lost = |error: std::io::Error| Error(format!("{said} did not run: {error}"));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(lost)?;
+    let fed = child.stdin.take().map_or(Ok(()), |mut to| to.write_all(text.as_bytes()));
+    let out = child.wait_with_output().map_err(lost)?;
+    // A program that reads no further says why.
+    let printed = fine(&format!("{said}, which was told\n{text}\n"), &out)?;
+    fed.map_err(lost)?;
+    Ok(printed)
+}
+
+fn fine(what: &str, out: &Output) -> Result<String> {
+    let [printed, complaint] = [&out.stdout, &out.stderr].map(|text| String::from_utf8_lossy(text));
+    match out.status.success() {
+        true => Ok(printed.into_owned()),
+        false => Err(Error(format!("{what} ended with {}: {complaint}{printed}", out.status))),
+    }
 }

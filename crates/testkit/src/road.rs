@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tun_rs::{DeviceBuilder, SyncDevice};
+use twoport_netns::Host;
 
-use super::Host;
 use crate::random::Random;
 
 /// What a road does to packets, in each direction.
@@ -24,25 +24,38 @@ pub struct Road {
     pub mtu: u16,
 }
 
-/// The threads of one road. They end with the value.
+/// A road that is open. It goes with the value, which goes before its net.
 #[derive(Debug)]
-pub(super) struct Carriers {
+pub struct Carriers {
     /// Closed when the value goes, which both see.
     stop: Option<PipeWriter>,
     threads: Vec<JoinHandle<()>>,
 }
 
-impl Carriers {
+impl Road {
+    /// Opens it between two hosts. Each end says its addresses, as for a link.
+    ///
+    /// # Panics
+    /// When the kernel does not make it.
     #[track_caller]
-    pub(super) fn between(a: &Host, b: &Host, road: Road) -> Carriers {
+    #[must_use]
+    pub fn between(self, a: (&Host, &str), b: (&Host, &str)) -> Carriers {
         let (stopped, stop) = std::io::pipe().expect("a pipe can be made");
         let stopped = Arc::new(stopped);
-        let [near, far] = [(a, b), (b, a)].map(|(host, other)| Arc::new(open(host, other.name())));
+        let [near, far] = [(a.0, b.0), (b.0, a.0)].map(|(host, other)| Arc::new(open(host, other.name())));
         let threads = [(Arc::clone(&near), Arc::clone(&far), 1), (far, near, 2)].map(|(from, to, seed)| {
             let stopped = Arc::clone(&stopped);
-            std::thread::spawn(move || carry(&from, &to, road, seed, &stopped))
+            std::thread::spawn(move || carry(&from, &to, self, seed, &stopped))
         });
-        Carriers { stop: Some(stop), threads: threads.into() }
+        let carriers = Carriers { stop: Some(stop), threads: threads.into() };
+        for ((host, addresses), other) in [(a, b.0), (b, a.0)] {
+            let more = format!("mtu {} txqueuelen 20000", self.mtu);
+            host.dress(other.name(), addresses, &more).expect("the device was just made");
+        }
+        for (host, other) in [(a.0, b.0), (b.0, a.0)] {
+            has_carrier(host, other.name());
+        }
+        carriers
     }
 }
 
@@ -63,7 +76,22 @@ fn open(host: &Host, name: &str) -> SyncDevice {
         tun.set_nonblocking(true)?;
         Ok::<_, std::io::Error>(tun)
     });
+    let made = made.expect("a host lives as long as its net");
     made.unwrap_or_else(|error| panic!("no TUN device {name} at {}: {error}", host.name()))
+}
+
+/// Waits until IPv6 works on an interface: its own address of the link is there.
+#[track_caller]
+fn has_carrier(host: &Host, interface: &str) {
+    let end = Instant::now() + Duration::from_secs(10);
+    let there = || {
+        let listed = std::fs::read_to_string("/proc/thread-self/net/if_inet6").unwrap_or_default();
+        listed.lines().any(|line| line.starts_with("fe80") && line.ends_with(&format!(" {interface}")))
+    };
+    while !host.inside(there).expect("a host lives as long as its net") {
+        assert!(Instant::now() < end, "{interface} of {} does not come up", host.name());
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 fn carry(from: &SyncDevice, to: &SyncDevice, road: Road, seed: u64, stopped: &PipeReader) {

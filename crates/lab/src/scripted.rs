@@ -1,0 +1,344 @@
+//! A server that does what ours never would: it answers EPSV, PASV, EPRT and PORT as its script says, and sends its one file
+//! early, late or slowly. It holds to RFC 959 in nothing that a script does not need.
+
+use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use twoport_netns::{Host, Result};
+
+use crate::boxes::{LOOK, accept, listen};
+use crate::{PASSWORD, USER, stage};
+
+/// What it does. What a row does not say is as in [`GOOD`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Script {
+    /// How long the greeting takes.
+    pub(crate) greets_after: Duration,
+    /// What it says first; if that is not 220, it is the end.
+    pub(crate) greeting: &'static str,
+    /// The answer to EPSV. It listens if that begins with 2.
+    pub(crate) epsv: &'static str,
+    /// The answer to PASV. `{host}` is `h1,h2,h3,h4`, `{port}` the port and `{halves}` `p1,p2`; behind `~` begins another segment.
+    pub(crate) pasv: &'static str,
+    /// The answer to EPRT. It connects if that begins with 2.
+    pub(crate) eprt: &'static str,
+    /// The answer to PORT.
+    pub(crate) port: &'static str,
+    /// The ports that are told, in turn, over all sessions. Any, where there are none.
+    pub(crate) ports: &'static [u16],
+    /// How long it rests behind each 10000 bytes of the file.
+    pub(crate) rests: Duration,
+    /// How long the end of the data connection comes behind the last byte.
+    pub(crate) ends_after: Duration,
+}
+
+/// A server that is as it should be.
+pub(crate) const GOOD: Script = Script {
+    greets_after: Duration::ZERO,
+    greeting: "220 Ready",
+    epsv: "229 Entering Extended Passive Mode (|||{port}|)",
+    pasv: "227 Entering Passive Mode ({host},{halves}).",
+    eprt: "200 EPRT command successful.",
+    port: "200 PORT command successful.",
+    ports: &[],
+    rests: Duration::ZERO,
+    ends_after: Duration::ZERO,
+};
+
+/// How long it waits for a data connection, or for one to take what is sent.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// The first of the ports that it tells where its script names none; a session has one of the next hundred.
+const FIRST: u16 = 40_000;
+
+/// A scripted server. It ends with the value, and so do its sessions.
+#[derive(Debug)]
+pub(crate) struct Running {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What all sessions of a server share.
+struct Server {
+    script: Script,
+    content: Vec<u8>,
+    told: AtomicUsize,
+    stop: Arc<AtomicBool>,
+}
+
+impl Running {
+    /// Listens on a port of a host. Its threads are of that host, and so is every socket that they open.
+    pub(crate) fn begin(host: &Host, port: u16, script: Script, content: Vec<u8>) -> Result<Running> {
+        let listener = listen(host, port)?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let server = Server { script, content, told: AtomicUsize::new(0), stop: Arc::clone(&stop) };
+        let thread = host.inside(|| std::thread::spawn(move || serve(&listener, &server)))?;
+        Ok(Running { stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        // A panic of it has been printed.
+        _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+fn serve(listener: &TcpListener, server: &Server) {
+    std::thread::scope(|scope| {
+        while let Some(stream) = accept(listener, &server.stop) {
+            // A client that has gone is no matter.
+            scope.spawn(move || Session::begin(stream, server).and_then(Session::run));
+        }
+    });
+}
+
+/// How the second connection will come about.
+enum Plan {
+    None,
+    Passive(TcpListener),
+    Active(SocketAddr),
+}
+
+struct Session<'a> {
+    server: &'a Server,
+    control: BufReader<TcpStream>,
+    plan: Plan,
+    rest: usize,
+    user: String,
+}
+
+impl<'a> Session<'a> {
+    fn begin(control: TcpStream, server: &'a Server) -> std::io::Result<Self> {
+        control.set_nonblocking(false)?;
+        control.set_nodelay(true)?;
+        control.set_read_timeout(Some(LOOK))?;
+        control.set_write_timeout(Some(PATIENCE))?;
+        let control = BufReader::new(control);
+        Ok(Session { server, control, plan: Plan::None, rest: 0, user: String::new() })
+    }
+
+    fn run(mut self) -> std::io::Result<()> {
+        let script = &self.server.script;
+        self.sleep(script.greets_after);
+        self.say(script.greeting)?;
+        if !script.greeting.starts_with("220") {
+            return Ok(());
+        }
+        while let Some(line) = self.line()? {
+            let (verb, argument) = line.split_once(' ').unwrap_or((&line, ""));
+            if verb.eq_ignore_ascii_case("QUIT") {
+                return self.say("221 Goodbye.");
+            }
+            self.obey(&verb.to_ascii_uppercase(), argument)?;
+        }
+        Ok(())
+    }
+
+    fn obey(&mut self, verb: &str, argument: &str) -> std::io::Result<()> {
+        let script = self.server.script;
+        match verb {
+            "USER" => {
+                self.user = argument.to_owned();
+                self.say("331 Password, please.")
+            }
+            "PASS" if (self.user.as_str(), argument) == (USER, PASSWORD) => self.say("230 Logged in."),
+            "PASS" => self.say("530 Login incorrect."),
+            "SYST" => self.say("215 UNIX Type: L8"),
+            "FEAT" => self.say("211-Features:\r\n EPSV\r\n REST STREAM\r\n SIZE\r\n211 End"),
+            "TYPE" | "MODE" | "STRU" | "NOOP" => self.say("200 Fine."),
+            "PWD" => self.say("257 \"/\" is where you are."),
+            "CWD" => self.say("250 Fine."),
+            "STAT" if argument.is_empty() => self.say("211-Status\r\n Nothing to tell.\r\n211 End"),
+            "SIZE" if self.is_file(argument) => self.say(&format!("213 {}", self.server.content.len())),
+            "SIZE" => self.say("550 No such file."),
+            "REST" => {
+                self.rest = argument.parse().unwrap_or(0);
+                self.say("350 Fine.")
+            }
+            "EPSV" => self.passive(script.epsv),
+            "PASV" => self.passive(script.pasv),
+            "EPRT" => self.active(script.eprt, read_eprt(argument)),
+            "PORT" => self.active(script.port, read_port(argument)),
+            "RETR" if self.is_file(argument) => {
+                let from = std::mem::take(&mut self.rest).min(self.server.content.len());
+                let server = self.server;
+                self.send(&server.content[from..])
+            }
+            "RETR" => self.say("550 No such file."),
+            "LIST" | "NLST" => {
+                let (file, length) = (stage::FILE, self.server.content.len());
+                let long = format!("-rw-r--r--   1 lab      lab      {length:>8} Nov 22 12:00 {file}\r\n");
+                self.send(if verb == "LIST" { long } else { format!("{file}\r\n") }.as_bytes())
+            }
+            "ABOR" => {
+                self.plan = Plan::None;
+                self.say("225 Nothing to stop.")
+            }
+            _ => self.say("502 Not here."),
+        }
+    }
+
+    fn is_file(&self, argument: &str) -> bool {
+        argument.trim_start_matches(['.', '/']) == stage::FILE
+    }
+
+    fn passive(&mut self, answer: &str) -> std::io::Result<()> {
+        if !answer.starts_with('2') {
+            return self.say(answer);
+        }
+        let ports = self.server.script.ports;
+        let turn = self.server.told.fetch_add(1, Ordering::Relaxed);
+        let turn = |count: usize| turn % count;
+        let port = match ports {
+            [] => FIRST + u16::try_from(turn(100)).unwrap_or(0),
+            ports => ports[turn(ports.len())],
+        };
+        // What was waited on before is waited on no longer.
+        self.plan = Plan::None;
+        let listener = TcpListener::bind(("::", port))?;
+        listener.set_nonblocking(true)?;
+        self.plan = Plan::Passive(listener);
+        let host = match self.control.get_ref().local_addr()?.ip().to_canonical() {
+            std::net::IpAddr::V4(own) => own.to_string().replace('.', ","),
+            std::net::IpAddr::V6(_) => "0,0,0,0".to_owned(),
+        };
+        let answer = answer
+            .replace("{host}", &host)
+            .replace("{port}", &port.to_string())
+            .replace("{halves}", &format!("{},{}", port >> 8, port & 255));
+        match answer.split_once('~') {
+            Some((first, second)) => {
+                self.control.get_mut().write_all(first.as_bytes())?;
+                // Long enough for the first to go alone.
+                self.sleep(Duration::from_millis(100));
+                self.say(second)
+            }
+            None => self.say(&answer),
+        }
+    }
+
+    fn active(&mut self, answer: &str, to: Option<SocketAddr>) -> std::io::Result<()> {
+        match to {
+            Some(to) => {
+                if answer.starts_with('2') {
+                    self.plan = Plan::Active(to);
+                }
+                self.say(answer)
+            }
+            None => self.say("501 Which address?"),
+        }
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        let script = &self.server.script;
+        let Some(mut data) = self.connect() else {
+            return self.say("425 No data connection.");
+        };
+        self.say("150 Here it comes.")?;
+        if self.pour(&mut data, bytes).is_err() {
+            return self.say("426 The data connection broke.");
+        }
+        self.sleep(script.ends_after);
+        drop(data);
+        self.say("226 That was all.")
+    }
+
+    fn connect(&mut self) -> Option<TcpStream> {
+        let data = match std::mem::replace(&mut self.plan, Plan::None) {
+            Plan::None => return None,
+            Plan::Active(to) => TcpStream::connect_timeout(&to, PATIENCE).ok()?,
+            Plan::Passive(listener) => {
+                let end = Instant::now() + PATIENCE;
+                loop {
+                    match listener.accept() {
+                        Ok((stream, _)) => break stream,
+                        Err(_) if Instant::now() > end || self.is_over() => return None,
+                        Err(_) => std::thread::sleep(LOOK),
+                    }
+                }
+            }
+        };
+        data.set_nonblocking(false).ok()?;
+        data.set_write_timeout(Some(PATIENCE)).ok()?;
+        Some(data)
+    }
+
+    fn pour(&self, data: &mut TcpStream, bytes: &[u8]) -> std::io::Result<()> {
+        for part in bytes.chunks(10_000) {
+            data.write_all(part)?;
+            self.sleep(self.server.script.rests);
+            if self.is_over() {
+                return Err(ErrorKind::Interrupted.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, line: &str) -> std::io::Result<()> {
+        self.control.get_mut().write_all(format!("{line}\r\n").as_bytes())
+    }
+
+    /// The next line without its end; none when there is no more.
+    fn line(&mut self) -> std::io::Result<Option<String>> {
+        let mut line = Vec::new();
+        loop {
+            match self.control.read_until(b'\n', &mut line) {
+                Ok(_) if line.ends_with(b"\n") => {
+                    return Ok(Some(String::from_utf8_lossy(&line).trim_end().to_owned()));
+                }
+                Ok(_) => return Ok(None),
+                // What has come until now is kept.
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    if self.is_over() {
+                        return Ok(None);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.server.stop.load(Ordering::Relaxed)
+    }
+
+    fn sleep(&self, time: Duration) {
+        let end = Instant::now() + time;
+        while Instant::now() < end && !self.is_over() {
+            std::thread::sleep(LOOK.min(end.saturating_duration_since(Instant::now())));
+        }
+    }
+}
+
+/// `h1,h2,h3,h4,p1,p2`.
+fn read_port(argument: &str) -> Option<SocketAddr> {
+    let numbers: Vec<u8> = argument.split(',').map(|word| word.trim().parse().ok()).collect::<Option<_>>()?;
+    let [a, b, c, d, high, low] = numbers[..] else { return None };
+    Some(SocketAddr::from(([a, b, c, d], u16::from_be_bytes([high, low]))))
+}
+
+/// `|1|address|port|`.
+fn read_eprt(argument: &str) -> Option<SocketAddr> {
+    let mut words = argument.split(argument.chars().next()?).skip(2);
+    Some(SocketAddr::new(words.next()?.parse().ok()?, words.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_read_in_either_form() {
+        let at: SocketAddr = "10.1.1.2:4097".parse().unwrap();
+        assert_eq!(read_port("10,1,1,2,16,1"), Some(at));
+        assert_eq!(read_eprt("|1|10.1.1.2|4097|"), Some(at));
+        assert_eq!(read_port("10,1,1,2,16"), None);
+        assert_eq!(read_eprt(""), None);
+    }
+}

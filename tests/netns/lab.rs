@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use twoport_lab::situation::Tls;
-use twoport_lab::{Situation, Stage, attempt, programs, situations};
+use twoport_lab::{Outcome, Situation, Stage, attempt, programs, situations};
 
 use crate::support::program::{self, have};
 use crate::support::server::binary;
@@ -101,6 +101,28 @@ fn the_program_tells_what_came_of_each_mode_and_client_and_leaves_nothing() {
         assert_eq!(report["clients"]["twoport"], "yes", "{report}");
     }
     assert!(left_of(child).is_empty(), "{:?}", left_of(child));
+}
+
+/// Something takes the connections to the passive ports, or lets nothing through that is in them: the server may connect.
+#[test]
+fn where_passive_mode_is_dead_behind_its_handshake_our_client_turns_round() {
+    if !crate::netns::have() {
+        return;
+    }
+    for slug in ["data-taken-by-a-box", "payload-filtered"] {
+        let situation = situations().into_iter().find(|situation| situation.slug == slug).unwrap();
+        let stage = Stage::build(&situation, &binary()).unwrap();
+        let mut get = stage.client().command(binary());
+        get.args(["get", "--quiet", "--tls", "off", "-o", "file"]).arg(stage.url());
+        programs::at_home(&mut get, &stage);
+        let ran = program::run(get, "", LIMIT);
+        assert_eq!(
+            ran.ok,
+            situation.modes.iter().any(|outcome| *outcome != Outcome::Failed),
+            "{slug}: {}",
+            ran.text
+        );
+    }
 }
 
 #[test]

@@ -427,8 +427,19 @@ impl Journey {
             && !came_further
             && *bytes == 0
         {
-            self.options.mss = Some(SMALL_SEGMENTS);
+            match self.options.mss {
+                None => self.options.mss = Some(SMALL_SEGMENTS),
+                // Nor is it their size: something takes connections that are not its own, or lets nothing through that is in them.
+                Some(_) => self.turn_round(),
+            }
         }
+    }
+
+    /// The server connects where the client did, and the other way round.
+    fn turn_round(&mut self) {
+        let passive = |rung: &Rung| matches!(rung, Rung::Epsv | Rung::Pasv);
+        let was = self.options.rungs.first().is_some_and(passive);
+        self.options.rungs.sort_by_key(|rung| passive(rung) == was);
     }
 
     /// Where no road carries over one address family, the other one may have one: a tunnel, a firewall or a server that

@@ -242,6 +242,13 @@ causes! {
         "The address in 227 is a private one, and not the one of the control connection.";
         [(Server, "Set the address to tell: passive-address here, pasv_address, MasqueradeAddress, ForcePassiveIP elsewhere"),
          (Client, "EPSV, or the setting \"use the server's address\"")]
+    PublicInside = "public-address-told-in-lan", Server;
+        "The server tells its public address to clients of its own network too";
+        "Inside, PASV hangs or is refused, and EPSV works; outside all works.";
+        "The server was reached at a private address, and 227 tells a public one, which does not answer from here.";
+        [(Server, "Tell clients inside the inside address: by network (passive-address-for here, which does so by itself; class rules elsewhere)"),
+         (ServerRouter, "Or let the public address work from inside (hairpin NAT)"),
+         (Client, "EPSV")]
     StaleAddress = "wrong-address-in-227-stale", Server;
         "The server tells an address in 227 that is not its own (any more)";
         "PASV hangs or is refused; EPSV, and clients that ignore the address, work.";
@@ -334,6 +341,12 @@ causes! {
         "PASV is off, and PORT is refused because our own address is not the one that the server sees.";
         [(ClientRouter, "Forward a few ports to this machine and announce the outer address; or let the router give one (NAT-PMP, PCP, UPnP)"),
          (Server, "Or turn passive mode on")]
+    ActiveNotNatted = "active-not-source-natted", ServerRouter;
+        "The server's data connections come from its inside address";
+        "Active mode: 200 to PORT, then 425 after a while; passive mode works, if there is one.";
+        "The first packet of a connection came here from an address that is not the one of the control connection.";
+        [(ServerRouter, "Give what the server sends its outer address (source NAT), as what comes to it has it"),
+         (Server, "Or turn passive mode on")]
     ClientInboundBlocked = "client-inbound-blocked", Client;
         "This machine's own firewall drops the server's data connections";
         "Active mode: 200 to PORT, then 425 after a while.";
@@ -396,6 +409,12 @@ causes! {
         "The data connection was reset in the middle of a file, more than once.";
         [(ServerRouter, "Look for limits of time or volume, and for intrusion prevention"),
          (Client, "A client that goes on where it was cut")]
+    MidSilence = "mid-transfer-silence", ServerRouter;
+        "Something on the way forgets data connections in the middle";
+        "Transfers stand still after a while, and end by a time limit.";
+        "Much of the file came, and then nothing more, without a reset.";
+        [(ServerRouter, "Look for limits of time or volume for a connection, and for a table of connections that is full"),
+         (Client, "A client that gives up and goes on where it was (twoport does)")]
     FinLost = "data-fin-lost", ServerRouter;
         "The end of data connections is lost on the way";
         "226 comes and the client waits on.";

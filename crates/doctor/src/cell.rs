@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use twoport_net::tls::Connector;
-use twoport_net::{ActiveListener, DataStream, Packets, Source, dial};
+use twoport_net::{ActiveListener, DataStream, Packets, Source, dial, half_open_from};
 use twoport_plan::LinkFault;
 use twoport_proto::{Request, Verb, hostport};
 
@@ -219,6 +219,7 @@ async fn active(dialogue: &mut Dialogue, mode: Mode, load: &Load, clock: Clock) 
             said: word,
             after: waiting.took(),
             dropped: before.and_then(|before| before.dropped_since()),
+            first: half_open_from(here.port()),
         },
     };
     cell(Some(said), Some(here), outcome, asked)
@@ -301,6 +302,8 @@ async fn carry(
 /// It has ended badly, or before it began: some say 150 while they wait.
 fn refused(said: Said, bytes: u64, asked: &Clock) -> Outcome {
     match bytes {
+        // The server was the first to lose patience.
+        0 if said.code != 425 && asked.took() >= STALL / 2 => Outcome::Stalled(0),
         0 => Outcome::NotBegun { said: Some(said), after: asked.took() },
         _ => Outcome::Cut { bytes, why: said.to_string() },
     }

@@ -100,6 +100,7 @@ const CASES: &[Case] = &[
     passive::blind,
     passive::related,
     passive::private,
+    passive::public_inside,
     passive::stale,
     transfer::cut,
     transfer::black_hole,
@@ -119,6 +120,9 @@ const CASES: &[Case] = &[
     beginning::protect,
 ];
 
+/// Bytes that hold full segments: where so many have come, it is not their size that stops them.
+pub(crate) const MUCH: u64 = 16 << 10;
+
 /// The first case that fits.
 #[must_use]
 pub fn diagnose(evidence: &Evidence) -> Diagnosis {
@@ -132,7 +136,17 @@ pub fn diagnose(evidence: &Evidence) -> Diagnosis {
         None if through => (Verdict::Degraded, Found(Cause::Unknown, Confidence::Possible, Vec::new())),
         None => (Verdict::Broken, Found(Cause::Unknown, Confidence::Possible, Vec::new())),
     };
-    Diagnosis { verdict, cause, side: cause.entry().side, confidence, because }
+    Diagnosis { verdict, cause, side: side(cause, evidence), confidence, because }
+}
+
+/// Who must act. Where the server offers active mode only, a helper that fails is the one of the client's router.
+fn side(cause: Cause, evidence: &Evidence) -> Side {
+    let offered =
+        evidence.cells().any(|(_, cell)| cell.mode.is_passive() && !matches!(cell.outcome, Outcome::Refused));
+    match cause {
+        Cause::TlsBlindsHelper | Cause::RelatedNotAccepted if !offered => Side::ClientRouter,
+        _ => cause.entry().side,
+    }
 }
 
 /// Whether a passive mode that is offered fails in a way that no case has explained. Active mode may fail where passive mode works:

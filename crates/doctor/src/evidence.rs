@@ -225,6 +225,8 @@ pub enum Outcome {
         after: Duration,
         /// Packets that came to this machine meanwhile and were given to nobody.
         dropped: Option<u64>,
+        /// Who has sent a first packet of a connection that came no further.
+        first: Option<IpAddr>,
     },
     /// No TLS came about on the data connection.
     NoTls {

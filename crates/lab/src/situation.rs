@@ -16,6 +16,8 @@ pub struct Situation {
     pub shows: &'static str,
     /// The true cause, as a name.
     pub cause: &'static str,
+    /// Causes that are true there too, and that the doctor may name in its place: more is not to be seen from outside.
+    pub also: &'static [&'static str],
     /// Who has to change something.
     pub side: Side,
     /// What comes of EPSV, PASV, EPRT and PORT, in this order.
@@ -61,6 +63,7 @@ pub(crate) const PLAIN: Situation = Situation {
     sentence: "",
     shows: "-",
     cause: "none",
+    also: &[],
     side: Side::None,
     modes: [YES, YES, NO, NO],
     tls: Tls::None,

@@ -62,6 +62,15 @@ pub fn ports_in_use() -> BTreeSet<u16> {
     TABLES.into_iter().flat_map(used).collect()
 }
 
+/// Who has sent the first packet of a connection to this port of ours that was answered and came no further.
+#[must_use]
+pub fn half_open_from(port: u16) -> Option<IpAddr> {
+    TABLES.iter().find_map(|table| {
+        let text = std::fs::read_to_string(table).unwrap_or_default();
+        rows(&text).find(|row| row.state == SYN_RECEIVED && row.local == port)?.from
+    })
+}
+
 /// What the system has counted of packets of one family since it was started (Linux). They are the whole machine's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Packets {

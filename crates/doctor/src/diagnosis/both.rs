@@ -4,7 +4,7 @@ use twoport_plan::LinkFault;
 use twoport_proto::Sightings;
 use twoport_proto::sightings::Dial;
 
-use super::Confidence::Certain;
+use super::Confidence::{Certain, Possible};
 use super::{Found, place};
 use crate::causes::Cause;
 use crate::evidence::{Cell, Evidence, Outcome};
@@ -18,13 +18,16 @@ fn passive_works(evidence: &Evidence) -> bool {
     evidence.cells().any(|(_, cell)| cell.mode.is_passive() && cell.outcome.works())
 }
 
-/// The server said another thing than we heard, and what we heard leads nowhere.
+/// The server said another thing than we heard, and what we heard leads nowhere. A NAT's helper gives 227 the outer address, at
+/// which we reached the server: that is as it must be.
 pub(super) fn rewritten(evidence: &Evidence) -> Option<Found> {
     seen(evidence).find_map(|(cell, sightings)| {
         cell.outcome.no_link()?;
         let told = String::from_utf8_lossy(sightings.told.as_deref()?).trim().to_owned();
-        let heard = cell.said.as_ref()?.to_string();
-        (told != heard).then(|| {
+        let heard = cell.said.as_ref()?;
+        let translated =
+            heard.code == 227 && cell.place.map(|place| place.ip()) == super::passive::peer(evidence);
+        (told != heard.to_string() && !translated).then(|| {
             let because = vec![format!("the server said {told}"), format!("and what came here was {heard}")];
             Found(Cause::AlgRewrites, Certain, because)
         })
@@ -109,13 +112,18 @@ pub(super) fn active(evidence: &Evidence) -> Option<Found> {
         return None;
     }
     seen(evidence).find_map(|(cell, sightings)| {
-        let Outcome::NobodyCame { dropped, .. } = cell.outcome else { return None };
+        let Outcome::NobodyCame { dropped, first: None, .. } = cell.outcome else { return None };
         let mut because = vec![format!("{} was taken, and nobody came to {}", cell.mode, place(cell))];
-        if let (Some(asked), Some(heard)) = (&cell.asked, &sightings.heard)
-            && asked.as_bytes() != heard
-        {
-            because.push(format!("we said {asked}, and the server heard {}", String::from_utf8_lossy(heard)));
-        }
+        let rewritten = match (&cell.asked, &sightings.heard) {
+            (Some(asked), Some(heard)) if asked.as_bytes() != heard => {
+                because.push(format!(
+                    "we said {asked}, and the server heard {}",
+                    String::from_utf8_lossy(heard)
+                ));
+                true
+            }
+            _ => false,
+        };
         if let Some(packets @ 1..) = sightings.held_back {
             because.push(format!("{packets} packets did not leave the server's machine"));
             return Some(Found(Cause::ServerEgress, Certain, because));
@@ -128,6 +136,18 @@ pub(super) fn active(evidence: &Evidence) -> Option<Found> {
             (Dial::Unreachable | Dial::Refused, Some(by)) => {
                 because.push(format!("{by} turned the server away"));
                 Some(Found(Cause::ActiveBlocked, Certain, because))
+            }
+            // A helper has announced the connection, and nobody has let it in.
+            (Dial::TimedOut | Dial::Refused, None) if rewritten && dropped == Some(0) => {
+                because.push("no packet of the server's came to this machine".to_owned());
+                Some(Found(Cause::RelatedNotAccepted, Certain, because))
+            }
+            (Dial::TimedOut, _) if dropped == Some(0) && behind_nat(evidence, sightings) => {
+                because.push(
+                    "the server, behind a NAT, sent its packets, and none came that could be answered"
+                        .to_owned(),
+                );
+                Some(Found(Cause::ActiveNotNatted, Possible, because))
             }
             (Dial::TimedOut, _) => match dropped {
                 Some(packets @ 1..) => {
@@ -142,7 +162,26 @@ pub(super) fn active(evidence: &Evidence) -> Option<Found> {
                 }
                 None => None,
             },
-            (Dial::Refused, None) | (Dial::Connected, _) => None,
+            // A reset: of this machine's firewall, or of a box that answers in its name.
+            (Dial::Refused, None) => match dropped {
+                Some(1..) => {
+                    because.push("a packet came to this machine meanwhile and was refused".to_owned());
+                    Some(Found(Cause::ClientInboundBlocked, Certain, because))
+                }
+                Some(0) => {
+                    because
+                        .push("the server was refused, and no packet of its came to this machine".to_owned());
+                    Some(Found(Cause::ActiveBlocked, Certain, because))
+                }
+                None => None,
+            },
+            (Dial::Connected, _) => None,
         }
     })
+}
+
+/// Whether the server has another address than the one by which we reached it.
+fn behind_nat(evidence: &Evidence, sightings: &Sightings) -> bool {
+    let here = super::passive::peer(evidence);
+    sightings.reached.is_some_and(|reached| Some(reached.ip()) != here)
 }

@@ -23,6 +23,9 @@ pub(super) fn ports_spent(evidence: &Evidence) -> Option<Found> {
             "no free port",
             "no passive port",
             "ports wait for",
+            "passive port waits",
+            "passive port is held",
+            "other programs hold",
         ];
         words.iter().any(|word| text.contains(word))
     };
@@ -263,6 +266,22 @@ pub(super) fn private(evidence: &Evidence) -> Option<Found> {
     Some(Found(Cause::PrivateAddress, if reached { Certain } else { Likely }, because))
 }
 
+/// 227 tells the public address to a client inside, where it leads nowhere.
+pub(super) fn public_inside(evidence: &Evidence) -> Option<Found> {
+    let inner = |ip: IpAddr| matches!(ip, IpAddr::V4(ip) if is_local(ip));
+    let here = peer(evidence).filter(|here| inner(*here) && !here.is_loopback())?;
+    let cell = differing(evidence).find(|cell| {
+        cell.outcome.no_link().is_some() && cell.place.is_some_and(|place| !inner(place.ip()))
+    })?;
+    (evidence.works(Mode::Epsv) || evidence.works(Mode::PasvPeer)).then(|| {
+        let because = vec![format!(
+            "PASV was answered {}, and the server was reached at {here}, inside its network",
+            said(cell)
+        )];
+        Found(Cause::PublicInside, Certain, because)
+    })
+}
+
 /// 227 tells an address that is nobody's, and the ports answer where we are.
 pub(super) fn stale(evidence: &Evidence) -> Option<Found> {
     let cell = differing(evidence).find(|cell| cell.outcome.no_link().is_some())?;
@@ -394,7 +413,7 @@ fn shut(evidence: &Evidence) -> impl Iterator<Item = &Cell> {
 }
 
 /// The server, as we reached it.
-fn peer(evidence: &Evidence) -> Option<IpAddr> {
+pub(super) fn peer(evidence: &Evidence) -> Option<IpAddr> {
     evidence.legs.iter().find(|leg| !leg.cells.is_empty()).map(|leg| leg.at.ip().to_canonical())
 }
 

@@ -97,7 +97,7 @@ fn all() -> Vec<(&'static str, Confidence, Evidence)> {
     let late = |said: Option<Said>, after| Outcome::NotBegun { said, after };
     let waited = |dropped| {
         let (said, after) = (reply("425 Failed to establish connection."), Duration::from_secs(8));
-        port(Outcome::NobodyCame { said, after, dropped: Some(dropped) })
+        port(Outcome::NobodyCame { said, after, dropped: Some(dropped), first: None })
     };
     let without_a_door = |fault: LinkFault| {
         let mut evidence = tried(Vec::new());
@@ -361,6 +361,7 @@ fn all() -> Vec<(&'static str, Confidence, Evidence)> {
                     said: reply("425 Failed to establish connection."),
                     after: Duration::from_secs(8),
                     dropped: Some(4),
+                    first: None,
                 }),
             ]),
         ),
@@ -373,6 +374,7 @@ fn all() -> Vec<(&'static str, Confidence, Evidence)> {
                     said: reply("425 Failed to establish connection."),
                     after: Duration::from_secs(8),
                     dropped: Some(0),
+                    first: None,
                 }),
             ]),
         ),
@@ -423,11 +425,45 @@ fn all() -> Vec<(&'static str, Confidence, Evidence)> {
         ),
         ("server-egress-blocks-active", Certain, told_by_both(waited(4), " dial: timed-out\n held-back: 3")),
         ("client-inbound-blocked", Certain, told_by_both(waited(4), " dial: timed-out\n held-back: 0")),
+        (
+            "related-not-accepted",
+            Certain,
+            told_by_both(waited(0), " heard: PORT 198,51,100,1,15,161\n dial: timed-out\n held-back: 0"),
+        ),
+        (
+            "active-not-source-natted",
+            Possible,
+            told_by_both(waited(0), " reached: 192.168.50.2:21\n dial: timed-out\n held-back: 0"),
+        ),
         ("active-blocked-on-the-way", Certain, told_by_both(waited(0), " dial: timed-out\n held-back: 0")),
         (
             "active-blocked-on-the-way",
             Certain,
             told_by_both(waited(0), " dial: refused\n dial-by: 198.51.100.1"),
+        ),
+        (
+            "public-address-told-in-lan",
+            Certain,
+            with(
+                tried(vec![epsv(works()), stray("198.51.100.77:40013", silent("198.51.100.77:40013"))]),
+                &|evidence| {
+                    evidence.legs[0].at = at("192.168.50.2:21");
+                },
+            ),
+        ),
+        ("mid-transfer-silence", Likely, flow(Outcome::Stalled(90_000), 0)),
+        (
+            "active-not-source-natted",
+            Certain,
+            tried(vec![
+                not_offered(Mode::Epsv),
+                port(Outcome::NobodyCame {
+                    said: reply("425 Failed to establish connection."),
+                    after: Duration::from_secs(8),
+                    dropped: Some(0),
+                    first: Some("192.168.50.2".parse().unwrap()),
+                }),
+            ]),
         ),
         (
             "tls-session-reuse-required",
@@ -479,6 +515,26 @@ fn every_cause_has_a_case() {
         // A shifted port looks like a closed one from here; what fits nothing has no sample.
         let unseen = matches!(cause, Cause::Unknown | Cause::PortShift);
         assert_eq!(named.contains(&slug), !unseen, "{slug}");
+    }
+}
+
+#[test]
+fn where_only_active_mode_is_offered_the_helper_is_the_clients() {
+    let refused = |mode| cell(mode, "", "550 Permission denied.", Outcome::Refused);
+    let second = Outcome::NobodyCame {
+        said: reply("425 Failed to establish connection."),
+        after: Duration::from_millis(1030),
+        dropped: Some(0),
+        first: None,
+    };
+    let illegal = cell(Mode::Port, "10.77.1.2:4001", "500 Illegal PORT command.", Outcome::Refused);
+    for (cell, secure, slug) in
+        [(port(second), false, "related-not-accepted"), (illegal, true, "tls-blinds-helper")]
+    {
+        let mut evidence = tried(vec![refused(Mode::Epsv), refused(Mode::Pasv), cell]);
+        (evidence.helper, evidence.legs[0].secure) = (Some(true), secure);
+        let found = diagnose(&evidence);
+        assert_eq!((found.cause.entry().slug, found.side), (slug, Side::ClientRouter), "{evidence:?}");
     }
 }
 

@@ -1,11 +1,12 @@
 //! Active mode, and what goes wrong once a data connection is there.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use twoport_plan::outside::is_local;
 
 use super::Confidence::{Certain, Likely, Possible};
-use super::{Found, place, said, span};
+use super::{Found, MUCH, place, said, span};
 use crate::causes::Cause;
 use crate::evidence::{Cell, Evidence, Idle, Login, Outcome, Said};
 
@@ -41,6 +42,10 @@ pub(super) fn black_hole(evidence: &Evidence) -> Option<Found> {
         .as_ref()
         .and_then(|flow| stalled(&flow.outcome))
         .or_else(|| evidence.cells().find_map(|(_, cell)| stalled(&cell.outcome)))?;
+    if bytes >= MUCH {
+        let because = vec![format!("{bytes} bytes came, and then nothing more")];
+        return Some(Found(Cause::MidSilence, Likely, because));
+    }
     let (size, small) = evidence.small.as_ref()?;
     let mut because = vec![format!("150 came, and after {bytes} bytes nothing more")];
     match small {
@@ -133,6 +138,12 @@ pub(super) fn active_only(evidence: &Evidence) -> Option<Found> {
         return Some(Found(Cause::ActiveOnly, Certain, because));
     }
     if let Some(cell) = active.iter().find(|cell| matches!(cell.outcome, Outcome::Refused)) {
+        let secure = evidence.legs.iter().any(|leg| leg.secure && !leg.cells.is_empty());
+        if secure && evidence.helper == Some(true) {
+            because.push(format!("in TLS {} was answered {}", cell.mode, said(cell)));
+            because.push("an FTP helper is on the way, which cannot read that".to_owned());
+            return Some(Found(Cause::TlsBlindsHelper, Likely, because));
+        }
         because.push(format!("{} was answered {}", cell.mode, said(cell)));
         let inner =
             evidence.own.iter().any(|ip| matches!(ip, IpAddr::V4(v4) if is_local(*v4) && !v4.is_loopback()));
@@ -142,12 +153,29 @@ pub(super) fn active_only(evidence: &Evidence) -> Option<Found> {
         });
     }
     let waited = active.iter().find_map(|cell| match &cell.outcome {
-        Outcome::NobodyCame { dropped, .. } => Some((cell, *dropped)),
+        Outcome::NobodyCame { dropped, after, first, .. } => Some((cell, *dropped, *after, *first)),
         _ => None,
     });
-    let (cell, dropped) = waited?;
+    let (cell, dropped, after, first) = waited?;
+    let here = evidence.door().map(|door| door.at.ip().to_canonical());
+    if let Some(first) = first.filter(|first| Some(*first) != here) {
+        because.push(format!(
+            "the first packet of a connection came from {first}, and our answer to it was lost"
+        ));
+        return Some(Found(Cause::ActiveNotNatted, Certain, because));
+    }
+    let second = Duration::from_millis(850)..Duration::from_millis(1800);
+    // Behind a NAT PORT is taken only if a helper has given it the outer address.
+    let inner = evidence.local.is_some_and(|ip| matches!(ip, IpAddr::V4(v4) if is_local(v4)));
+    if evidence.helper == Some(true) && (second.contains(&after) || inner && dropped == Some(0)) {
+        because.push(format!("{} was taken, and the server gave up after {}", cell.mode, span(after)));
+        because.push("an FTP helper is on the way".to_owned());
+        return Some(Found(Cause::RelatedNotAccepted, Likely, because));
+    }
+    // A firewall that refuses answers the first packet; one that drops sees it again after a second.
+    let enough = if after < Duration::from_secs(1) { 1 } else { 2 };
     match dropped {
-        Some(packets @ 2..) => {
+        Some(packets) if packets >= enough => {
             because.push(format!(
                 "while the server connected, {packets} packets came to this machine and were given to nobody"
             ));

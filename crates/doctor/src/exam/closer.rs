@@ -31,12 +31,17 @@ impl Exam<'_> {
         else {
             return;
         };
-        let unsettled = failed.iter().any(|cell| {
-            matches!(
-                cell.outcome,
-                Outcome::NoLink { .. } | Outcome::NoAnswer { .. } | Outcome::NotBegun { .. }
-            )
+        let active = self.evidence.cells().any(|(_, cell)| {
+            let failed = matches!(cell.outcome, Outcome::NobodyCame { .. } | Outcome::Refused);
+            !works && !cell.mode.is_passive() && failed
         });
+        let unsettled = active
+            || failed.iter().any(|cell| {
+                matches!(
+                    cell.outcome,
+                    Outcome::NoLink { .. } | Outcome::NoAnswer { .. } | Outcome::NotBegun { .. }
+                )
+            });
         let slow =
             self.evidence.greeting.as_ref().is_some_and(|greeting| greeting.after > Duration::from_secs(4));
         if unsettled && !slow && self.patient.security.tls != Some(Tls::Implicit) {

@@ -7,6 +7,7 @@ use twoport_proto::{Request, Verb};
 
 use super::{Exam, SMALLEST};
 use crate::cell::{Load, OPENING, attempt};
+use crate::diagnosis::MUCH;
 use crate::dialogue::{Clock, Dialogue, Heard, PATIENCE, command};
 use crate::evidence::{Cell, Flow, Login, Mode, Outcome, Said};
 
@@ -173,7 +174,8 @@ impl Exam<'_> {
             let alive = !is_dead(&outcome) && is_alive(&mut dialogue).await;
             break (outcome, alive);
         };
-        let stalled = matches!(outcome, Outcome::Stalled(_));
+        // Where much has come, it is not the size of segments.
+        let stalled = matches!(outcome, Outcome::Stalled(..MUCH));
         self.evidence.flow = Some(Flow { verb: "RETR", outcome, took: clock.took(), cuts, alive });
         if stalled {
             self.small(at, secure, mode, command(Verb::Retr, &path)).await;

@@ -64,7 +64,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "active-from-20-only",
         sentence: "The server has no passive mode and connects from any port; the client's firewall lets in port 20 only",
         shows: "A9",
-        cause: "client-accepts-port-20-only",
+        cause: "client-inbound-blocked",
         side: Side::Client,
         rules: &[Rule {
             at: At::Client,
@@ -114,7 +114,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "eprt-refused",
         sentence: "The server has no passive mode and answers EPRT that it does not serve this family; PORT it takes",
         shows: "A12",
-        cause: "eprt-rejected",
+        cause: "pasv-disabled-active-only-server",
         side: Side::Server,
         modes: [NO, NO, NO, YES],
         peer: Peer::Scripted(Script {

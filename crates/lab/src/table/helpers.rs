@@ -90,7 +90,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "client-helper-on-another-port",
         sentence: "The server has no passive mode and listens on 2121, where the client's router does not look for FTP",
         shows: "A3",
-        cause: "helper-not-on-this-port",
+        cause: "client-nat-active",
         side: Side::ClientRouter,
         modes: [NO; 4],
         port: 2121,

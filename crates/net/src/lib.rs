@@ -20,5 +20,5 @@ pub use control::ControlStream;
 pub use data::DataStream;
 pub use dial::{Source, dial, dial_first};
 pub use listen::{ActiveListener, bind_control, own_addresses};
-pub use queue::{SendQueue, dropped_here, ports_in_use};
+pub use queue::{InUse, SendQueue, dropped_here, in_use, ports_in_use};
 pub use switchboard::{DataListener, PassivePorts, Unwanted};

@@ -3,6 +3,7 @@
 
 mod bounce;
 mod faults;
+mod host_doctor;
 mod kit;
 mod place;
 mod range;

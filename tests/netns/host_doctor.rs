@@ -1,0 +1,243 @@
+//! `twoport doctor --config` on a host whose rules let the range through, or not, or leave it to a helper: as root, who sees them, and
+//! as nobody, who says so. What it foretells is then tried with a client.
+
+use std::net::TcpStream;
+use std::process::Stdio;
+
+use serde_json::Value;
+use twoport_testkit::netns::{self, Family, Host, Net, have_iptables};
+
+use super::place::Place;
+use crate::netns::bounce::login;
+use crate::sockets::peer;
+use crate::support::program::have;
+use crate::support::server::binary;
+
+/// A client and a server beside each other, and a configuration that everybody may read.
+struct Lab {
+    client: Host,
+    server: Host,
+    place: Place,
+    config: String,
+    // Last, since what runs in it goes first.
+    _net: Net,
+}
+
+impl Lab {
+    fn new(more: &str) -> Option<Lab> {
+        if !netns::have() {
+            return None;
+        }
+        let net = Net::new();
+        let (client, server) = (net.host("client"), net.host("server"));
+        net.link((&client, "203.0.113.1/24 2001:db8:1::1/64"), (&server, "203.0.113.2/24 2001:db8:1::2/64"));
+        let place = Place::new();
+        let config = place.local().join("twoport.toml");
+        let root = place.root();
+        let text = format!(
+            "listen = [\"[::]:2121\"]\nroot = {root:?}\npassive-ports = \"61000-61015\"\n{more}\n[[user]]\nname = \"alice\"\npassword = \"secret\"\n"
+        );
+        std::fs::write(&config, text).expect("a file can be written");
+        let config = config.to_str().expect("a folder of ours is text").to_owned();
+        Some(Lab { client, server, place, config, _net: net })
+    }
+
+    /// What the doctor says, and its exit code.
+    fn asked(&self, before: &[&str]) -> (Value, i32) {
+        let mut words = before.to_vec();
+        let program = binary();
+        words.push(program.to_str().expect("a path of ours is text"));
+        words.extend(["doctor", "--json", "--config", &self.config]);
+        self.said(self.server.command(words[0]), &words[1..])
+    }
+
+    fn said(&self, mut command: std::process::Command, words: &[&str]) -> (Value, i32) {
+        let output = command.args(words).stdin(Stdio::null()).output().expect("the program runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let error = String::from_utf8_lossy(&output.stderr);
+        let said = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}{error}"));
+        (said, output.status.code().expect("nobody killed it"))
+    }
+
+    #[track_caller]
+    fn finds(&self, verdict: &str, cause: &str, through: [Option<bool>; 3]) -> Value {
+        let (said, code) = self.asked(&[]);
+        let is = (said["verdict"].as_str(), said["cause"].as_str());
+        assert_eq!(is, (Some(verdict), Some(cause)), "{said:#}");
+        assert_eq!(code, if verdict == "broken" { 4 } else { 0 }, "{said:#}");
+        let flows = said["flows"].as_array().unwrap();
+        let found: Vec<Option<bool>> = flows.iter().map(|flow| flow["let_through"].as_bool()).collect();
+        assert_eq!(found, through, "{said:#}");
+        said
+    }
+
+    /// Whether a client gets a passive data connection, by EPSV over IPv4, within a second.
+    fn carries(&self) -> bool {
+        let flags = ["--tls", "off", "--passive-ports", "61000-61015"];
+        let _server = self.place.serve(&self.server, "[::]:2121", &flags);
+        let mut peer =
+            login(self.client.inside(|| TcpStream::connect("203.0.113.2:2121")).expect("it is let in"));
+        let to = peer.epsv();
+        let second = std::time::Duration::from_secs(1);
+        self.client.inside(|| TcpStream::connect_timeout(&to, second)).is_ok()
+    }
+}
+
+const CLOSED: &str = "
+    table inet filter {
+        chain input {
+            type filter hook input priority filter; policy drop;
+            ct state established,related accept
+            iifname lo accept
+            meta l4proto { icmp, ipv6-icmp } accept
+            tcp dport 2121 ct state new accept comment \"control\"
+        }
+        chain output {
+            type filter hook output priority filter; policy accept;
+        }
+    }";
+
+#[track_caller]
+fn has(said: &Value, severity: &str, words: &[&str]) {
+    let findings = said["findings"].as_array().unwrap();
+    let fits = |one: &&Value| {
+        one["severity"] == severity && words.iter().all(|word| one["what"].as_str().unwrap().contains(word))
+    };
+    assert!(findings.iter().any(|one| fits(&one)), "no {severity} with {words:?} in {said:#}");
+}
+
+#[test]
+fn a_range_that_rules_drop_is_seen_by_root_and_cured_by_what_is_told() {
+    let Some(lab) = Lab::new("tls = \"off\"") else { return };
+    lab.finds("ok", "none", [Some(true); 3]);
+    lab.server.load_nft(CLOSED);
+    let cause = "passive-range-dropped-at-server-host";
+    let said = lab.finds("broken", cause, [Some(true), Some(false), Some(true)]);
+    has(&said, "broken", &["61000-61015", "policy drop of chain input of table inet filter"]);
+    assert_eq!(said["flows"][0]["by"], "tcp dport 2121 ct state new accept comment \"control\"");
+    assert!(!lab.carries());
+    let broken = said["findings"].as_array().unwrap().iter().find(|one| one["severity"] == "broken");
+    let rules = broken.unwrap()["rules"]["nftables"].as_str().unwrap().to_owned();
+    lab.server.load_nft(&rules);
+    lab.finds("ok", "none", [Some(true); 3]);
+    assert!(lab.carries());
+}
+
+#[test]
+fn nobody_is_told_what_only_root_sees_and_nothing_is_claimed() {
+    if !have("setpriv") {
+        return;
+    }
+    let Some(lab) = Lab::new("tls = \"off\"") else { return };
+    lab.server.load_nft(CLOSED);
+    let copy = lab.place.local().join("twoport");
+    // The build's own folder may be closed to others.
+    std::fs::copy(binary(), &copy).expect("a program can be copied");
+    let open = |path: &std::path::Path| {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(path, mode).expect("it is ours");
+    };
+    open(&lab.place.local());
+    open(lab.place.local().parent().expect("it is in the place's folder"));
+    let mut command = lab.server.command("setpriv");
+    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(&copy);
+    let (said, code) = lab.said(command, &["doctor", "--json", "--config", &lab.config]);
+    assert_eq!((said["verdict"].as_str(), code), (Some("ok"), 0), "{said:#}");
+    assert!(said["unseen"][0].as_str().unwrap().contains("only root may read them"), "{said:#}");
+    let flows = said["flows"].as_array().unwrap();
+    assert!(flows.iter().all(|flow| flow["let_through"].is_null() && flow["by"].is_null()), "{said:#}");
+}
+
+#[test]
+fn a_helper_on_our_port_is_seen_with_what_it_clashes_with() {
+    let helper = "
+        table inet own {
+            ct helper ftp {
+                type \"ftp\" protocol tcp
+            }
+            chain prerouting {
+                type filter hook prerouting priority filter
+                tcp dport 2121 ct helper set \"ftp\"
+            }
+        }";
+    let closed = [Some(true), Some(false), Some(true)];
+    for (more, verdict, cause, through) in [
+        ("tls = \"off\"", "ok", "none", [Some(true); 3]),
+        ("tls = \"off\"\npassive-address = \"198.51.100.7\"", "broken", "helper-plus-masquerade", closed),
+        ("tls = \"required\"", "broken", "tls-blinds-helper", closed),
+        ("tls = \"on\"", "degraded", "tls-blinds-helper", [Some(true), None, Some(true)]),
+    ] {
+        let Some(lab) = Lab::new(more) else { return };
+        lab.server.load_nft(CLOSED);
+        lab.server.load_nft(helper);
+        let said = lab.finds(verdict, cause, through);
+        let severity = if verdict == "degraded" { "warning" } else { verdict };
+        has(
+            &said,
+            severity,
+            &["an FTP helper watches our control connections", "tcp dport 2121 ct helper set"],
+        );
+        if cause == "none" {
+            assert!(lab.carries());
+        }
+    }
+}
+
+#[test]
+fn rules_of_iptables_are_read_in_its_own_words() {
+    if !netns::have() || !have_iptables() {
+        return;
+    }
+    let lab = Lab::new("tls = \"off\"").expect("there are networks");
+    let rules = |range: &str| {
+        format!(
+            "*filter\n:INPUT DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n-A INPUT -i lo -j ACCEPT\n-A INPUT -m conntrack --ctstate \
+             RELATED,ESTABLISHED -j ACCEPT\n-A INPUT -p tcp -m multiport --dports 2121,{range} -j ACCEPT\nCOMMIT\n"
+        )
+    };
+    for (range, verdict, cause, through) in [
+        ("61000:61007", "broken", "range-partly-open", Some(false)),
+        ("61000:61015", "ok", "none", Some(true)),
+    ] {
+        for family in [Family::V4, Family::V6] {
+            let text = rules(range);
+            let open = text.replace(":INPUT DROP [0:0]\n", ":INPUT DROP [0:0]\n-F INPUT\n");
+            lab.server.load_iptables(family, &open);
+        }
+        let program = binary();
+        let mut command = lab.server.with_iptables(program.to_str().expect("a path of ours is text"));
+        command.args(["doctor", "--json", "--config", &lab.config]);
+        let (said, _) = lab.said(command, &[]);
+        assert_eq!(
+            (said["verdict"].as_str(), said["cause"].as_str()),
+            (Some(verdict), Some(cause)),
+            "{said:#}"
+        );
+        assert_eq!(said["flows"][1]["let_through"].as_bool(), through, "{said:#}");
+        let by = said["flows"][0]["by"].as_str().unwrap();
+        assert!(by.starts_with("-A INPUT -p tcp -m multiport --dports 2121,61000:610"), "{by}");
+    }
+    // Where iptables' own program is missing, what it alone can tell is not guessed.
+    let (said, code) = lab.asked(&[]);
+    if said["unseen"].as_array().unwrap().iter().any(|one| one.as_str().unwrap().contains("iptables")) {
+        assert_eq!((said["flows"][1]["let_through"].as_bool(), code), (None, 0), "{said:#}");
+    }
+}
+
+#[test]
+fn a_port_that_another_program_holds_is_named_with_its_program() {
+    let Some(lab) = Lab::new("tls = \"off\"") else { return };
+    let holder = lab.server.inside(|| std::net::TcpListener::bind("0.0.0.0:2121")).expect("the port is free");
+    let said = lab.finds("broken", "nothing-listening", [Some(true); 3]);
+    has(&said, "broken", &["port 2121 is taken by ", &format!("(process {})", std::process::id())]);
+    drop(holder);
+    let flags = ["--tls", "off", "--passive-ports", "61000-61015"];
+    let _server = lab.place.serve(&lab.server, "[::]:2121", &flags);
+    let mut peer = login(lab.client.inside(|| TcpStream::connect("203.0.113.2:2121")).expect("it listens"));
+    // A lease of ours is no stranger in the range.
+    let to = peer.epsv();
+    let _link = lab.client.inside(|| peer::data(TcpStream::connect(to).expect("it is lent")));
+    let said = lab.finds("ok", "none", [Some(true); 3]);
+    has(&said, "ok", &["twoport listens on [::]:2121"]);
+}

@@ -109,3 +109,58 @@ fn people_get_a_report_with_a_figure_and_a_picture_where_they_want_one() {
     assert_eq!(output.status.code(), Some(4));
     assert!(String::from_utf8_lossy(&output.stdout).contains("name-not-found"));
 }
+
+/// A configuration, and what the doctor says of it.
+fn own_side(listen: &str, flags: &[&str]) -> (String, i32) {
+    let folder = tempfile::tempdir_in(crate::support::files::room()).unwrap();
+    let config = folder.path().join("twoport.toml");
+    let (first, last) = crate::support::server::passive_range();
+    let text = format!(
+        "listen = [\"{listen}\"]\nroot = {:?}\npassive-ports = \"{first}-{last}\"\ntls = \"off\"\n[[user]]\nname = \"anna\"\npassword = \"secret\"\n",
+        folder.path()
+    );
+    fs::write(&config, text).unwrap();
+    let output = twoport(&[&["doctor", "--config", config.to_str().unwrap()], flags].concat());
+    (String::from_utf8_lossy(&output.stdout).into_owned(), output.status.code().unwrap())
+}
+
+#[test]
+fn a_configuration_that_fits_this_machine_is_not_called_broken() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (text, code) = own_side(&free.to_string(), &["--json"]);
+    let said: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(code, 0, "{said:#}");
+    assert_ne!(said["verdict"], "broken", "{said:#}");
+    let findings = said["findings"].as_array().unwrap();
+    let says = |what: &str| {
+        findings.iter().any(|one| one["severity"] == "ok" && one["what"].as_str().unwrap().contains(what))
+    };
+    assert!(says(&format!("{free} is free: nothing listens there now")), "{said:#}");
+    // Three connections must pass, each told as 'twoport firewall' tells it.
+    let flows = said["flows"].as_array().unwrap();
+    assert_eq!(flows.len(), 3, "{said:#}");
+    assert!(
+        flows.iter().all(|flow| flow["opener"].is_string() && flow.get("let_through").is_some()),
+        "{said:#}"
+    );
+    // Nobody but root sees the rules.
+    let seen = flows.iter().any(|flow| flow["let_through"] == true);
+    assert!(seen || !said["unseen"].as_array().unwrap().is_empty(), "{said:#}");
+}
+
+#[test]
+fn a_configuration_that_does_not_fit_this_machine_is_told_with_what_to_do() {
+    let (text, code) = own_side("198.51.100.9:2121", &[]);
+    assert_eq!(code, 4, "{text}");
+    for part in [
+        "Something that is offered does not work: Nothing listens on the server's control port (nothing-listening, certain)",
+        "broken   198.51.100.9 is no address of this machine, so nothing can listen on 198.51.100.9:2121",
+        "-> the server: listen = \"[::]:2121\" for all addresses, or one of ",
+        "What must pass",
+    ] {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
+    }
+    super::ends(&["doctor"], 2, &["<URL|--config <FILE>>"]);
+    super::ends(&["doctor", "ftp://127.0.0.1/", "--config", "x"], 2, &["cannot be used with"]);
+    super::ends(&["doctor", "--config", "/nonexistent"], 2, &["cannot read the configuration"]);
+}

@@ -5,6 +5,7 @@ mod bounce;
 mod doctor;
 mod facts;
 mod faults;
+mod host_doctor;
 mod iptables;
 mod kit;
 mod lab;

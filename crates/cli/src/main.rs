@@ -8,6 +8,7 @@ mod security;
 mod settle;
 mod shell;
 mod show;
+mod site;
 
 use std::process::ExitCode;
 

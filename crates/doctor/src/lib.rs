@@ -12,6 +12,7 @@ pub mod diagnosis;
 mod dialogue;
 pub mod evidence;
 mod exam;
+pub mod host;
 mod path;
 
 pub use exam::{Patient, Teller, examine};

@@ -62,6 +62,32 @@ pub fn ports_in_use() -> BTreeSet<u16> {
     TABLES.into_iter().flat_map(used).collect()
 }
 
+/// A TCP port of this machine that is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InUse {
+    /// The address here and the port.
+    pub at: SocketAddr,
+    /// Whether somebody listens there; else it is a connection.
+    pub listens: bool,
+    /// The number of the socket, by which the system tells whose it is.
+    pub inode: u64,
+}
+
+/// Every TCP port of this machine that is in use, those left out that only wait to be forgotten.
+#[must_use]
+pub fn in_use() -> Vec<InUse> {
+    let used = |table: &str| {
+        let text = std::fs::read_to_string(table).unwrap_or_default();
+        let rows = rows(&text).filter(|row| row.state != TIME_WAIT);
+        rows.filter_map(|row| {
+            let at = SocketAddr::new(row.at?, row.local);
+            Some(InUse { at, listens: row.state == LISTENS, inode: row.inode? })
+        })
+        .collect::<Vec<_>>()
+    };
+    TABLES.into_iter().flat_map(used).collect()
+}
+
 /// Who has sent the first packet of a connection to this port of ours that was answered and came no further.
 #[must_use]
 pub fn half_open_from(port: u16) -> Option<IpAddr> {
@@ -135,17 +161,23 @@ fn counters(text: &str, v6: bool) -> impl Fn(&str) -> Option<u64> {
 /// The state of a connection that is over.
 const TIME_WAIT: &str = "06";
 
+/// The state of a listener.
+const LISTENS: &str = "0A";
+
 /// The state of a connection whose handshake is half done, as the table has it.
 const SYN_RECEIVED: &str = "03";
 
-/// A line of the table: `ADDRESS:PORT` twice, a state, `SEND:RECEIVE`, and `TIMER:WHEN`, all in hexadecimal.
+/// A line of the table: `ADDRESS:PORT` twice, a state, `SEND:RECEIVE`, and `TIMER:WHEN`, all in hexadecimal; then how often it
+/// was sent again, the user, a time, and the number of the socket.
 struct Row<'a> {
+    at: Option<IpAddr>,
     local: u16,
     from: Option<IpAddr>,
     peer: u16,
     state: &'a str,
     unacknowledged: u64,
     timer: &'a str,
+    inode: Option<u64>,
 }
 
 fn rows(table: &str) -> impl Iterator<Item = Row<'_>> {
@@ -155,12 +187,14 @@ fn rows(table: &str) -> impl Iterator<Item = Row<'_>> {
         let (local, peer, state) = (fields.next()?, fields.next()?, fields.next()?);
         let (queue, timer) = (fields.next()?, fields.next()?);
         Some(Row {
+            at: address(local.split(':').next()?),
             local: port(local)?,
             from: address(peer.split(':').next()?),
             peer: port(peer)?,
             state,
             unacknowledged: u64::from_str_radix(queue.split(':').next()?, 16).ok()?,
             timer: timer.split(':').next()?,
+            inode: fields.nth(3).and_then(|number| number.parse().ok()),
         })
     })
 }
@@ -204,6 +238,19 @@ mod tests {
         assert_eq!(in_queue(table, 50000, 40001), Some((7, true)));
         assert_eq!(in_queue(table, 50001, 40000), None);
         assert_eq!(in_queue("", 1, 2), None);
+    }
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn who_uses_a_port_is_told_by_the_number_of_its_socket() {
+        let table = "  sl  local_address\n\
+            0: 0100007F:0015 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 4711 1 0 100\n";
+        let row = rows(table).next().unwrap();
+        assert_eq!((row.at, row.local, row.state), (Some("127.0.0.1".parse().unwrap()), 21, LISTENS));
+        assert_eq!(row.inode, Some(4711));
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap();
+        assert!(in_use().iter().any(|one| one.at == at && one.listens && one.inode != 0));
     }
 
     #[test]

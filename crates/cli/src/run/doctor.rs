@@ -1,21 +1,63 @@
-//! `twoport doctor URL`: why it does not work, and which side must change what.
+//! `twoport doctor`: why it does not work, and which side must change what; of a URL from here, or of a configuration on the machine
+//! that serves.
 
 use std::io::IsTerminal;
+use std::path::Path;
 
 use twoport_client::proxy;
 use twoport_client::url::Url;
 use twoport_doctor::causes::Cause;
 use twoport_doctor::diagnosis::Verdict;
+use twoport_doctor::host::{self, Setup};
 use twoport_doctor::{Patient, Report, examine};
+use twoport_server::Settings;
 
 use crate::args::Doctor;
 use crate::exit::{Exit, Stopped};
 use crate::run::remote;
-use crate::{security, show};
+use crate::{security, settle, show, site};
 
-/// Examines a server from here. The exit code says how it stands: 0 where some way works.
+/// Examines a server. The exit code says how it stands: 0 where some way works.
 pub(crate) fn doctor(args: &Doctor) -> Result<(), Stopped> {
-    let url = Url::read(&args.url).map_err(|e| Stopped::usage(e.to_string()))?;
+    match (&args.config, &args.url) {
+        (Some(file), _) => own_side(file, args.json),
+        (None, Some(url)) => from_here(args, url),
+        (None, None) => Err(Stopped::usage("neither a URL nor --config FILE was given")),
+    }
+}
+
+/// The server's own side: this machine, as a configuration needs it.
+fn own_side(file: &Path, json: bool) -> Result<(), Stopped> {
+    let settings = settle::read(file)?.settle().map_err(Stopped::usage)?;
+    let setup = setup(file, settings);
+    let seen = remote::with_runtime(async { Ok(host::facts::look(&setup).await) })?;
+    let examined = host::judge::judge(&setup, &seen);
+    match json {
+        true => show::object(&examined.json(site::object))?,
+        false => show::line(show::plain(examined.to_string().trim_end()).as_bytes())?,
+    }
+    match examined.verdict() {
+        Verdict::Ok | Verdict::Degraded => Ok(()),
+        // The report has said it.
+        Verdict::Broken => Err(Stopped { exit: Exit::Unreachable, text: String::new() }),
+    }
+}
+
+fn setup(file: &Path, settings: Settings) -> Setup {
+    Setup {
+        file: file.display().to_string(),
+        site: site::of_settings(&settings),
+        listen: settings.listen.iter().map(|listener| listener.address).collect(),
+        outside: settings.outside,
+        witness: settings.witness,
+        max_sessions: settings.max_sessions,
+        keepalive: settings.keepalive,
+    }
+}
+
+/// From the client's end.
+fn from_here(args: &Doctor, url: &str) -> Result<(), Stopped> {
+    let url = Url::read(url).map_err(|e| Stopped::usage(e.to_string()))?;
     let mut wanted = security::of(&args.security, url.scheme)?;
     // Nothing is remembered of a server that is only looked at.
     wanted.known_hosts = None;

@@ -1,19 +1,18 @@
 //! `twoport firewall`: what must pass, as a table, as rules, as another server's configuration, or as JSON; from a configuration, from flags, or both.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use twoport_plan::conflict::Conflict;
 use twoport_plan::firewall::{self, Dialect};
-use twoport_plan::flow::{self, ActiveFrom, Flow, Mode, Side, Site, TlsUse};
+use twoport_plan::flow::{self, ActiveFrom, Mode, Side, Site, TlsUse};
 use twoport_plan::{PortRange, Tell, peers};
-use twoport_server::{Active as ServerActive, Need, Settings};
 
 use crate::args::{Active, Firewall, ModeWord, SideWord, Tls};
 use crate::exit::Stopped;
-use crate::{settle, show};
+use crate::{settle, show, site};
 
 /// Says what must pass, and how.
 pub(crate) fn firewall(args: &Firewall) -> Result<(), Stopped> {
-    let site = site(args)?;
+    let site = read(args)?;
     if let Some(peer) = args.server {
         let text = peers::configuration(&site, peer).map_err(refused)?;
         return match args.json {
@@ -39,7 +38,7 @@ pub(crate) fn firewall(args: &Firewall) -> Result<(), Stopped> {
         return show::line(text.trim_end().as_bytes());
     }
     let flows = flow::flows(&site, side, mode).map_err(refused)?;
-    let flows = flows.iter().map(|flow| object(flow, side));
+    let flows = flows.iter().map(|flow| site::object(flow, side));
     if args.dialect == Dialect::Table {
         return flows.into_iter().try_for_each(|flow| show::object(&flow));
     }
@@ -57,21 +56,10 @@ fn refused(conflict: Conflict) -> Stopped {
     Stopped::usage(conflict.to_string())
 }
 
-fn object(flow: &Flow, side: Side) -> Value {
-    json!({
-        "opener": flow.opener.name(),
-        "direction": if flow.inward(side) { "in" } else { "out" },
-        "source_ports": flow.source.joined("-", ","),
-        "target_ports": flow.target.joined("-", ","),
-        "by_helper": flow.related,
-        "why": flow.why,
-    })
-}
-
 /// What the file says, and over it what the flags say.
-fn site(args: &Firewall) -> Result<Site, Stopped> {
+fn read(args: &Firewall) -> Result<Site, Stopped> {
     let mut site = match &args.config {
-        Some(path) => of_settings(&settle::read(path)?.settle().map_err(Stopped::usage)?),
+        Some(path) => site::of_settings(&settle::read(path)?.settle().map_err(Stopped::usage)?),
         None => Site::default(),
     };
     let range = |flag: &str, text: &Option<String>| match text {
@@ -119,41 +107,4 @@ fn site(args: &Firewall) -> Result<Site, Stopped> {
     site.wan.clone_from(&args.wan_interface);
     site.table.clone_from(&args.table);
     Ok(site)
-}
-
-/// What of a server's settings concerns firewalls. The address that it tells is the one by which it is reached; one that it
-/// listens on alone is its own.
-fn of_settings(settings: &Settings) -> Site {
-    let ports = |implicit: bool| {
-        let these = settings.listen.iter().filter(|listener| listener.door.implicit == implicit);
-        these.map(|listener| listener.address.port()).collect::<Vec<_>>()
-    };
-    let outside = &settings.outside;
-    let told = [Some(&outside.tell), outside.tell_in_tls.as_ref()].into_iter().flatten();
-    let told = told.filter_map(|tell| if let Tell::Address(told) = tell { Some(*told) } else { None });
-    let own = settings.listen.iter().map(|listener| listener.address.ip());
-    let required =
-        settings.listen.iter().all(|one| one.door.implicit || one.door.needs.control == Need::Required);
-    Site {
-        control: ports(false),
-        implicit: ports(true),
-        passive: settings.passive,
-        passive_ports: Some(settings.passive_ports),
-        active: match settings.active {
-            ServerActive::Off => ActiveFrom::Off,
-            ServerActive::On => ActiveFrom::AnyPort,
-            ServerActive::Port20 => ActiveFrom::Port20,
-        },
-        server: told.take(1).map(Into::into).collect(),
-        inside: own.filter(|ip| !ip.is_unspecified() && !ip.is_loopback()).collect(),
-        advertised: outside.tell.clone(),
-        advertised_in_tls: outside.tell_in_tls.clone(),
-        port_map: outside.ports.clone(),
-        tls: match &settings.tls {
-            None => TlsUse::Off,
-            Some(_) if required => TlsUse::Required,
-            Some(_) => TlsUse::On,
-        },
-        ..Site::default()
-    }
 }

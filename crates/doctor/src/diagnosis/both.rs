@@ -185,3 +185,16 @@ fn behind_nat(evidence: &Evidence, sightings: &Sightings) -> bool {
     let here = super::passive::peer(evidence);
     sightings.reached.is_some_and(|reached| Some(reached.ip()) != here)
 }
+
+/// Whether the server, which tells it, sees us come from another address than we have.
+pub(super) fn we_are_behind_nat(evidence: &Evidence) -> bool {
+    let own = evidence.local;
+    seen(evidence).any(|(_, sightings)| sightings.peer.is_some_and(|peer| Some(peer.ip()) != own))
+}
+
+/// Whether the server tells that no packet to its passive ports came to it.
+pub(super) fn nothing_came(evidence: &Evidence) -> bool {
+    seen(evidence).any(|(cell, sightings)| {
+        cell.mode.is_passive() && sightings.first_packet == Some(false) && sightings.dropped == Some(0)
+    })
+}

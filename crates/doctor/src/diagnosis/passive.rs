@@ -7,7 +7,7 @@ use twoport_plan::LinkFault;
 use twoport_plan::outside::is_local;
 
 use super::Confidence::{Certain, Likely, Possible};
-use super::{Found, place, said, span};
+use super::{Found, both, place, said, span};
 use crate::causes::Cause;
 use crate::evidence::{Cell, Evidence, Login, Mode, Outcome, Said};
 
@@ -220,7 +220,8 @@ pub(super) fn blind(evidence: &Evidence) -> Option<Found> {
     }
     (evidence.helper == Some(true)).then(|| {
         let because = vec![format!("in TLS {} does not answer", place(shut)), helper_text()];
-        Found(Cause::TlsBlindsHelper, Likely, because)
+        let sure = if both::nothing_came(evidence) { Certain } else { Likely };
+        Found(Cause::TlsBlindsHelper, sure, because)
     })
 }
 

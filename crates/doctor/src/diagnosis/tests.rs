@@ -519,6 +519,19 @@ fn every_cause_has_a_case() {
 }
 
 #[test]
+fn a_nat_is_certain_where_the_server_tells_whom_it_sees() {
+    let not_offered = |mode| cell(mode, "", "550 Permission denied.", Outcome::Refused);
+    let illegal = || cell(Mode::Port, "10.77.1.2:4001", "500 Illegal PORT command.", Outcome::Refused);
+    let mut evidence = told_by_both(illegal(), " peer: 198.51.100.1:4000");
+    evidence.legs[0].cells.splice(0..0, [not_offered(Mode::Epsv), not_offered(Mode::Pasv)]);
+    let found = diagnose(&evidence);
+    assert_eq!((found.cause, found.confidence), (Cause::ClientNatActive, Certain));
+    (evidence.helper, evidence.legs[0].secure) = (Some(true), true);
+    let found = diagnose(&evidence);
+    assert_eq!((found.cause, found.confidence), (Cause::TlsBlindsHelper, Certain));
+}
+
+#[test]
 fn where_only_active_mode_is_offered_the_helper_is_the_clients() {
     let refused = |mode| cell(mode, "", "550 Permission denied.", Outcome::Refused);
     let second = Outcome::NobodyCame {

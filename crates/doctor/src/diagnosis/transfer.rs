@@ -6,7 +6,7 @@ use std::time::Duration;
 use twoport_plan::outside::is_local;
 
 use super::Confidence::{Certain, Likely, Possible};
-use super::{Found, MUCH, place, said, span};
+use super::{Found, MUCH, both, place, said, span};
 use crate::causes::Cause;
 use crate::evidence::{Cell, Evidence, Idle, Login, Outcome, Said};
 
@@ -138,17 +138,18 @@ pub(super) fn active_only(evidence: &Evidence) -> Option<Found> {
         return Some(Found(Cause::ActiveOnly, Certain, because));
     }
     if let Some(cell) = active.iter().find(|cell| matches!(cell.outcome, Outcome::Refused)) {
+        let sure = if both::we_are_behind_nat(evidence) { Certain } else { Likely };
         let secure = evidence.legs.iter().any(|leg| leg.secure && !leg.cells.is_empty());
         if secure && evidence.helper == Some(true) {
             because.push(format!("in TLS {} was answered {}", cell.mode, said(cell)));
             because.push("an FTP helper is on the way, which cannot read that".to_owned());
-            return Some(Found(Cause::TlsBlindsHelper, Likely, because));
+            return Some(Found(Cause::TlsBlindsHelper, sure, because));
         }
         because.push(format!("{} was answered {}", cell.mode, said(cell)));
         let inner =
             evidence.own.iter().any(|ip| matches!(ip, IpAddr::V4(v4) if is_local(*v4) && !v4.is_loopback()));
         return Some(match inner {
-            true => Found(Cause::ClientNatActive, Likely, because),
+            true => Found(Cause::ClientNatActive, sure, because),
             false => Found(Cause::ActiveOnly, Likely, because),
         });
     }

@@ -106,7 +106,8 @@ impl Exam<'_> {
         let opening = if works { OPTIONAL } else { OPENING };
         let tried = attempt(&mut dialogue, mode, &Load { opening, ..Load::listing() }).await;
         let dead = tried.iter().any(|cell| is_dead(&cell.outcome));
-        let offered = !tried.iter().any(|cell| matches!(cell.outcome, Outcome::Refused));
+        let offered =
+            !tried.iter().any(|cell| cell.mode.is_passive() && matches!(cell.outcome, Outcome::Refused));
         cells.extend(tried);
         // A session that hangs is left as it is.
         if dead || !is_alive(&mut dialogue).await {

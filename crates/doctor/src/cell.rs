@@ -280,8 +280,9 @@ async fn carry(
             }
             None => match last {
                 Some(said) if said.code / 100 == 2 => return Outcome::NoEnd(bytes),
-                Some(said) => return refused(said, bytes, asked),
-                None => return Outcome::Stalled(bytes),
+                Some(said) if said.code == 425 && bytes == 0 => return refused(said, bytes, asked),
+                // The server was the first to lose patience, and of its end nothing is seen.
+                Some(_) | None => return Outcome::Stalled(bytes),
             },
         }
         if bytes >= load.most.0 || clock.took() >= load.most.1 {

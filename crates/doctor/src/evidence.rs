@@ -296,6 +296,8 @@ pub struct Flow {
     pub cuts: u32,
     /// Whether the control connection answered afterwards.
     pub alive: bool,
+    /// What the server saw of it, of the first part where it was cut.
+    pub seen: Option<Box<Reading>>,
 }
 
 /// Sessions that were left silent.
@@ -340,6 +342,14 @@ impl Evidence {
     #[must_use]
     pub fn door(&self) -> Option<&Door> {
         self.doors.iter().find(|door| door.met.is_ok())
+    }
+
+    /// How long a try took, in round trips to the server; the connection to its control port took one.
+    #[must_use]
+    pub fn trips(&self, leg: &Leg, cell: &Cell) -> Option<f64> {
+        let door = self.doors.iter().find(|door| door.at == leg.at)?;
+        let trip = door.met.as_ref().ok().filter(|trip| !trip.is_zero())?;
+        Some(cell.took.as_secs_f64() / trip.as_secs_f64())
     }
 
     /// Every try, with whether it was in TLS.

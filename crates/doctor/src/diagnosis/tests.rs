@@ -124,7 +124,8 @@ fn all() -> Vec<(&'static str, Confidence, Evidence)> {
     let flow = |outcome: Outcome, cuts: u32| {
         with(tried(vec![epsv(works())]), &|evidence| {
             let took = Duration::from_secs(16);
-            evidence.flow = Some(Flow { verb: "RETR", outcome: outcome.clone(), took, cuts, alive: false });
+            evidence.flow =
+                Some(Flow { verb: "RETR", outcome: outcome.clone(), took, cuts, alive: false, seen: None });
         })
     };
     let families = |dead: &str| {
@@ -529,6 +530,26 @@ fn a_nat_is_certain_where_the_server_tells_whom_it_sees() {
     (evidence.helper, evidence.legs[0].secure) = (Some(true), true);
     let found = diagnose(&evidence);
     assert_eq!((found.cause, found.confidence), (Cause::TlsBlindsHelper, Certain));
+}
+
+#[test]
+fn what_stands_still_or_is_cut_is_certain_where_the_server_tells_the_same() {
+    let told = |lines: &str| {
+        let lines: Vec<&[u8]> = lines.lines().map(str::as_bytes).collect();
+        Some(Box::new(Sightings::read(lines)))
+    };
+    for (outcome, cuts, lines, cause) in [
+        (Outcome::Works(200_000), 1, " fault: reset", Cause::MidReset),
+        (Outcome::Stalled(90_000), 0, " unacknowledged: 65536", Cause::MidSilence),
+        (Outcome::Stalled(0), 0, " unacknowledged: 5", Cause::PayloadFiltered),
+    ] {
+        let mut evidence = tried(vec![epsv(Outcome::Works(1))]);
+        let took = Duration::from_secs(4);
+        evidence.flow = Some(Flow { verb: "RETR", outcome, took, cuts, alive: true, seen: told(lines) });
+        evidence.small = Some((536, Outcome::Stalled(0)));
+        let found = diagnose(&evidence);
+        assert_eq!((found.cause, found.confidence), (cause, Certain), "{evidence:?}");
+    }
 }
 
 #[test]

@@ -19,8 +19,18 @@ pub(super) fn cut(evidence: &Evidence) -> Option<Found> {
         _ => return None,
     };
     let times = flow.cuts.max(1);
-    let because = vec![format!("{} was cut {times} times within {bytes} bytes", flow.verb)];
-    Some(Found(Cause::MidReset, if times > 1 { Likely } else { Possible }, because))
+    let mut because = vec![format!("{} was cut {times} times within {bytes} bytes", flow.verb)];
+    let told = flow.seen.as_ref().and_then(|seen| seen.sightings.fault.as_deref());
+    let sure = match told {
+        // Each end says that it was the other.
+        Some("reset") => {
+            because.push("the server was reset too, and neither end has done it".to_owned());
+            Certain
+        }
+        _ if times > 1 => Likely,
+        _ => Possible,
+    };
+    Some(Found(Cause::MidReset, sure, because))
 }
 
 /// It stands still, and with small segments it does not.
@@ -42,9 +52,13 @@ pub(super) fn black_hole(evidence: &Evidence) -> Option<Found> {
         .as_ref()
         .and_then(|flow| stalled(&flow.outcome))
         .or_else(|| evidence.cells().find_map(|(_, cell)| stalled(&cell.outcome)))?;
+    let sightings = evidence.flow.as_ref().and_then(|flow| flow.seen.as_ref()).map(|seen| &seen.sightings);
+    let lost = sightings.and_then(|sightings| sightings.unacknowledged).filter(|lost| *lost > 0);
+    let told = lost.map(|lost| format!("the server sent on, and {lost} bytes of it were not acknowledged"));
     if bytes >= MUCH {
-        let because = vec![format!("{bytes} bytes came, and then nothing more")];
-        return Some(Found(Cause::MidSilence, Likely, because));
+        let because =
+            [format!("{bytes} bytes came, and then nothing more")].into_iter().chain(told.clone()).collect();
+        return Some(Found(Cause::MidSilence, if told.is_some() { Certain } else { Likely }, because));
     }
     let (size, small) = evidence.small.as_ref()?;
     let mut because = vec![format!("150 came, and after {bytes} bytes nothing more")];
@@ -55,7 +69,8 @@ pub(super) fn black_hole(evidence: &Evidence) -> Option<Found> {
         }
         _ => {
             because.push("with small segments too".to_owned());
-            Some(Found(Cause::PayloadFiltered, Possible, because))
+            because.extend(told.clone());
+            Some(Found(Cause::PayloadFiltered, if told.is_some() { Certain } else { Possible }, because))
         }
     }
 }

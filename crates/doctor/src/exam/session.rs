@@ -143,7 +143,7 @@ impl Exam<'_> {
             Some(dialogue) => dialogue,
             None => self.again(at, secure, None).await?,
         };
-        let (clock, mut cuts, mut total) = (Clock::start(), 0, 0);
+        let (clock, mut cuts, mut total, mut seen) = (Clock::start(), 0, 0, None);
         let (outcome, alive) = loop {
             let most = (FLOW.0, FLOW.1.saturating_sub(clock.took()));
             let load = Load { request: command(Verb::Retr, &path), most, ..Load::listing() };
@@ -160,8 +160,12 @@ impl Exam<'_> {
                 Outcome::Cut { bytes, .. } if *bytes > 0 && cuts < 6 && !self.is_late() => {
                     total += bytes;
                     cuts += 1;
-                    if !is_alive(&mut dialogue).await {
-                        dialogue = self.again(at, secure, None).await?;
+                    match is_alive(&mut dialogue).await {
+                        true if seen.is_none() && self.both_ends == Some(true) => {
+                            seen = dialogue.sightings().await.map(Box::new);
+                        }
+                        true => {}
+                        false => dialogue = self.again(at, secure, None).await?,
                     }
                     continue;
                 }
@@ -172,12 +176,17 @@ impl Exam<'_> {
                 Outcome::Cut { bytes, why } => Outcome::Cut { bytes: bytes + total, why },
                 other => other,
             };
-            let alive = !is_dead(&outcome) && is_alive(&mut dialogue).await;
+            // A server of ours ends what stands still, and goes on.
+            let stalled = matches!(outcome, Outcome::Stalled(_)) && self.both_ends == Some(true);
+            let alive = (stalled || !is_dead(&outcome)) && is_alive(&mut dialogue).await;
             break (outcome, alive);
         };
+        if alive && seen.is_none() && self.both_ends == Some(true) {
+            seen = dialogue.sightings().await.map(Box::new);
+        }
         // Where much has come, it is not the size of segments.
         let stalled = matches!(outcome, Outcome::Stalled(..MUCH));
-        self.evidence.flow = Some(Flow { verb: "RETR", outcome, took: clock.took(), cuts, alive });
+        self.evidence.flow = Some(Flow { verb: "RETR", outcome, took: clock.took(), cuts, alive, seen });
         if stalled {
             self.small(at, secure, mode, command(Verb::Retr, &path)).await;
         }

@@ -46,12 +46,7 @@ impl Report {
 }
 
 fn row(leg: &Leg, cell: &Cell, report: &Report) -> Value {
-    let trip =
-        report.evidence.doors.iter().find(|door| door.at == leg.at).and_then(|door| door.met.as_ref().ok());
-    let trips = trip.filter(|trip| !trip.is_zero()).map(|trip| {
-        let trips = cell.took.as_secs_f64() / trip.as_secs_f64();
-        (trips * 10.0).round() / 10.0
-    });
+    let trips = report.evidence.trips(leg, cell).map(|trips| (trips * 10.0).round() / 10.0);
     json!({
         "mode": cell.mode.to_string(),
         "tls": leg.secure,

@@ -37,9 +37,12 @@ impl fmt::Display for Report {
             for cell in &leg.cells {
                 let protection = if leg.secure { "TLS" } else { "clear" };
                 let family = if leg.at.ip().to_canonical().is_ipv4() { "IPv4" } else { "IPv6" };
+                // Far more round trips than any mode needs say nothing that the time does not.
+                let trips = evidence.trips(leg, cell).filter(|trips| *trips < 1000.0);
+                let trips = trips.map_or_else(String::new, |trips| format!("{trips:.0} RTT"));
                 writeln!(
                     f,
-                    "  {:<27} {family} {protection:<6} {:>8}  {}",
+                    "  {:<27} {family} {protection:<6} {:>8} {trips:>8}  {}",
                     cell.mode.to_string(),
                     span(cell.took),
                     outcome(cell)
@@ -56,14 +59,14 @@ impl fmt::Display for Report {
                 asked: None,
                 seen: None,
             };
-            writeln!(f, "  {:<27} {:>20}  {}", flow.verb, span(flow.took), outcome(&cell))?;
+            writeln!(f, "  {:<27} {:>29}  {}", flow.verb, span(flow.took), outcome(&cell))?;
         }
         if let Some(idle) = &evidence.idle {
             let lived = idle.lived.map(|lived| format!("answered behind {} of silence", span(lived)));
             let died = idle.died.map(|died| format!("dead behind {}", span(died)));
             let said = idle.said.as_ref().map(|said| format!("the server said {said}"));
             let words: Vec<String> = [lived, died, said].into_iter().flatten().collect();
-            writeln!(f, "  {:<27} {:>20}  {}", "silence", "", words.join("; "))?;
+            writeln!(f, "  {:<27} {:>29}  {}", "silence", "", words.join("; "))?;
         }
         if !matches!(diagnosis.cause, Cause::Healthy | Cause::Unknown) {
             writeln!(f, "\nWho must act: {}", diagnosis.side)?;

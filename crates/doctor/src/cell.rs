@@ -1,7 +1,7 @@
 //! One try of one mode: what is agreed on, whether the data connection comes about, and whether bytes and the last word do.
 
-use std::net::SocketAddr;
-use std::time::Duration;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
 
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -10,7 +10,7 @@ use twoport_net::{ActiveListener, DataStream, Packets, Source, dial, half_open_f
 use twoport_plan::LinkFault;
 use twoport_proto::{Request, Verb, hostport};
 
-use crate::dialogue::{Clock, Dialogue, Heard, PATIENCE, command};
+use crate::dialogue::{Dialogue, Heard, PATIENCE, command};
 use crate::evidence::{Cell, Mode, Outcome, Said};
 
 /// How long a connection to a passive port may take: SYNs go out at once, after one second and after three.
@@ -56,51 +56,28 @@ impl Load {
 
 /// Tries one mode. A 227 with an address that does not answer is tried at the server's own: that is a try of its own.
 pub(crate) async fn attempt(dialogue: &mut Dialogue, mode: Mode, load: &Load) -> Vec<Cell> {
-    let clock = Clock::start();
+    let clock = Instant::now();
     match mode {
         Mode::Epsv => vec![passive(dialogue, mode, Verb::Epsv, load, clock).await],
         Mode::Pasv | Mode::PasvPeer => {
-            let mut first = passive(dialogue, Mode::Pasv, Verb::Pasv, load, clock).await;
+            let first = passive(dialogue, Mode::Pasv, Verb::Pasv, load, clock).await;
             let port = first.place.map(|place| place.port());
             let elsewhere = first.place.is_some_and(|place| place.ip() != dialogue.peer());
             let Some(port) = port.filter(|_| elsewhere && first.outcome.no_link().is_some()) else {
                 return vec![first];
             };
-            let (clock, place) = (Clock::start(), SocketAddr::new(dialogue.peer(), port));
+            let (clock, place) = (Instant::now(), SocketAddr::new(dialogue.peer(), port));
             let outcome = connect(dialogue, place, load).await;
-            let said = first.said.clone();
-            if let Some(fault) = first.outcome.no_link() {
-                // The address was tried, and that is what is said of it.
-                first.outcome = Outcome::NoLink { fault: fault.clone(), after: first.took, held_back: None };
-            }
-            vec![
-                first,
-                Cell {
-                    mode: Mode::PasvPeer,
-                    place: Some(place),
-                    said,
-                    outcome,
-                    took: clock.took(),
-                    asked: None,
-                    seen: None,
-                },
-            ]
+            let (said, took) = (first.said.clone(), clock.elapsed());
+            vec![first, Cell { place: Some(place), said, took, ..Cell::of(Mode::PasvPeer, outcome) }]
         }
         Mode::Eprt | Mode::Port => vec![active(dialogue, mode, load, clock).await],
     }
 }
 
-async fn passive(dialogue: &mut Dialogue, mode: Mode, verb: Verb, load: &Load, clock: Clock) -> Cell {
+async fn passive(dialogue: &mut Dialogue, mode: Mode, verb: Verb, load: &Load, clock: Instant) -> Cell {
     let heard = dialogue.ask(&Request::bare(verb), PATIENCE).await;
-    let cell = |said: Option<Said>, place, outcome| Cell {
-        mode,
-        place,
-        said,
-        outcome,
-        took: clock.took(),
-        asked: None,
-        seen: None,
-    };
+    let cell = |said, place, outcome| Cell { place, said, took: clock.elapsed(), ..Cell::of(mode, outcome) };
     let said = match heard {
         Heard::Said(said) => said,
         Heard::Nothing => return cell(None, None, Outcome::NoAnswer { lost: dialogue.lost() }),
@@ -111,7 +88,9 @@ async fn passive(dialogue: &mut Dialogue, mode: Mode, verb: Verb, load: &Load, c
         let ended = said.code == 500 && matches!(dialogue.hear(Duration::from_millis(150)).await, Heard::End);
         return cell(Some(said), None, if ended { Outcome::HungUp } else { Outcome::Refused });
     }
-    let Some(place) = told(&said, dialogue) else { return cell(Some(said), None, Outcome::Unreadable) };
+    let Some(place) = told(&said, dialogue.peer()) else {
+        return cell(Some(said), None, Outcome::Unreadable);
+    };
     let outcome = match place.ip().is_unspecified() {
         true => Outcome::NoLink {
             fault: LinkFault::Other { to: None, text: "0.0.0.0 is no address".to_owned() },
@@ -124,20 +103,18 @@ async fn passive(dialogue: &mut Dialogue, mode: Mode, verb: Verb, load: &Load, c
 }
 
 /// Where 227 or 229 leads, whichever command it answers.
-fn told(said: &Said, dialogue: &Dialogue) -> Option<SocketAddr> {
+pub(crate) fn told(said: &Said, peer: IpAddr) -> Option<SocketAddr> {
     match said.code {
-        229 => {
-            hostport::read_229(said.text.as_bytes()).ok().map(|port| SocketAddr::new(dialogue.peer(), port))
-        }
+        229 => hostport::read_229(said.text.as_bytes()).ok().map(|port| SocketAddr::new(peer, port)),
         _ => hostport::read_227(said.text.as_bytes()).ok().map(SocketAddr::V4),
     }
 }
 
 async fn connect(dialogue: &mut Dialogue, place: SocketAddr, load: &Load) -> Outcome {
-    let (clock, before) = (Clock::start(), Packets::now(place.is_ipv6()));
+    let (clock, before) = (Instant::now(), Packets::now(place.is_ipv6()));
     match dial(place, Source::Free, DIAL, load.mss).await {
         Ok((stream, _)) => {
-            let asked = Clock::start();
+            let asked = Instant::now();
             dialogue.say(&load.request).await;
             match begin(dialogue, load.opening).await {
                 Ok(last) => carry(dialogue, stream, load, last, &asked).await,
@@ -146,7 +123,7 @@ async fn connect(dialogue: &mut Dialogue, place: SocketAddr, load: &Load) -> Out
         }
         Err(fault) => Outcome::NoLink {
             fault,
-            after: clock.took(),
+            after: clock.elapsed(),
             held_back: before.and_then(|before| before.held_back_since()),
         },
     }
@@ -154,25 +131,23 @@ async fn connect(dialogue: &mut Dialogue, place: SocketAddr, load: &Load) -> Out
 
 /// Waits for 150; some servers say 226 in the same breath.
 async fn begin(dialogue: &mut Dialogue, patience: Duration) -> Result<Option<Said>, Outcome> {
-    let clock = Clock::start();
+    let clock = Instant::now();
     match dialogue.hear(patience).await {
         Heard::Said(said) if said.code / 100 == 1 => Ok(None),
         Heard::Said(said) if said.code / 100 == 2 => Ok(Some(said)),
-        Heard::Said(said) => Err(Outcome::NotBegun { said: Some(said), after: clock.took() }),
-        Heard::Nothing | Heard::End => Err(Outcome::NotBegun { said: None, after: clock.took() }),
+        Heard::Said(said) => Err(Outcome::NotBegun { said: Some(said), after: clock.elapsed() }),
+        Heard::Nothing | Heard::End => Err(Outcome::NotBegun { said: None, after: clock.elapsed() }),
     }
 }
 
-async fn active(dialogue: &mut Dialogue, mode: Mode, load: &Load, clock: Clock) -> Cell {
+async fn active(dialogue: &mut Dialogue, mode: Mode, load: &Load, clock: Instant) -> Cell {
     let mut asked = None;
     let cell = |said, place, outcome, asked| Cell {
-        mode,
         place,
         said,
-        outcome,
-        took: clock.took(),
+        took: clock.elapsed(),
         asked,
-        seen: None,
+        ..Cell::of(mode, outcome)
     };
     let (listener, at) = match ActiveListener::bind(dialogue.local, load.mss) {
         Ok(bound) => bound,
@@ -198,7 +173,7 @@ async fn active(dialogue: &mut Dialogue, mode: Mode, load: &Load, clock: Clock) 
         Heard::End => return cell(None, Some(here), Outcome::HungUp, asked),
     };
     let before = Packets::now(here.is_ipv6());
-    let waiting = Clock::start();
+    let waiting = Instant::now();
     dialogue.say(&load.request).await;
     let mut last = None;
     let mut coming = std::pin::pin!(listener.accept(dialogue.peer(), load.opening));
@@ -217,7 +192,7 @@ async fn active(dialogue: &mut Dialogue, mode: Mode, load: &Load, clock: Clock) 
         Ok(stream) => carry(dialogue, stream, load, last, &waiting).await,
         Err(word) => Outcome::NobodyCame {
             said: word,
-            after: waiting.took(),
+            after: waiting.elapsed(),
             dropped: before.and_then(|before| before.dropped_since()),
             first: half_open_from(here.port()),
         },
@@ -231,9 +206,9 @@ async fn carry(
     stream: TcpStream,
     load: &Load,
     last: Option<Said>,
-    asked: &Clock,
+    asked: &Instant,
 ) -> Outcome {
-    let (clock, mut bytes, mut last) = (Clock::start(), 0, last);
+    let (clock, mut bytes, mut last) = (Instant::now(), 0, last);
     let mut wire = DataStream::new(stream);
     if let Some(connector) = load.afresh.clone().or_else(|| dialogue.connector.clone()) {
         match wire.connect_tls(&connector, PATIENCE).await {
@@ -285,7 +260,7 @@ async fn carry(
                 Some(_) | None => return Outcome::Stalled(bytes),
             },
         }
-        if bytes >= load.most.0 || clock.took() >= load.most.1 {
+        if bytes >= load.most.0 || clock.elapsed() >= load.most.1 {
             // The rest is not wanted; what the server says to that is its business.
             drop(wire);
             settle(dialogue, last).await;
@@ -301,11 +276,11 @@ async fn carry(
 }
 
 /// It has ended badly, or before it began: some say 150 while they wait.
-fn refused(said: Said, bytes: u64, asked: &Clock) -> Outcome {
+fn refused(said: Said, bytes: u64, asked: &Instant) -> Outcome {
     match bytes {
         // The server was the first to lose patience.
-        0 if said.code != 425 && asked.took() >= STALL / 2 => Outcome::Stalled(0),
-        0 => Outcome::NotBegun { said: Some(said), after: asked.took() },
+        0 if said.code != 425 && asked.elapsed() >= STALL / 2 => Outcome::Stalled(0),
+        0 => Outcome::NotBegun { said: Some(said), after: asked.elapsed() },
         _ => Outcome::Cut { bytes, why: said.to_string() },
     }
 }

@@ -6,7 +6,10 @@ mod both;
 mod passive;
 mod transfer;
 
+use std::net::IpAddr;
 use std::time::Duration;
+
+use twoport_plan::outside::is_local;
 
 use crate::causes::{Cause, Side};
 use crate::evidence::{Cell, Evidence, Outcome, Said};
@@ -168,6 +171,11 @@ fn healthy(evidence: &Evidence) -> Found {
         }
     }
     Found(Cause::Healthy, Confidence::Certain, vec![format!("{} got through", modes.join(", "))])
+}
+
+/// An address of IPv4 that the world cannot reach.
+fn is_inner(ip: IpAddr) -> bool {
+    matches!(ip.to_canonical(), IpAddr::V4(ip) if is_local(ip))
 }
 
 /// Where it was to go.

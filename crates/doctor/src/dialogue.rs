@@ -1,7 +1,7 @@
 //! `Dialogue`: one control session as a probe has it: a line out, a reply in, and no second tries.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::net::TcpStream;
 use twoport_client::url::Login as Credentials;
@@ -241,17 +241,4 @@ fn needs_tls(said: &Said) -> bool {
 /// A command of ours, whose argument has no line end in it.
 pub(crate) fn command(verb: Verb, argument: impl AsRef<[u8]>) -> Request {
     Request::new(verb, argument).unwrap_or_else(|_| Request::bare(verb))
-}
-
-/// A clock for one probe.
-pub(crate) struct Clock(Instant);
-
-impl Clock {
-    pub(crate) fn start() -> Clock {
-        Clock(Instant::now())
-    }
-
-    pub(crate) fn took(&self) -> Duration {
-        self.0.elapsed()
-    }
 }

@@ -185,6 +185,14 @@ pub struct Cell {
     pub seen: Option<Box<Reading>>,
 }
 
+impl Cell {
+    /// A try of which nothing is known yet but how it was made and what came of it.
+    #[must_use]
+    pub fn of(mode: Mode, outcome: Outcome) -> Self {
+        Cell { mode, place: None, said: None, outcome, took: Duration::ZERO, asked: None, seen: None }
+    }
+}
+
 /// What came of a try.
 #[derive(Debug, Clone)]
 pub enum Outcome {
@@ -279,8 +287,6 @@ pub struct Path {
     pub last: Option<(u8, IpAddr)>,
     /// The hop at which somebody has taken, or refused, the connection.
     pub answered: Option<u8>,
-    /// Who has sent an ICMP error of the kind that turns away.
-    pub by: Option<IpAddr>,
 }
 
 /// A longer transfer.
@@ -294,8 +300,6 @@ pub struct Flow {
     pub took: Duration,
     /// How often it was cut and gone on with.
     pub cuts: u32,
-    /// Whether the control connection answered afterwards.
-    pub alive: bool,
     /// What the server saw of it, of the first part where it was cut.
     pub seen: Option<Box<Reading>>,
 }
@@ -360,6 +364,18 @@ impl Evidence {
     /// The tries of one mode.
     pub fn of(&self, mode: Mode) -> impl Iterator<Item = &Cell> {
         self.cells().map(|(_, cell)| cell).filter(move |cell| cell.mode == mode)
+    }
+
+    /// Whether a passive mode got through.
+    #[must_use]
+    pub fn passive_works(&self) -> bool {
+        self.cells().any(|(_, cell)| cell.mode.is_passive() && cell.outcome.works())
+    }
+
+    /// The first session in which something was tried.
+    #[must_use]
+    pub fn tried(&self) -> Option<&Leg> {
+        self.legs.iter().find(|leg| !leg.cells.is_empty())
     }
 
     /// Whether one of this mode got through.

@@ -16,7 +16,7 @@ use twoport_net::tls::Connector;
 use twoport_net::{Source, dial, own_addresses};
 use twoport_plan::LinkFault;
 
-use crate::dialogue::{Clock, Dialogue, Heard};
+use crate::dialogue::{Dialogue, Heard};
 use crate::evidence::{Cell, Door, Evidence, Greeting, Leg, Login, Outcome, Proxied};
 use crate::path;
 
@@ -132,9 +132,9 @@ impl Exam<'_> {
         let mut doors = JoinSet::new();
         for (place, at) in addresses.iter().copied().enumerate() {
             doors.spawn(async move {
-                let clock = Clock::start();
+                let clock = Instant::now();
                 let met =
-                    dial(at, Source::Free, CONNECT, None).await.map(|(stream, _)| (stream, clock.took()));
+                    dial(at, Source::Free, CONNECT, None).await.map(|(stream, _)| (stream, clock.elapsed()));
                 (place, at, met)
             });
         }
@@ -212,7 +212,7 @@ impl Exam<'_> {
                 Err(Login::Mute) => {
                     self.evidence.mute = true;
                     (self.tell)("the handshake stands still: the same with small segments");
-                    let small = self.meet(at, Some((&connector, Some(SMALLEST)))).await;
+                    let small = self.meet(at, Some(&connector), Some(SMALLEST)).await;
                     let outcome = small.as_ref().map_or(Outcome::Stalled(0), |_| Outcome::Works(0));
                     self.evidence.small = Some((SMALLEST, outcome));
                     let Some(again) = small else { return self.leg(at, true, Login::Mute, Vec::new()) };
@@ -223,7 +223,7 @@ impl Exam<'_> {
                     self.leg(at, true, login, Vec::new());
                     if !refused {
                         // The connection is of no use after a handshake that failed.
-                        match self.meet(at, None).await {
+                        match self.meet(at, None, None).await {
                             Some(again) => dialogue = again,
                             None => return,
                         }
@@ -240,11 +240,7 @@ impl Exam<'_> {
     }
 
     fn connector(&self) -> Option<Connector> {
-        let security = match self.patient.security.tls {
-            Some(Tls::Off) => return None,
-            _ => self.patient.security.clone(),
-        };
-        security.connector(&self.patient.url.host, self.patient.url.port).ok().flatten()
+        self.patient.security.connector(&self.patient.url.host, self.patient.url.port).ok().flatten()
     }
 
     fn leg(&mut self, at: SocketAddr, secure: bool, login: Login, cells: Vec<Cell>) {
@@ -253,16 +249,13 @@ impl Exam<'_> {
 
     /// The greeting; whether there is one to go on with. Where none comes, somebody may wait for TLS.
     async fn greeting(&mut self, dialogue: &mut Dialogue, first: bool) -> bool {
-        let clock = Clock::start();
+        let clock = Instant::now();
         (self.tell)("waiting for the greeting");
         let mut heard = dialogue.hear(DOUBT).await;
         if matches!(heard, Heard::Nothing) && dialogue.connector.is_none() && dialogue.strange.is_none() {
             (self.tell)("no greeting yet: does it speak TLS from the first byte?");
             let at = dialogue.at;
-            let connector = match self.patient.security.tls {
-                Some(Tls::Off) => None,
-                _ => self.connector(),
-            };
+            let connector = self.connector();
             let asking = async {
                 let Some(connector) = connector else { return false };
                 let Ok(mut other) = Dialogue::open(at, None).await else { return false };
@@ -279,7 +272,7 @@ impl Exam<'_> {
             };
             match implicit {
                 Some(true) => self.evidence.implicit = true,
-                Some(false) => heard = dialogue.hear(GREETING.saturating_sub(clock.took())).await,
+                Some(false) => heard = dialogue.hear(GREETING.saturating_sub(clock.elapsed())).await,
                 None => {}
             }
         }
@@ -295,7 +288,7 @@ impl Exam<'_> {
         let welcome = said.as_ref().is_some_and(|said| said.code / 100 == 2);
         if first || self.evidence.greeting.is_none() {
             self.evidence.greeting =
-                Some(Greeting { said, after: clock.took(), closed, strange: dialogue.strange.clone() });
+                Some(Greeting { said, after: clock.elapsed(), closed, strange: dialogue.strange.clone() });
         }
         welcome
     }
@@ -304,19 +297,19 @@ impl Exam<'_> {
     async fn meet(
         &mut self,
         at: SocketAddr,
-        connector: Option<(&Connector, Option<u16>)>,
+        connector: Option<&Connector>,
+        mss: Option<u16>,
     ) -> Option<Dialogue> {
-        let mss = connector.and_then(|(_, mss)| mss);
         let mut dialogue = Dialogue::open(at, mss).await.ok()?;
         let implicit = self.patient.security.tls == Some(Tls::Implicit);
-        if let Some((connector, _)) = connector.filter(|_| implicit) {
+        if let Some(connector) = connector.filter(|_| implicit) {
             dialogue.secure(connector, true).await.ok()?;
         }
         match dialogue.hear(GREETING).await {
             Heard::Said(said) if said.code / 100 == 2 => {}
             _ => return None,
         }
-        if let Some((connector, _)) = connector.filter(|_| !implicit) {
+        if let Some(connector) = connector.filter(|_| !implicit) {
             dialogue.secure(connector, false).await.ok()?;
         }
         Some(dialogue)
@@ -325,15 +318,7 @@ impl Exam<'_> {
     /// The same, logged in as the session before was.
     async fn again(&mut self, at: SocketAddr, secure: bool, mss: Option<u16>) -> Option<Dialogue> {
         let connector = self.connector().filter(|_| secure);
-        let mut dialogue = match &connector {
-            Some(connector) => self.meet(at, Some((connector, mss))).await?,
-            None => {
-                let mut dialogue = Dialogue::open(at, mss).await.ok()?;
-                matches!(dialogue.hear(GREETING).await, Heard::Said(said) if said.code / 100 == 2)
-                    .then_some(())?;
-                dialogue
-            }
-        };
+        let mut dialogue = self.meet(at, connector.as_ref(), mss).await?;
         matches!(dialogue.log_in(&self.patient.login, true).await, Login::In).then_some(dialogue)
     }
 }

@@ -51,14 +51,13 @@ pub(crate) async fn compare(control: SocketAddr, data: SocketAddr) -> Path {
         port: data.port(),
         last: met.iter().filter_map(router).next_back(),
         answered: met.iter().find(|(_, met)| matches!(met, Met::Open | Met::Reset)).map(|(hop, _)| *hop),
-        by: met.iter().find_map(|(_, met)| if let Met::Unreachable { by, .. } = met { *by } else { None }),
     }
 }
 
 /// The way to the control port alone.
 pub(crate) async fn alone(control: SocketAddr) -> Path {
     let (hop, last) = reach(control).await;
-    Path { control: hop, heard: last.is_some(), port: control.port(), last, answered: hop, by: None }
+    Path { control: hop, heard: last.is_some(), port: control.port(), last, answered: hop }
 }
 
 async fn side_by_side(at: SocketAddr, hops: std::ops::Range<u8>) -> Vec<(u8, Met)> {

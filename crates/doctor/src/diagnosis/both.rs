@@ -14,10 +14,6 @@ fn seen(evidence: &Evidence) -> impl Iterator<Item = (&Cell, &Sightings)> {
     evidence.cells().filter_map(|(_, cell)| Some((cell, &cell.seen.as_ref()?.sightings)))
 }
 
-fn passive_works(evidence: &Evidence) -> bool {
-    evidence.cells().any(|(_, cell)| cell.mode.is_passive() && cell.outcome.works())
-}
-
 /// The server said another thing than we heard, and what we heard leads nowhere. A NAT's helper gives 227 the outer address, at
 /// which we reached the server: that is as it must be.
 pub(super) fn rewritten(evidence: &Evidence) -> Option<Found> {
@@ -36,7 +32,7 @@ pub(super) fn rewritten(evidence: &Evidence) -> Option<Found> {
 
 /// The connection was made, and not with the server.
 pub(super) fn elsewhere(evidence: &Evidence) -> Option<Found> {
-    if passive_works(evidence) {
+    if evidence.passive_works() {
         return None;
     }
     seen(evidence).find_map(|(cell, sightings)| {
@@ -65,7 +61,7 @@ pub(super) fn elsewhere(evidence: &Evidence) -> Option<Found> {
 
 /// The connection to a passive port was not made: how far its packets came.
 pub(super) fn passive(evidence: &Evidence) -> Option<Found> {
-    if passive_works(evidence) {
+    if evidence.passive_works() {
         return None;
     }
     seen(evidence).find_map(|(cell, sightings)| {
@@ -108,7 +104,7 @@ pub(super) fn passive(evidence: &Evidence) -> Option<Found> {
 
 /// The server did not come: how far its packets came.
 pub(super) fn active(evidence: &Evidence) -> Option<Found> {
-    if passive_works(evidence) {
+    if evidence.passive_works() {
         return None;
     }
     seen(evidence).find_map(|(cell, sightings)| {

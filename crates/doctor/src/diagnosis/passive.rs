@@ -4,10 +4,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use twoport_plan::LinkFault;
-use twoport_plan::outside::is_local;
 
 use super::Confidence::{Certain, Likely, Possible};
-use super::{Found, both, place, said, span};
+use super::{Found, both, is_inner, place, said, span};
 use crate::causes::Cause;
 use crate::evidence::{Cell, Evidence, Login, Mode, Outcome, Said};
 
@@ -116,7 +115,7 @@ pub(super) fn elsewhere(evidence: &Evidence) -> Option<Found> {
         _ => false,
     };
     let (_, cell) = evidence.cells().find(|(_, cell)| cell.mode.is_passive() && late(&cell.outcome))?;
-    if evidence.cells().any(|(_, cell)| cell.mode.is_passive() && cell.outcome.works()) {
+    if evidence.passive_works() {
         return None;
     }
     let mut because =
@@ -227,7 +226,7 @@ pub(super) fn blind(evidence: &Evidence) -> Option<Found> {
 
 /// Refused when the second packet came, a second later.
 pub(super) fn related(evidence: &Evidence) -> Option<Found> {
-    if evidence.cells().any(|(_, cell)| cell.mode.is_passive() && cell.outcome.works()) {
+    if evidence.passive_works() {
         return None;
     }
     let second = |cell: &&Cell| match &cell.outcome {
@@ -249,7 +248,7 @@ pub(super) fn related(evidence: &Evidence) -> Option<Found> {
 /// 227 tells an address of the server's own network.
 pub(super) fn private(evidence: &Evidence) -> Option<Found> {
     let here = peer(evidence)?;
-    let inner = |ip: IpAddr| matches!(ip.to_canonical(), IpAddr::V4(ip) if is_local(ip) || is_shared(ip));
+    let inner = |ip: IpAddr| is_inner(ip) || matches!(ip, IpAddr::V4(ip) if is_shared(ip));
     let cell = differing(evidence).find(|cell| cell.place.is_some_and(|place| inner(place.ip())))?;
     if cell.outcome.works() {
         return None;
@@ -269,10 +268,9 @@ pub(super) fn private(evidence: &Evidence) -> Option<Found> {
 
 /// 227 tells the public address to a client inside, where it leads nowhere.
 pub(super) fn public_inside(evidence: &Evidence) -> Option<Found> {
-    let inner = |ip: IpAddr| matches!(ip, IpAddr::V4(ip) if is_local(ip));
-    let here = peer(evidence).filter(|here| inner(*here) && !here.is_loopback())?;
+    let here = peer(evidence).filter(|here| is_inner(*here) && !here.is_loopback())?;
     let cell = differing(evidence).find(|cell| {
-        cell.outcome.no_link().is_some() && cell.place.is_some_and(|place| !inner(place.ip()))
+        cell.outcome.no_link().is_some() && cell.place.is_some_and(|place| !is_inner(place.ip()))
     })?;
     (evidence.works(Mode::Epsv) || evidence.works(Mode::PasvPeer)).then(|| {
         let because = vec![format!(
@@ -403,7 +401,7 @@ fn differing(evidence: &Evidence) -> impl Iterator<Item = &Cell> {
 
 /// Tries of passive mode at the address of the control connection, where none of that kind has worked.
 fn shut(evidence: &Evidence) -> impl Iterator<Item = &Cell> {
-    let works = evidence.cells().any(|(_, cell)| cell.mode.is_passive() && cell.outcome.works());
+    let works = evidence.passive_works();
     let here = peer(evidence);
     evidence.cells().map(|(_, cell)| cell).filter(move |cell| {
         !works
@@ -415,7 +413,7 @@ fn shut(evidence: &Evidence) -> impl Iterator<Item = &Cell> {
 
 /// The server, as we reached it.
 pub(super) fn peer(evidence: &Evidence) -> Option<IpAddr> {
-    evidence.legs.iter().find(|leg| !leg.cells.is_empty()).map(|leg| leg.at.ip().to_canonical())
+    evidence.tried().map(|leg| leg.at.ip().to_canonical())
 }
 
 /// 100.64.0.0/10, which carriers share (RFC 6598).

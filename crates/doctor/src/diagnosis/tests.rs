@@ -23,7 +23,7 @@ fn reply(text: &str) -> Option<Said> {
 
 fn cell(mode: Mode, place: &str, said: &str, outcome: Outcome) -> Cell {
     let place = Some(place).filter(|place| !place.is_empty()).map(at);
-    Cell { mode, place, said: reply(said), outcome, took: Duration::from_millis(3), asked: None, seen: None }
+    Cell { place, said: reply(said), took: Duration::from_millis(3), ..Cell::of(mode, outcome) }
 }
 
 fn silent(to: &str) -> Outcome {
@@ -70,14 +70,7 @@ fn port(outcome: Outcome) -> Cell {
 
 fn path(control: u8, last: u8, answered: Option<u8>) -> Option<Path> {
     let by = "198.51.100.2".parse().unwrap();
-    Some(Path {
-        control: Some(control),
-        heard: true,
-        port: 40014,
-        last: Some((last, by)),
-        answered,
-        by: None,
-    })
+    Some(Path { control: Some(control), heard: true, port: 40014, last: Some((last, by)), answered })
 }
 
 /// The same, with what the server saw of it.
@@ -124,8 +117,7 @@ fn all() -> Vec<(&'static str, Confidence, Evidence)> {
     let flow = |outcome: Outcome, cuts: u32| {
         with(tried(vec![epsv(works())]), &|evidence| {
             let took = Duration::from_secs(16);
-            evidence.flow =
-                Some(Flow { verb: "RETR", outcome: outcome.clone(), took, cuts, alive: false, seen: None });
+            evidence.flow = Some(Flow { verb: "RETR", outcome: outcome.clone(), took, cuts, seen: None });
         })
     };
     let families = |dead: &str| {
@@ -545,7 +537,7 @@ fn what_stands_still_or_is_cut_is_certain_where_the_server_tells_the_same() {
     ] {
         let mut evidence = tried(vec![epsv(Outcome::Works(1))]);
         let took = Duration::from_secs(4);
-        evidence.flow = Some(Flow { verb: "RETR", outcome, took, cuts, alive: true, seen: told(lines) });
+        evidence.flow = Some(Flow { verb: "RETR", outcome, took, cuts, seen: told(lines) });
         evidence.small = Some((536, Outcome::Stalled(0)));
         let found = diagnose(&evidence);
         assert_eq!((found.cause, found.confidence), (cause, Certain), "{evidence:?}");

@@ -1,12 +1,9 @@
 //! Active mode, and what goes wrong once a data connection is there.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
-use twoport_plan::outside::is_local;
-
 use super::Confidence::{Certain, Likely, Possible};
-use super::{Found, MUCH, both, place, said, span};
+use super::{Found, MUCH, both, is_inner, place, said, span};
 use crate::causes::Cause;
 use crate::evidence::{Cell, Evidence, Idle, Login, Outcome, Said};
 
@@ -161,8 +158,7 @@ pub(super) fn active_only(evidence: &Evidence) -> Option<Found> {
             return Some(Found(Cause::TlsBlindsHelper, sure, because));
         }
         because.push(format!("{} was answered {}", cell.mode, said(cell)));
-        let inner =
-            evidence.own.iter().any(|ip| matches!(ip, IpAddr::V4(v4) if is_local(*v4) && !v4.is_loopback()));
+        let inner = evidence.own.iter().any(|ip| is_inner(*ip) && !ip.is_loopback());
         return Some(match inner {
             true => Found(Cause::ClientNatActive, sure, because),
             false => Found(Cause::ActiveOnly, Likely, because),
@@ -182,7 +178,7 @@ pub(super) fn active_only(evidence: &Evidence) -> Option<Found> {
     }
     let second = Duration::from_millis(850)..Duration::from_millis(1800);
     // Behind a NAT PORT is taken only if a helper has given it the outer address.
-    let inner = evidence.local.is_some_and(|ip| matches!(ip, IpAddr::V4(v4) if is_local(v4)));
+    let inner = evidence.local.is_some_and(is_inner);
     if evidence.helper == Some(true) && (second.contains(&after) || inner && dropped == Some(0)) {
         because.push(format!("{} was taken, and the server gave up after {}", cell.mode, span(after)));
         because.push("an FTP helper is on the way".to_owned());

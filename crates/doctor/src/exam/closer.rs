@@ -8,6 +8,7 @@ use twoport_client::Tls;
 use twoport_proto::{Request, Verb};
 
 use super::Exam;
+use crate::cell::told;
 use crate::dialogue::{Heard, PATIENCE};
 use crate::evidence::{Cell, Idle, Mode, Outcome};
 use crate::path;
@@ -15,20 +16,17 @@ use crate::path;
 impl Exam<'_> {
     /// What is dear, where something was found.
     pub(super) async fn look_closer(&mut self) {
-        let passive = |cell: &Cell| cell.mode.is_passive();
         let failed: Vec<Cell> = self
             .evidence
             .cells()
-            .filter(|(_, cell)| passive(cell) && !cell.outcome.works())
+            .filter(|(_, cell)| cell.mode.is_passive() && !cell.outcome.works())
             .map(|(_, cell)| cell.clone())
             .collect();
-        let works = self.evidence.cells().any(|(_, cell)| passive(cell) && cell.outcome.works());
+        let works = self.evidence.passive_works();
         if failed.is_empty() || self.is_late() {
             return;
         }
-        let Some((at, secure)) =
-            self.evidence.legs.iter().find(|leg| !leg.cells.is_empty()).map(|leg| (leg.at, leg.secure))
-        else {
+        let Some((at, secure)) = self.evidence.tried().map(|leg| (leg.at, leg.secure)) else {
             return;
         };
         let active = self.evidence.cells().any(|(_, cell)| {
@@ -72,14 +70,8 @@ impl Exam<'_> {
         let Some(mut dialogue) = self.again(at, secure, None).await else { return };
         let verb = if mode == Mode::Epsv { Verb::Epsv } else { Verb::Pasv };
         let Heard::Said(said) = dialogue.ask(&Request::bare(verb), PATIENCE).await else { return };
-        let text = said.text.as_bytes();
-        let port = match said.code {
-            229 => twoport_proto::hostport::read_229(text).ok(),
-            227 => twoport_proto::hostport::read_227(text).ok().map(|place| place.port()),
-            _ => None,
-        };
-        let Some(port) = port else { return };
-        self.evidence.path = Some(path::compare(at, SocketAddr::new(at.ip(), port)).await);
+        let Some(place) = told(&said, dialogue.peer()).filter(|_| said.code / 100 == 2) else { return };
+        self.evidence.path = Some(path::compare(at, SocketAddr::new(at.ip(), place.port())).await);
         dialogue.quit().await;
     }
 
@@ -93,9 +85,7 @@ impl Exam<'_> {
 
     /// Sessions that say nothing for a while, side by side.
     pub(super) async fn idle(&mut self, longest: Duration) {
-        let Some((at, secure)) =
-            self.evidence.legs.iter().find(|leg| !leg.cells.is_empty()).map(|leg| (leg.at, leg.secure))
-        else {
+        let Some((at, secure)) = self.evidence.tried().map(|leg| (leg.at, leg.secure)) else {
             return;
         };
         let mut silences = JoinSet::new();

@@ -1,14 +1,14 @@
 //! What is tried in a session: every mode, a transfer to its end, and what only TLS has.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use twoport_proto::{Request, Verb};
 
 use super::{Exam, SMALLEST};
 use crate::cell::{Load, OPENING, attempt};
 use crate::diagnosis::MUCH;
-use crate::dialogue::{Clock, Dialogue, Heard, PATIENCE, command};
+use crate::dialogue::{Dialogue, Heard, PATIENCE, command};
 use crate::evidence::{Cell, Flow, Login, Mode, Outcome, Said};
 
 /// The time and the bytes of the transfer that is watched to its end.
@@ -55,15 +55,7 @@ impl Exam<'_> {
             let waited = cells.iter().any(|cell| matches!(cell.outcome, Outcome::NobodyCame { .. }));
             if waited || self.is_late() {
                 let outcome = Outcome::Skipped(if waited { "nobody came by PORT" } else { "no time" });
-                cells.push(Cell {
-                    mode: *mode,
-                    place: None,
-                    said: None,
-                    outcome,
-                    took: Duration::ZERO,
-                    asked: None,
-                    seen: None,
-                });
+                cells.push(Cell::of(*mode, outcome));
                 continue;
             }
             here = self.one(here, *mode, at, secure, &mut cells).await;
@@ -143,9 +135,9 @@ impl Exam<'_> {
             Some(dialogue) => dialogue,
             None => self.again(at, secure, None).await?,
         };
-        let (clock, mut cuts, mut total, mut seen) = (Clock::start(), 0, 0, None);
+        let (clock, mut cuts, mut total, mut seen) = (Instant::now(), 0, 0, None);
         let (outcome, alive) = loop {
-            let most = (FLOW.0, FLOW.1.saturating_sub(clock.took()));
+            let most = (FLOW.0, FLOW.1.saturating_sub(clock.elapsed()));
             let load = Load { request: command(Verb::Retr, &path), most, ..Load::listing() };
             if total > 0 {
                 dialogue.ask(&command(Verb::Rest, total.to_string()), PATIENCE).await;
@@ -186,7 +178,7 @@ impl Exam<'_> {
         }
         // Where much has come, it is not the size of segments.
         let stalled = matches!(outcome, Outcome::Stalled(..MUCH));
-        self.evidence.flow = Some(Flow { verb: "RETR", outcome, took: clock.took(), cuts, alive, seen });
+        self.evidence.flow = Some(Flow { verb: "RETR", outcome, took: clock.elapsed(), cuts, seen });
         if stalled {
             self.small(at, secure, mode, command(Verb::Retr, &path)).await;
         }
@@ -225,7 +217,7 @@ impl Exam<'_> {
     /// Whether the server would take the login in the clear. The password is not said, unless that was allowed.
     pub(super) async fn in_the_clear(&mut self, at: SocketAddr) {
         (self.tell)("asking whether the login is taken in the clear");
-        let Some(mut dialogue) = self.meet(at, None).await else { return };
+        let Some(mut dialogue) = self.meet(at, None, None).await else { return };
         if self.patient.plain {
             return self.session(dialogue, false, false).await;
         }

@@ -56,7 +56,7 @@ fn row(leg: &Leg, cell: &Cell, report: &Report) -> Value {
         "reply": cell.said.as_ref().map(ToString::to_string),
         "seconds": (cell.took.as_secs_f64() * 1000.0).round() / 1000.0,
         "round_trips": trips,
-        "why": super::words::outcome(cell),
+        "why": super::words::outcome(&cell.outcome, cell.said.as_ref()),
     })
 }
 

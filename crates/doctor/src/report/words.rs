@@ -7,7 +7,7 @@ use twoport_plan::LinkFault;
 use super::Report;
 use crate::causes::Cause;
 use crate::diagnosis::{Verdict, span};
-use crate::evidence::{Cell, Mode, Outcome, Said};
+use crate::evidence::{Outcome, Said};
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -45,21 +45,12 @@ impl fmt::Display for Report {
                     "  {:<27} {family} {protection:<6} {:>8} {trips:>8}  {}",
                     cell.mode.to_string(),
                     span(cell.took),
-                    outcome(cell)
+                    outcome(&cell.outcome, cell.said.as_ref())
                 )?;
             }
         }
         if let Some(flow) = &evidence.flow {
-            let cell = Cell {
-                mode: Mode::Epsv,
-                place: None,
-                said: None,
-                outcome: flow.outcome.clone(),
-                took: flow.took,
-                asked: None,
-                seen: None,
-            };
-            writeln!(f, "  {:<27} {:>29}  {}", flow.verb, span(flow.took), outcome(&cell))?;
+            writeln!(f, "  {:<27} {:>29}  {}", flow.verb, span(flow.took), outcome(&flow.outcome, None))?;
         }
         if let Some(idle) = &evidence.idle {
             let lived = idle.lived.map(|lived| format!("answered behind {} of silence", span(lived)));
@@ -87,23 +78,23 @@ impl fmt::Display for Report {
     }
 }
 
-/// What came of a try, in words.
-pub(super) fn outcome(cell: &Cell) -> String {
-    let said = |said: &Option<Said>| said.as_ref().map_or_else(|| "nothing".to_owned(), Said::to_string);
-    match &cell.outcome {
+/// What came of a try, in words, and what the server said to the command.
+pub(super) fn outcome(outcome: &Outcome, reply: Option<&Said>) -> String {
+    let said = |said: Option<&Said>| said.map_or_else(|| "nothing".to_owned(), Said::to_string);
+    match outcome {
         Outcome::Works(bytes) => format!("works, {bytes} bytes"),
-        Outcome::Refused => format!("refused: {}", said(&cell.said)),
-        Outcome::Unreadable => format!("not understood: {}", said(&cell.said)),
+        Outcome::Refused => format!("refused: {}", said(reply)),
+        Outcome::Unreadable => format!("not understood: {}", said(reply)),
         Outcome::NoAnswer { lost: Some(lost @ 1..) } => {
             format!("never answered; {lost} bytes of the command were lost")
         }
         Outcome::NoAnswer { .. } => "never answered".to_owned(),
-        Outcome::HungUp => format!("the session ended: {}", said(&cell.said)),
+        Outcome::HungUp => format!("the session ended: {}", said(reply)),
         Outcome::NoLink { fault: LinkFault::Other { text, .. }, .. } => text.clone(),
         Outcome::NoLink { fault, .. } => fault.cause(),
-        Outcome::NotBegun { said: word, .. } => format!("connected, and then: {}", said(word)),
-        Outcome::NobodyCame { said: word, .. } => format!("nobody came: {}", said(word)),
-        Outcome::NoTls { why, said: word } => format!("no TLS: {why}; {}", said(word)),
+        Outcome::NotBegun { said: word, .. } => format!("connected, and then: {}", said(word.as_ref())),
+        Outcome::NobodyCame { said: word, .. } => format!("nobody came: {}", said(word.as_ref())),
+        Outcome::NoTls { why, said: word } => format!("no TLS: {why}; {}", said(word.as_ref())),
         Outcome::Stalled(bytes) => format!("stalled after {bytes} bytes"),
         Outcome::Cut { bytes, why } => format!("cut after {bytes} bytes: {why}"),
         Outcome::NoEnd(bytes) => format!("{bytes} bytes and 226, but no end"),

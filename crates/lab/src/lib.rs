@@ -25,6 +25,6 @@ mod stage;
 mod table;
 
 pub use report::Report;
-pub use situation::{Mode, Outcome, Side, Situation};
+pub use situation::{Mode, Outcome, Situation};
 pub use stage::{PASSWORD, Stage, USER};
 pub use table::situations;

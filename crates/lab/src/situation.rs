@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use twoport_doctor::causes::{Cause, Side};
+
 use crate::scripted::Script;
 
 /// One situation. What a row does not say is as in `PLAIN`.
@@ -14,10 +16,10 @@ pub struct Situation {
     pub sentence: &'static str,
     /// The failures that it shows, by their numbers.
     pub shows: &'static str,
-    /// The true cause, as a name.
-    pub cause: &'static str,
+    /// The true cause.
+    pub cause: Cause,
     /// Causes that are true there too, and that the doctor may name in its place: more is not to be seen from outside.
-    pub also: &'static [&'static str],
+    pub also: &'static [Cause],
     /// Who has to change something.
     pub side: Side,
     /// What comes of EPSV, PASV, EPRT and PORT, in this order.
@@ -51,8 +53,8 @@ pub struct Situation {
 /// As `twoport lab --list` shows it.
 impl fmt::Display for Situation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Situation { slug, sentence, shows, cause, .. } = self;
-        let side = self.side.name();
+        let Situation { slug, sentence, shows, .. } = self;
+        let (cause, side) = (self.cause.entry().slug, self.side.name());
         write!(f, "{slug}\n    {sentence}.\n    {cause}, {side}; shows {shows}")
     }
 }
@@ -62,7 +64,7 @@ pub(crate) const PLAIN: Situation = Situation {
     slug: "",
     sentence: "",
     shows: "-",
-    cause: "none",
+    cause: Cause::Healthy,
     also: &[],
     side: Side::None,
     modes: [YES, YES, NO, NO],
@@ -86,35 +88,6 @@ pub(crate) const YES: Outcome = Outcome::Through;
 pub(crate) const PEER: Outcome = Outcome::Corrected;
 pub(crate) const HALF: Outcome = Outcome::Unconfirmed;
 pub(crate) const NO: Outcome = Outcome::Failed;
-
-/// Who has to change something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// The client's machine or its user.
-    Client,
-    /// The router before the client.
-    ClientRouter,
-    /// The router before the server.
-    ServerRouter,
-    /// The server.
-    Server,
-    /// Nobody.
-    None,
-}
-
-impl Side {
-    /// As the doctor names it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Side::Client => "client",
-            Side::ClientRouter => "client-router",
-            Side::ServerRouter => "server-router",
-            Side::Server => "server",
-            Side::None => "none",
-        }
-    }
-}
 
 /// One way to a data connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

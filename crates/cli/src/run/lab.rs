@@ -163,8 +163,8 @@ fn each(
 }
 
 fn listed(situation: &Situation, json: bool) -> Result<(), Stopped> {
-    let Situation { slug, sentence, shows, cause, .. } = situation;
-    let side = situation.side.name();
+    let Situation { slug, sentence, shows, .. } = situation;
+    let (cause, side) = (situation.cause.entry().slug, situation.side.name());
     if json {
         let shows: Vec<&str> = shows.split(' ').filter(|word| *word != "-").collect();
         return show::object(&json!({
@@ -176,6 +176,7 @@ fn listed(situation: &Situation, json: bool) -> Result<(), Stopped> {
 
 fn text(report: &Report) -> String {
     let Situation { slug, sentence, cause, .. } = report.situation;
+    let cause = cause.entry().slug;
     let modes: Vec<String> =
         report.attempts.iter().map(|one| format!("{} {}", one.mode.name(), one.outcome)).collect();
     let clients: Vec<String> = report
@@ -219,7 +220,7 @@ fn object(report: &Report) -> Value {
     json!({
         "situation": report.situation.slug,
         "sentence": report.situation.sentence,
-        "cause": report.situation.cause,
+        "cause": report.situation.cause.entry().slug,
         "side": report.situation.side.name(),
         "modes": modes,
         "reasons": reasons,

@@ -1,7 +1,9 @@
 //! Active mode, and what stands in its way. The servers have no passive mode, so that nothing else helps.
 
 use crate::scripted::{GOOD, Script};
-use crate::situation::{At, ClientPlace, NO, PLAIN, Peer, Rule, ServerPlace, Side, Situation, YES};
+use twoport_doctor::causes::{Cause, Side};
+
+use crate::situation::{At, ClientPlace, NO, PLAIN, Peer, Rule, ServerPlace, Situation, YES};
 
 const ONLY_ACTIVE: Peer = Peer::Ours(&["--passive", "off"]);
 
@@ -14,7 +16,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "active-only",
         sentence: "The server has no passive mode; the client is public",
         shows: "P20",
-        cause: "pasv-disabled-active-only-server",
+        cause: Cause::ActiveOnly,
         side: Side::Server,
         modes: [NO, NO, YES, YES],
         ..BLOCKED
@@ -23,7 +25,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "active-behind-nat",
         sentence: "The server has no passive mode, and refuses to connect to the private address that a client behind NAT names",
         shows: "A1 A14",
-        cause: "client-nat-active",
+        cause: Cause::ClientNatActive,
         side: Side::ClientRouter,
         client: ClientPlace::Home,
         ..BLOCKED
@@ -32,7 +34,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "active-dropped-at-client",
         sentence: "The server has no passive mode, and the client's own firewall drops what comes in",
         shows: "A5",
-        cause: "client-inbound-blocked",
+        cause: Cause::ClientInboundBlocked,
         side: Side::Client,
         rules: &[Rule {
             at: At::Client,
@@ -48,7 +50,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "active-rejected-at-client",
         sentence: "The server has no passive mode, and the client's own firewall answers what comes in with a reset",
         shows: "A6",
-        cause: "client-inbound-blocked",
+        cause: Cause::ClientInboundBlocked,
         side: Side::Client,
         rules: &[Rule {
             at: At::Client,
@@ -64,7 +66,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "active-from-20-only",
         sentence: "The server has no passive mode and connects from any port; the client's firewall lets in port 20 only",
         shows: "A9",
-        cause: "client-inbound-blocked",
+        cause: Cause::ClientInboundBlocked,
         side: Side::Client,
         rules: &[Rule {
             at: At::Client,
@@ -81,7 +83,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "active-dropped-at-server",
         sentence: "The server has no passive mode, and its own firewall lets no connection out",
         shows: "A8",
-        cause: "server-egress-blocks-active",
+        cause: Cause::ServerEgress,
         side: Side::Server,
         rules: &[Rule {
             at: At::Server,
@@ -97,7 +99,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "active-from-a-private-address",
         sentence: "The server has no passive mode, and its router lets data connections out under the private address",
         shows: "A10",
-        cause: "active-not-source-natted",
+        cause: Cause::ActiveNotNatted,
         side: Side::ServerRouter,
         server: ServerPlace::Behind("tcp dport 21"),
         rules: &[
@@ -114,7 +116,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "eprt-refused",
         sentence: "The server has no passive mode and answers EPRT that it does not serve this family; PORT it takes",
         shows: "A12",
-        cause: "pasv-disabled-active-only-server",
+        cause: Cause::ActiveOnly,
         side: Side::Server,
         modes: [NO, NO, NO, YES],
         peer: Peer::Scripted(Script {

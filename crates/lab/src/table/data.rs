@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::scripted::{GOOD, Script};
-use crate::situation::{At, ClientPlace, HALF, NO, PLAIN, Peer, Rule, Side, Situation, YES};
+use twoport_doctor::causes::{Cause, Side};
+
+use crate::situation::{At, ClientPlace, HALF, NO, PLAIN, Peer, Rule, Situation, YES};
 
 /// A public client; the fault sees passive data connections only, so active mode carries.
 const PUBLIC: Situation = Situation { modes: [NO, NO, YES, YES], client: ClientPlace::Public, ..PLAIN };
@@ -13,7 +15,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "large-packets-vanish",
         sentence: "A link on the way takes packets of 1300 bytes only, and nobody hears of it (MTU black hole)",
         shows: "D1",
-        cause: "mtu-black-hole",
+        cause: Cause::BlackHole,
         side: Side::ServerRouter,
         modes: [NO; 4],
         mtu: 1300,
@@ -28,7 +30,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "payload-filtered",
         sentence: "A box before the server lets data connections come about and drops all that the server sends on them",
         shows: "D3 D8",
-        cause: "payload-filtered",
+        cause: Cause::PayloadFiltered,
         side: Side::ServerRouter,
         rules: &[Rule {
             at: At::Edge,
@@ -41,7 +43,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "control-forgotten",
         sentence: "The client's NAT forgets connections that are quiet for 3 seconds: the file comes whole, and 226 never",
         shows: "D4",
-        cause: "idle-control-dropped",
+        cause: Cause::IdleDropped,
         side: Side::ClientRouter,
         modes: [HALF, HALF, NO, NO],
         peer: Peer::Scripted(Script { rests: Duration::from_millis(400), ..GOOD }),
@@ -55,7 +57,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "end-of-data-lost",
         sentence: "The end of the data connection is dropped on the way: all bytes and 226 come, and it stays open",
         shows: "D5",
-        cause: "data-fin-lost",
+        cause: Cause::FinLost,
         side: Side::ServerRouter,
         modes: [HALF, HALF, NO, NO],
         peer: Peer::Scripted(Script { ends_after: Duration::from_millis(300), ..GOOD }),
@@ -70,7 +72,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "data-reset",
         sentence: "A box before the server resets each data connection after some 90 kB",
         shows: "D6 D7",
-        cause: "mid-transfer-reset",
+        cause: Cause::MidReset,
         side: Side::ServerRouter,
         settings: &[(At::Edge, "net/netfilter/nf_conntrack_acct", "1")],
         rules: &[Rule {
@@ -85,7 +87,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "data-forgotten",
         sentence: "A box before the server drops each data connection in silence after some 90 kB",
         shows: "D8",
-        cause: "mid-transfer-silence",
+        cause: Cause::MidSilence,
         side: Side::ServerRouter,
         settings: &[(At::Edge, "net/netfilter/nf_conntrack_acct", "1")],
         rules: &[Rule {

@@ -1,7 +1,9 @@
 //! Routers that read the control connection and open what it names: the kernel's FTP helper, and what it cannot do.
 
 use crate::scripted::{GOOD, Script};
-use crate::situation::{At, ClientPlace, NO, PLAIN, Peer, Rule, ServerPlace, Side, Situation, Tls, YES};
+use twoport_doctor::causes::{Cause, Side};
+
+use crate::situation::{At, ClientPlace, NO, PLAIN, Peer, Rule, ServerPlace, Situation, Tls, YES};
 
 /// The NAT before the server forwards port 21 and leaves the rest to its helper.
 const HELPED: Situation =
@@ -21,7 +23,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "helper-and-advertised-address",
         sentence: "The NAT before the server has a helper, and the server tells the public address itself",
         shows: "P8",
-        cause: "helper-plus-masquerade",
+        cause: Cause::HelperMasquerade,
         side: Side::Server,
         modes: [YES, NO, NO, NO],
         peer: Peer::Ours(&["--passive-address", "198.51.100.2"]),
@@ -31,7 +33,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "helper-half-match",
         sentence: "The server sends 227 in two pieces, and the helper drops the half that it recognises",
         shows: "A4",
-        cause: "helper-half-match",
+        cause: Cause::HelperHalfMatch,
         side: Side::Server,
         modes: [YES, NO, NO, NO],
         peer: Peer::Scripted(Script { pasv: "227 Entering Passive Mode ({host}~,{halves}).", ..GOOD }),
@@ -41,7 +43,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "helper-and-tls",
         sentence: "The NAT before the server relies on its helper, and TLS hides what it has to read",
         shows: "P9",
-        cause: "tls-blinds-helper",
+        cause: Cause::TlsBlindsHelper,
         side: Side::ServerRouter,
         modes: [NO, NO, YES, YES],
         tls: Tls::Explicit,
@@ -52,7 +54,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "helper-without-related",
         sentence: "The NAT before the server has a helper, and its filter does not let in what the helper expects",
         shows: "A7",
-        cause: "related-not-accepted",
+        cause: Cause::RelatedNotAccepted,
         side: Side::ServerRouter,
         modes: [NO, NO, YES, YES],
         client: ClientPlace::Public,
@@ -71,7 +73,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "client-helper",
         sentence: "The server has no passive mode; the helper of the client's router makes active mode work",
         shows: "P20",
-        cause: "pasv-disabled-active-only-server",
+        cause: Cause::ActiveOnly,
         side: Side::Server,
         modes: [NO, NO, YES, YES],
         ..ACTIVE
@@ -80,7 +82,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "client-helper-and-tls",
         sentence: "The server has no passive mode, and TLS hides PORT from the helper of the client's router",
         shows: "A2",
-        cause: "tls-blinds-helper",
+        cause: Cause::TlsBlindsHelper,
         side: Side::ClientRouter,
         modes: [NO; 4],
         tls: Tls::Explicit,
@@ -90,7 +92,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "client-helper-on-another-port",
         sentence: "The server has no passive mode and listens on 2121, where the client's router does not look for FTP",
         shows: "A3",
-        cause: "client-nat-active",
+        cause: Cause::ClientNatActive,
         side: Side::ClientRouter,
         modes: [NO; 4],
         port: 2121,
@@ -100,7 +102,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "client-helper-without-related",
         sentence: "The server has no passive mode; the client's router has a helper, and its filter does not let in what that expects",
         shows: "A7",
-        cause: "related-not-accepted",
+        cause: Cause::RelatedNotAccepted,
         side: Side::ClientRouter,
         modes: [NO; 4],
         rules: &[Rule {

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::scripted::{GOOD, Script};
-use crate::situation::{At, NO, PLAIN, Peer, Rule, Side, Situation, Tls, YES};
+use twoport_doctor::causes::{Cause, Side};
+
+use crate::situation::{At, NO, PLAIN, Peer, Rule, Situation, Tls, YES};
 
 pub(super) const ALL: &[Situation] = &[
     Situation {
@@ -22,7 +24,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "control-dropped",
         sentence: "The router before the server drops port 21",
         shows: "C1",
-        cause: "control-blocked",
+        cause: Cause::ControlBlocked,
         side: Side::ServerRouter,
         modes: [NO; 4],
         rules: &[Rule { at: At::Edge, hook: "forward", lines: "tcp dport 21 counter name hit drop" }],
@@ -32,7 +34,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "nothing-listens",
         sentence: "The server's machine is up, and no server runs",
         shows: "C2",
-        cause: "nothing-listening",
+        cause: Cause::NothingListening,
         side: Side::Server,
         modes: [NO; 4],
         peer: Peer::Nobody,
@@ -42,7 +44,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "name-unknown",
         sentence: "The server's name does not exist",
         shows: "C3",
-        cause: "name-not-found",
+        cause: Cause::NameNotFound,
         side: Side::Client,
         modes: [NO; 4],
         reached: Some("ftp.lab.test"),
@@ -52,7 +54,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "greeting-late",
         sentence: "The greeting takes 8 seconds, as where a server asks for names and identities first",
         shows: "C4",
-        cause: "slow-server-banner",
+        cause: Cause::SlowBanner,
         side: Side::Server,
         modes: [NO; 4],
         peer: Peer::Scripted(Script { greets_after: Duration::from_secs(8), ..GOOD }),
@@ -62,7 +64,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "users-by-range",
         sentence: "The server lets in half as many users as it has passive ports, and those are there already",
         shows: "D16",
-        cause: "server-busy",
+        cause: Cause::ServerBusy,
         side: Side::Server,
         modes: [NO; 4],
         peer: Peer::Scripted(Script {
@@ -75,7 +77,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "password-wrong",
         sentence: "The user gives a wrong password",
         shows: "C5",
-        cause: "login-refused",
+        cause: Cause::LoginRefused,
         side: Side::Client,
         modes: [NO; 4],
         password: "wrong",
@@ -85,7 +87,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "tls-demanded",
         sentence: "The server demands TLS on both connections, and the user does not ask for it",
         shows: "D10",
-        cause: "protect-required",
+        cause: Cause::ProtectRequired,
         side: Side::Client,
         modes: [NO; 4],
         peer: Peer::Ours(&["--tls", "required", "--data-resumption", "off"]),
@@ -95,7 +97,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "tls-from-the-first-byte",
         sentence: "Port 990 speaks TLS from the first byte, and the user expects a greeting there",
         shows: "C6",
-        cause: "implicit-tls-only",
+        cause: Cause::ImplicitTls,
         side: Side::Client,
         modes: [NO; 4],
         port: 990,
@@ -106,7 +108,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "tls-resumption-demanded",
         sentence: "The server lets in no data connection that does not resume the TLS session of its login",
         shows: "D9 D17",
-        cause: "tls-session-reuse-required",
+        cause: Cause::SessionReuse,
         side: Side::Client,
         tls: Tls::Explicit,
         ..PLAIN
@@ -115,7 +117,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "ipv4-dead",
         sentence: "The server's name has addresses of both families, and nothing of IPv4 comes through",
         shows: "C7",
-        cause: "ipv6-only-path",
+        cause: Cause::Ipv4Dead,
         side: Side::ServerRouter,
         modes: [YES, NO, YES, NO],
         names: &["203.0.113.2", "2001:db8:50::2"],
@@ -126,7 +128,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "ipv6-dead",
         sentence: "The server's name has addresses of both families, and nothing of IPv6 comes through",
         shows: "C7 D20",
-        cause: "ipv6-path-dead",
+        cause: Cause::Ipv6Dead,
         side: Side::ServerRouter,
         names: &["2001:db8:50::2", "203.0.113.2"],
         rules: &[Rule { at: At::Edge, hook: "forward", lines: "meta nfproto ipv6 counter name hit drop" }],

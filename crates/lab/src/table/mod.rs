@@ -17,6 +17,8 @@ pub fn situations() -> Vec<Situation> {
 
 #[cfg(test)]
 mod tests {
+    use twoport_doctor::causes::{Cause, Side};
+
     use super::*;
 
     #[test]
@@ -27,7 +29,7 @@ mod tests {
             assert_eq!(all.iter().filter(|other| other.slug == slug).count(), 1, "{slug}");
             assert!(!situation.sentence.is_empty() && !situation.sentence.ends_with('.'), "{slug}");
             // Where nothing is wrong nobody has to change anything; the other way round there may be a cause.
-            assert!(situation.cause != "none" || situation.side == crate::Side::None, "{slug}");
+            assert!(situation.cause != Cause::Healthy || situation.side == Side::None, "{slug}");
         }
     }
 

@@ -1,7 +1,9 @@
 //! The passive port is told right, and the way to it is closed, or leads elsewhere.
 
 use crate::scripted::{GOOD, Script};
-use crate::situation::{At, Beside, ClientPlace, NO, PLAIN, Peer, Rule, ServerPlace, Side, Situation, YES};
+use twoport_doctor::causes::{Cause, Side};
+
+use crate::situation::{At, Beside, ClientPlace, NO, PLAIN, Peer, Rule, ServerPlace, Situation, YES};
 
 /// A public client, so that active mode works where passive mode does not.
 const PUBLIC: Situation = Situation { modes: [NO, NO, YES, YES], client: ClientPlace::Public, ..PLAIN };
@@ -14,7 +16,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "range-dropped-at-server",
         sentence: "The server's own firewall lets port 21 in and drops the passive ports",
         shows: "P1",
-        cause: "passive-range-dropped-at-server-host",
+        cause: Cause::PassiveDroppedAtHost,
         side: Side::Server,
         rules: &[Rule {
             at: At::Server,
@@ -31,7 +33,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "range-dropped-behind-nat",
         sentence: "The same for a client behind NAT, who has no active mode either",
         shows: "P1",
-        cause: "passive-range-dropped-at-server-host",
+        cause: Cause::PassiveDroppedAtHost,
         side: Side::Server,
         modes: [NO; 4],
         rules: &[Rule {
@@ -49,7 +51,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "range-dropped-at-router",
         sentence: "The router before the server lets port 21 in and drops the passive ports",
         shows: "P2",
-        cause: "passive-range-dropped-at-router",
+        cause: Cause::PassiveDroppedAtRouter,
         side: Side::ServerRouter,
         rules: &[Rule {
             at: At::Edge,
@@ -66,7 +68,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "range-reset",
         sentence: "The router before the server answers the passive ports with a reset",
         shows: "P3",
-        cause: "passive-range-rejected",
+        cause: Cause::PassiveRejected,
         side: Side::ServerRouter,
         rules: &[Rule {
             at: At::Edge,
@@ -79,7 +81,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "range-prohibited",
         sentence: "The router before the server answers the passive ports with ICMP: prohibited",
         shows: "P4",
-        cause: "passive-range-rejected",
+        cause: Cause::PassiveRejected,
         side: Side::ServerRouter,
         rules: &[Rule {
             at: At::Edge,
@@ -92,7 +94,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "range-not-forwarded",
         sentence: "The NAT before the server forwards port 21 only; the client is behind NAT too",
         shows: "P7",
-        cause: "passive-range-rejected",
+        cause: Cause::PassiveRejected,
         side: Side::ServerRouter,
         modes: [NO; 4],
         server: ServerPlace::Behind("tcp dport 21"),
@@ -103,8 +105,8 @@ pub(super) const ALL: &[Situation] = &[
         slug: "range-shifted",
         sentence: "The NAT before the server shows the passive ports under other numbers than the server tells",
         shows: "P15",
-        cause: "port-shifting-nat",
-        also: &["passive-range-rejected"],
+        cause: Cause::PortShift,
+        also: &[Cause::PassiveRejected],
         side: Side::ServerRouter,
         server: ServerPlace::Behind(""),
         peer: TELLS,
@@ -120,8 +122,8 @@ pub(super) const ALL: &[Situation] = &[
         slug: "range-to-another-server",
         sentence: "A balancer sends data connections to another server than the control connection",
         shows: "P14",
-        cause: "accepted-by-something-else",
-        also: &["passive-range-rejected"],
+        cause: Cause::AcceptedElsewhere,
+        also: &[Cause::PassiveRejected],
         side: Side::ServerRouter,
         server: ServerPlace::Behind(""),
         peer: TELLS,
@@ -138,7 +140,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "range-half-open",
         sentence: "The router before the server drops some of the passive ports; of two that are told in turn, the first",
         shows: "-",
-        cause: "range-partly-open",
+        cause: Cause::RangePartlyOpen,
         side: Side::ServerRouter,
         modes: [NO, YES, NO, NO],
         client: ClientPlace::Home,
@@ -150,8 +152,8 @@ pub(super) const ALL: &[Situation] = &[
         slug: "range-left",
         sentence: "The server's passive range is spent, and it tells ports outside of what the router lets in",
         shows: "P10",
-        cause: "range-exhausted",
-        also: &["passive-range-dropped-at-server-host", "passive-range-dropped-at-router"],
+        cause: Cause::RangeExhausted,
+        also: &[Cause::PassiveDroppedAtHost, Cause::PassiveDroppedAtRouter],
         side: Side::Server,
         peer: Peer::Scripted(Script { ports: &[45_000, 45_001, 45_002, 45_003], ..GOOD }),
         rules: &[Rule {
@@ -168,7 +170,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "range-spent",
         sentence: "The only passive port is taken by another program",
         shows: "P11",
-        cause: "range-exhausted",
+        cause: Cause::RangeExhausted,
         side: Side::Server,
         peer: Peer::Ours(&["--passive-ports", "40000-40000"]),
         beside: &[Beside::Mute(At::Server, 40_000)],
@@ -178,7 +180,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "data-from-elsewhere",
         sentence: "The client's NAT sends data connections from another public address than the control connection",
         shows: "P12",
-        cause: "data-from-other-address",
+        cause: Cause::DataFromOther,
         side: Side::ClientRouter,
         modes: [NO; 4],
         client: ClientPlace::Home,
@@ -194,7 +196,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "data-taken-by-a-box",
         sentence: "A box before the server takes the data connections itself and is silent",
         shows: "P13",
-        cause: "accepted-by-something-else",
+        cause: Cause::AcceptedElsewhere,
         side: Side::ServerRouter,
         beside: &[Beside::Mute(At::Edge, 2101)],
         rules: &[Rule {
@@ -208,7 +210,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "only-by-proxy",
         sentence: "The client's router lets nothing out; a SOCKS proxy does, and ALL_PROXY names it",
         shows: "P25",
-        cause: "egress-only-through-proxy",
+        cause: Cause::ProxyOnly,
         side: Side::ClientRouter,
         modes: [NO; 4],
         client: ClientPlace::Home,
@@ -221,7 +223,7 @@ pub(super) const ALL: &[Situation] = &[
         slug: "only-known-ports-out",
         sentence: "The client's router lets out the ports 21, 80 and 443 and no others",
         shows: "P25",
-        cause: "egress-restricted-client",
+        cause: Cause::EgressRestricted,
         side: Side::ClientRouter,
         rules: &[Rule {
             at: At::Home,

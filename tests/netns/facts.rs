@@ -15,7 +15,7 @@ use crate::sockets::peer::{all, data};
 
 /// Packets that the gate counts under this name; waits for the first.
 #[track_caller]
-fn counted(gate: &Host, name: &str) {
+pub(super) fn counted(gate: &Host, name: &str) {
     let end = Instant::now() + Duration::from_secs(20);
     while gate.count(name).unwrap().packets == 0 {
         assert!(Instant::now() < end, "no packet of {name}");

@@ -8,9 +8,10 @@ use socket2::{Domain, Socket, Type};
 use twoport_netns::{Host, Net, Process};
 
 use super::bounce::login;
+use super::facts::counted;
 use super::place::Place;
 use super::three;
-use crate::sockets::peer::Peer;
+use crate::sockets::peer::{Peer, data};
 
 /// A client, a gate, and our server, which waits for a second where it waits.
 pub(super) struct Road {
@@ -214,5 +215,34 @@ fn what_is_not_acknowledged_is_counted() {
         link.shutdown(Shutdown::Both).unwrap();
         let came = reader.join().unwrap().unwrap();
         assert!(came < 64 << 20, "{came} bytes came through");
+    }
+}
+
+/// A route that is gone for a moment is no reason to give a transfer up: what was lost is sent again (RFC 1122 §4.2.3.9).
+#[test]
+fn a_passing_word_of_no_route_ends_no_transfer() {
+    let Some(road) = Road::new() else { return };
+    for at in [BY_IPV4, BY_IPV6] {
+        let mut peer = road.enter(at);
+        let listener = road.client.inside(|| peer.active()).unwrap();
+        peer.say("RETR large");
+        let mut link = data(listener.accept().unwrap().0);
+        peer.hear(150);
+        link.read_exact(&mut [0; 100_000]).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        road.gate
+            .load_nft(&format!(
+                "table inet lab {{ counter turned {{ }}
+                 chain forward {{ type filter hook forward priority filter; policy accept;
+                 iifname server tcp dport {port} counter name turned reject with icmpx type host-unreachable\n}}\n}}\n"
+            ))
+            .unwrap();
+        let mut reading = link.try_clone().unwrap();
+        let reader = std::thread::spawn(move || std::io::copy(&mut reading, &mut std::io::sink()));
+        counted(&road.gate, "turned");
+        road.gate.run("nft", ["flush", "ruleset"]).unwrap();
+        assert_eq!(reader.join().unwrap().unwrap(), (64 << 20) - 100_000);
+        peer.hear(226);
+        peer.expect("QUIT", 221);
     }
 }

@@ -112,23 +112,43 @@ async fn connect(
         socket.set_reuse_address(from.port() != 0)?;
         socket.bind(&from.into())?;
     }
-    icmp::watch(&socket, target.is_ipv4());
-    let begun = socket.connect(&target.into());
+    let begun = begin(&socket, target);
     if let Some(tell) = tell {
         *tell = socket.local_addr().ok().and_then(|own| own.as_socket());
     }
-    match begun {
-        Err(e) if e.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {
-            return Err(e.into());
+    begun?;
+    let (stream, error) = completed(socket, target).await?;
+    match error {
+        None => Ok(stream),
+        Some(e) => {
+            let by = icmp::told(&stream).map(|told| told.by);
+            Err(Turned(e, by.filter(|by| *by != target.ip().to_canonical())))
         }
-        _ => {}
     }
+}
+
+/// Begins to connect, without waiting; who turns it away will be known.
+pub(crate) fn begin(socket: &Socket, target: SocketAddr) -> io::Result<()> {
+    icmp::watch(socket, target.is_ipv4(), true);
+    match socket.connect(&target.into()) {
+        Err(e) if e.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => Err(e),
+        _ => Ok(()),
+    }
+}
+
+/// Waits until it is decided; the error of one that did not come about stands beside it.
+pub(crate) async fn completed(
+    socket: Socket,
+    target: SocketAddr,
+) -> io::Result<(TcpStream, Option<io::Error>)> {
     let stream = TcpStream::from_std(socket.into())?;
     stream.writable().await?;
-    match stream.take_error()? {
-        None => Ok(stream),
-        Some(e) => Err(Turned(e, icmp::sender(&stream).filter(|by| *by != target.ip().to_canonical()))),
+    let error = stream.take_error()?;
+    if error.is_none() {
+        // A connection that stands outlives a route that is gone for a moment (RFC 1122 §4.2.3.9).
+        icmp::watch(&stream, target.is_ipv4(), false);
     }
+    Ok((stream, error))
 }
 
 /// Connects to the first of `targets` that answers: each has a head start of `stagger` before the next (RFC 8305's way

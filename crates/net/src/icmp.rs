@@ -8,11 +8,12 @@ use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrIn6, recvmsg, setsockopt, sockopt,
 };
 
-/// From now on errors of this connection are kept with their sender. Where that cannot be had they come without.
-pub(crate) fn watch(socket: &impl AsFd, is_ipv4: bool) {
+/// From now on errors of this connection are kept with their sender, or no longer. Where that cannot be had they come without. As
+/// long as they are kept, each one ends the connection, the passing ones too.
+pub(crate) fn watch(socket: &impl AsFd, is_ipv4: bool, keep: bool) {
     let _ = match is_ipv4 {
-        true => setsockopt(socket, sockopt::Ipv4RecvErr, &true),
-        false => setsockopt(socket, sockopt::Ipv6RecvErr, &true),
+        true => setsockopt(socket, sockopt::Ipv4RecvErr, &keep),
+        false => setsockopt(socket, sockopt::Ipv6RecvErr, &keep),
     };
 }
 
@@ -25,12 +26,8 @@ pub(crate) struct Told {
     pub(crate) exceeded: bool,
 }
 
-/// Who sent the error that has ended this connection; none when it was the peer itself, by a reset, or this machine.
-pub(crate) fn sender(socket: &impl AsFd) -> Option<IpAddr> {
-    told(socket).map(|told| told.by)
-}
-
-/// The same, and what it says.
+/// Who sent the error that has ended this connection, and what it says; none when it was the peer itself, by a reset, or this
+/// machine.
 pub(crate) fn told(socket: &impl AsFd) -> Option<Told> {
     let mut space = nix::cmsg_space!(sock_extended_err, SockaddrIn6);
     let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;

@@ -6,8 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::TcpStream;
 
+use crate::dial::{begin, completed};
 use crate::icmp;
 
 /// What a knock met.
@@ -49,16 +49,9 @@ async fn attempt(target: SocketAddr, hops: Option<u8>) -> io::Result<Met> {
     }
     // Whoever was reached must not be left with a connection that nobody speaks on.
     socket.set_linger(Some(Duration::ZERO))?;
-    icmp::watch(&socket, target.is_ipv4());
-    match socket.connect(&target.into()) {
-        Err(e) if e.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {
-            return Err(e);
-        }
-        _ => {}
-    }
-    let stream = TcpStream::from_std(socket.into())?;
-    stream.writable().await?;
-    let Some(error) = stream.take_error()? else { return Ok(Met::Open) };
+    begin(&socket, target)?;
+    let (stream, error) = completed(socket, target).await?;
+    let Some(error) = error else { return Ok(Met::Open) };
     Ok(match icmp::told(&stream) {
         Some(told) if told.exceeded => Met::Exceeded(told.by),
         Some(told) => Met::Unreachable { by: Some(told.by), why: error.to_string() },

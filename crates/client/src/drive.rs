@@ -117,8 +117,7 @@ impl Driver {
         way: Way,
         tls: Option<Connector>,
     ) -> std::io::Result<Self> {
-        let control = ControlStream::new(control, LINE)?;
-        control.keep_alive(Some(ALIVE))?;
+        let control = ControlStream::new(control, LINE, Some(ALIVE))?;
         let (server, local) = (control.peer()?, control.local()?);
         let ends = twoport_session::client::Ends { server, local };
         let sending = SEND_PATIENCE.min(settings.patience);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 use twoport_client::url::Login as Credentials;
+use twoport_net::control::KEEPALIVE;
 use twoport_net::tls::{Connector, TlsFault};
 use twoport_net::{ControlStream, Source, dial};
 use twoport_plan::LinkFault;
@@ -59,7 +60,7 @@ impl Dialogue {
     /// Takes over a connection.
     pub(crate) fn over(stream: TcpStream, at: SocketAddr) -> Result<Dialogue, LinkFault> {
         let broken = |e: std::io::Error| LinkFault::Other { to: Some(at), text: e.to_string() };
-        let control = ControlStream::new(stream, LINE).map_err(broken)?;
+        let control = ControlStream::new(stream, LINE, Some(KEEPALIVE)).map_err(broken)?;
         let local = control.local().map_err(broken)?;
         Ok(Dialogue { control, replies: ReplyReader::new(REPLY), at, local, strange: None, connector: None })
     }

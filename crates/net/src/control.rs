@@ -73,11 +73,12 @@ impl Stream {
 }
 
 impl ControlStream {
-    /// Takes over an accepted connection. `line_cap` is the longest line in bytes.
+    /// Takes over an accepted connection. `line_cap` is the longest line in bytes, `quiet` as in
+    /// [`ControlStream::keep_alive`].
     ///
     /// # Errors
     /// When the socket refuses its options.
-    pub fn new(stream: TcpStream, line_cap: usize) -> io::Result<Self> {
+    pub fn new(stream: TcpStream, line_cap: usize, quiet: Option<Duration>) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         let socket = SockRef::from(&stream);
         // ABOR may come with urgent data (RFC 959 §4.1.3): in line, the Telnet marks stay where they belong.
@@ -85,7 +86,7 @@ impl ControlStream {
         let stream = Stream::Clear(stream);
         let control =
             ControlStream { stream, lines: LineBuf::new(line_cap), out: Vec::new(), opening: Vec::new() };
-        control.keep_alive(Some(KEEPALIVE))?;
+        control.keep_alive(quiet)?;
         Ok(control)
     }
 
@@ -368,7 +369,7 @@ mod tests {
     async fn a_quiet_connection_shows_that_it_lives_unless_it_is_told_not_to() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let _far = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let control = ControlStream::new(listener.accept().await.unwrap().0, 100).unwrap();
+        let control = ControlStream::new(listener.accept().await.unwrap().0, 100, Some(KEEPALIVE)).unwrap();
         let often = || {
             let socket = SockRef::from(control.stream.tcp().unwrap());
             let seconds = |time: io::Result<Duration>| time.unwrap().as_secs();

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use crate::control::canonical;
 
 /// How long a balancer may take to say its header; it has nothing to wait for.
-pub const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What version 2 begins with: no text protocol can take it for its own.
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
@@ -175,7 +175,7 @@ impl Reception {
 ///
 /// # Errors
 /// When none comes within `patience`, or another thing; the connection is closed then.
-pub async fn meet(stream: TcpStream, from: SocketAddr, patience: Duration) -> Result<Met, TurnedAway> {
+pub(crate) async fn meet(stream: TcpStream, from: SocketAddr, patience: Duration) -> Result<Met, TurnedAway> {
     let turned_away = |fault| TurnedAway { from: from.ip(), fault };
     let mut stream = stream;
     let header = match tokio::time::timeout(patience, take(&mut stream)).await {
@@ -194,13 +194,12 @@ pub async fn meet(stream: TcpStream, from: SocketAddr, patience: Duration) -> Re
 }
 
 /// Whether what a connection begins with is a header: known by its first six bytes, or twelve.
-#[must_use]
-pub fn is_header(opening: &[u8]) -> bool {
+pub(crate) fn is_header(opening: &[u8]) -> bool {
     opening.starts_with(SIGNATURE) || opening.starts_with(WORD)
 }
 
 /// The first bytes of a connection that [`is_header`] needs.
-pub const OPENING: usize = SIGNATURE.len();
+pub(crate) const OPENING: usize = SIGNATURE.len();
 
 /// A connection whose ends are what the system says.
 fn direct(stream: TcpStream, from: SocketAddr, by: By) -> Result<Met, TurnedAway> {

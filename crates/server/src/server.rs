@@ -190,7 +190,7 @@ async fn serve(
     let mut reception = Reception::default();
     let is_trusted = |from| {
         let shared = warden.shared();
-        place.today(&shared).headers && shared.balancers.trusts(from)
+        shared.balancers.trusts(from) && place.today(&shared).headers
     };
     loop {
         tokio::select! {
@@ -231,11 +231,8 @@ async fn begin(met: Met, listener: Listener, shared: Arc<Shared>, stopping: watc
         tracing::debug!("a connection from {peer} was closed without a byte");
         return;
     }
-    match ControlStream::new(stream, shared.session.limits.line) {
+    match ControlStream::new(stream, shared.session.limits.line, shared.keepalive) {
         Ok(control) => {
-            if let Err(e) = control.keep_alive(shared.keepalive) {
-                tracing::debug!("{peer} is not asked whether it lives: {e}");
-            }
             if let Some(session) = Session::new(control, peer, local, by, listener, shared) {
                 session.run(stopping).await;
             }

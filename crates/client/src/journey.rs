@@ -437,9 +437,8 @@ impl Journey {
 
     /// The server connects where the client did, and the other way round.
     fn turn_round(&mut self) {
-        let passive = |rung: &Rung| matches!(rung, Rung::Epsv | Rung::Pasv);
-        let was = self.options.rungs.first().is_some_and(passive);
-        self.options.rungs.sort_by_key(|rung| passive(rung) == was);
+        let was = self.options.rungs.first().is_some_and(|rung| rung.is_passive());
+        self.options.rungs.sort_by_key(|rung| rung.is_passive() == was);
     }
 
     /// Where no road carries over one address family, the other one may have one: a tunnel, a firewall or a server that

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
+use twoport_net::outside::Cloud;
 use twoport_plan::Network;
 use twoport_plan::outside::PortMap;
 use twoport_plan::ports::PortRange;
@@ -19,7 +20,7 @@ use twoport_session::rights::Right;
 use twoport_store::CutUploads;
 use twoport_users::{Account, Accounts, Password};
 
-pub use self::data::{AddressRule, CloudWord, WhenFull};
+pub use self::data::AddressRule;
 pub use self::tls::{Acme, Asked, Files, ListenerTable, ResumptionWord, TlsWord};
 use crate::settings::{Active, Settings};
 
@@ -57,13 +58,15 @@ pub struct Config {
     /// A STUN server that is asked for our outer address: `HOST:PORT`.
     pub stun_server: Option<String>,
     /// The cloud whose metadata is asked for it.
-    pub cloud_metadata: Option<CloudWord>,
+    #[serde(deserialize_with = "data::cloud")]
+    pub cloud_metadata: Option<Cloud>,
     /// Where the cloud's metadata is; 169.254.169.254:80 by default.
     pub metadata_address: Option<SocketAddrV4>,
     /// Passive ports that one client may wait on at once; all by default.
     pub passive_share: Option<usize>,
     /// What happens when no passive port is left for a client: `refuse`, or `wait N s`; `wait 10 s` by default.
-    pub when_full: Option<WhenFull>,
+    #[serde(deserialize_with = "data::when_full")]
+    pub when_full: Option<Duration>,
     /// Active mode.
     pub active: Option<ActiveMode>,
     /// Passive mode.

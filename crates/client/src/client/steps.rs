@@ -35,7 +35,7 @@ impl Client {
             Some(named) => {
                 // Nobody can come to us through it.
                 if named.proxy.kind.carries_data() {
-                    options.rungs.retain(|rung| matches!(rung, Rung::Epsv | Rung::Pasv));
+                    options.rungs.retain(|rung| rung.is_passive());
                 }
                 (through(named, host, port, options.timeout).await?, 1)
             }
@@ -176,7 +176,7 @@ impl Client {
     pub fn set_rungs(&mut self, rungs: Vec<Rung>, eprt_first: bool) {
         let mut rungs = rungs;
         if self.options.proxy.as_ref().is_some_and(|named| named.proxy.kind.carries_data()) {
-            rungs.retain(|rung| matches!(rung, Rung::Epsv | Rung::Pasv));
+            rungs.retain(|rung| rung.is_passive());
         }
         self.driver.set_rungs(rungs, eprt_first);
     }

@@ -25,49 +25,19 @@ pub struct AddressRule {
     pub tell: String,
 }
 
-/// What happens when no passive port is left for a client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WhenFull {
-    /// 425 at once.
-    Refuse,
-    /// The client waits for its 227 or 229, and is refused then.
-    Wait(Duration),
-}
-
-impl<'de> Deserialize<'de> for WhenFull {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(from)?;
-        let mut words = text.split_whitespace();
-        match (words.next(), words.next().map(str::parse), words.next(), words.next()) {
-            (Some("refuse"), None, None, None) => Ok(WhenFull::Refuse),
-            (Some("wait"), Some(Ok(seconds)), None | Some("s"), None) => {
-                Ok(WhenFull::Wait(Duration::from_secs(seconds)))
-            }
-            _ => Err(D::Error::custom(format!("{text:?}: expected \"refuse\" or \"wait 10 s\""))),
-        }
+/// What happens when no passive port is left for a client: 425 at once, or it waits for its 227 or 229 and is refused then.
+pub(super) fn when_full<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(from)?;
+    let mut words = text.split_whitespace();
+    match (words.next(), words.next().map(str::parse), words.next(), words.next()) {
+        (Some("refuse"), None, None, None) => Ok(Some(Duration::ZERO)),
+        (Some("wait"), Some(Ok(seconds)), None | Some("s"), None) => Ok(Some(Duration::from_secs(seconds))),
+        _ => Err(D::Error::custom(format!("{text:?}: expected \"refuse\" or \"wait 10 s\""))),
     }
 }
 
-/// A cloud whose metadata tells our outer address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CloudWord {
-    /// Amazon's.
-    Aws,
-    /// Google's.
-    Gcp,
-    /// Microsoft's.
-    Azure,
-}
-
-impl From<CloudWord> for Cloud {
-    fn from(word: CloudWord) -> Cloud {
-        match word {
-            CloudWord::Aws => Cloud::Aws,
-            CloudWord::Gcp => Cloud::Gcp,
-            CloudWord::Azure => Cloud::Azure,
-        }
-    }
+pub(super) fn cloud<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Cloud>, D::Error> {
+    String::deserialize(from)?.parse().map(Some).map_err(D::Error::custom)
 }
 
 pub(super) fn ports<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PortRange>, D::Error> {
@@ -108,18 +78,13 @@ pub(super) fn settle(config: &mut Config, settings: &mut Settings) -> Result<(),
         );
     }
     settings.passive_share = config.passive_share;
-    settings.when_full = match config.when_full {
-        Some(WhenFull::Refuse) => Duration::ZERO,
-        Some(WhenFull::Wait(patience)) => patience,
-        None => settings.when_full,
-    };
+    settings.when_full = config.when_full.unwrap_or(settings.when_full);
     settings.witness = witness(config)?;
-    settings.outside = outside(config, range)?;
+    settings.outside = outside(config, range, settings.witness.is_some())?;
     Ok(())
 }
 
-fn outside(config: &mut Config, range: PortRange) -> Result<Outside, String> {
-    let asked = witness(config)?.is_some();
+fn outside(config: &mut Config, range: PortRange, asked: bool) -> Result<Outside, String> {
     let tell = |key: &str, text: &str| match text.parse() {
         Ok(Tell::Auto) if !asked => Err(format!(
             "{key}: auto needs somebody outside who is asked: stun-server = \"HOST:PORT\", or cloud-metadata = \"aws\", \"gcp\" \
@@ -186,7 +151,7 @@ fn witness(config: &Config) -> Result<Option<Witness>, String> {
         (Some(_), Some(_)) => Err("stun-server and cloud-metadata: one of them is enough".to_owned()),
         (Some(server), None) if server.trim().is_empty() => Err("stun-server: expected HOST:PORT".to_owned()),
         (Some(server), None) => Ok(Some(Witness::Stun(server.clone()))),
-        (None, Some(cloud)) => Ok(Some(Witness::Metadata(cloud.into(), at))),
+        (None, Some(cloud)) => Ok(Some(Witness::Metadata(cloud, at))),
         (None, None) => Ok(None),
     }
 }

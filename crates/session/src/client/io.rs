@@ -238,4 +238,10 @@ impl Rung {
             Rung::Crossing => "active by simultaneous open",
         }
     }
+
+    /// Whether it is us who connect.
+    #[must_use]
+    pub fn is_passive(self) -> bool {
+        matches!(self, Rung::Epsv | Rung::Pasv)
+    }
 }

@@ -449,7 +449,7 @@ impl ClientSession {
             let place = self.settings.rungs.iter().position(|rung| *rung == road.rung);
             self.rung = place.unwrap_or(self.rung);
             self.road = Some(road);
-            let passive = matches!(road.rung, Rung::Epsv | Rung::Pasv);
+            let passive = road.rung.is_passive();
             if passive && self.settings.flights == Flights::Later {
                 self.settings.flights = Flights::Now;
             }

@@ -124,7 +124,7 @@ async fn connect(dialogue: &mut Dialogue, place: SocketAddr, load: &Load) -> Out
         Err(fault) => Outcome::NoLink {
             fault,
             after: clock.elapsed(),
-            held_back: before.and_then(|before| before.held_back_since()),
+            held_back: before.and_then(|before| Some(before.since()?.held_back)),
         },
     }
 }
@@ -193,7 +193,7 @@ async fn active(dialogue: &mut Dialogue, mode: Mode, load: &Load, clock: Instant
         Err(word) => Outcome::NobodyCame {
             said: word,
             after: waiting.elapsed(),
-            dropped: before.and_then(|before| before.dropped_since()),
+            dropped: before.and_then(|before| Some(before.since()?.dropped)),
             first: half_open_from(here.port()),
         },
     };

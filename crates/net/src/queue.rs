@@ -1,7 +1,6 @@
 //! What the system tells of connections (Linux, in `/proc/net/tcp`): bytes that the peer has not acknowledged, and connections
 //! that have only begun.
 
-use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use tokio::net::TcpStream;
@@ -20,8 +19,7 @@ impl SendQueue {
     #[must_use]
     pub fn of(stream: &TcpStream) -> Option<Self> {
         let (local, peer) = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
-        let table = if local.is_ipv4() { TABLES[0] } else { TABLES[1] };
-        Some(SendQueue { table, local: local.port(), peer: peer.port() })
+        Some(SendQueue { table: table_of(local), local: local.port(), peer: peer.port() })
     }
 
     /// Bytes that the peer has not acknowledged; none where the system does not tell, or the connection is gone.
@@ -44,22 +42,21 @@ impl SendQueue {
 
 const TABLES: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
 
-/// Whether the first packet of a connection from `client` to `at` was seen, and answered, and no word has come back since.
-pub(crate) fn half_open(at: SocketAddr, client: IpAddr) -> bool {
-    TABLES.iter().any(|table| {
-        let text = std::fs::read_to_string(table).unwrap_or_default();
-        rows(&text).any(|row| row.state == SYN_RECEIVED && row.local == at.port() && row.from == Some(client))
-    })
+/// The table that has the sockets of a family; IPv4 in IPv6's clothes is of IPv6.
+fn table_of(at: SocketAddr) -> &'static str {
+    TABLES[usize::from(at.is_ipv6())]
 }
 
-/// Ports of this machine that have TCP connections or listeners now, those that only wait to be forgotten left out.
-#[must_use]
-pub fn ports_in_use() -> BTreeSet<u16> {
-    let used = |table: &str| {
-        let text = std::fs::read_to_string(table).unwrap_or_default();
-        rows(&text).filter(|row| row.state != TIME_WAIT).map(|row| row.local).collect::<Vec<_>>()
-    };
-    TABLES.into_iter().flat_map(used).collect()
+/// What `of` makes of the rows of both tables.
+fn of_all<T>(of: impl Fn(Row<'_>) -> Option<T>) -> Vec<T> {
+    let texts = TABLES.map(|table| std::fs::read_to_string(table).unwrap_or_default());
+    texts.iter().flat_map(|text| rows(text)).filter_map(of).collect()
+}
+
+/// Whether the first packet of a connection from `client` to `at` was seen, and answered, and no word has come back since.
+pub(crate) fn half_open(at: SocketAddr, client: IpAddr) -> bool {
+    let text = std::fs::read_to_string(table_of(at)).unwrap_or_default();
+    rows(&text).any(|row| row.state == SYN_RECEIVED && row.local == at.port() && row.from == Some(client))
 }
 
 /// A TCP port of this machine that is in use.
@@ -76,25 +73,16 @@ pub struct InUse {
 /// Every TCP port of this machine that is in use, those left out that only wait to be forgotten.
 #[must_use]
 pub fn in_use() -> Vec<InUse> {
-    let used = |table: &str| {
-        let text = std::fs::read_to_string(table).unwrap_or_default();
-        let rows = rows(&text).filter(|row| row.state != TIME_WAIT);
-        rows.filter_map(|row| {
-            let at = SocketAddr::new(row.at?, row.local);
-            Some(InUse { at, listens: row.state == LISTENS, inode: row.inode? })
-        })
-        .collect::<Vec<_>>()
-    };
-    TABLES.into_iter().flat_map(used).collect()
+    of_all(|row| {
+        let at = SocketAddr::new(row.at?, row.local);
+        (row.state != TIME_WAIT).then_some(InUse { at, listens: row.state == LISTENS, inode: row.inode? })
+    })
 }
 
 /// Who has sent the first packet of a connection to this port of ours that was answered and came no further.
 #[must_use]
 pub fn half_open_from(port: u16) -> Option<IpAddr> {
-    TABLES.iter().find_map(|table| {
-        let text = std::fs::read_to_string(table).unwrap_or_default();
-        rows(&text).find(|row| row.state == SYN_RECEIVED && row.local == port)?.from
-    })
+    of_all(|row| row.from.filter(|_| row.state == SYN_RECEIVED && row.local == port)).into_iter().next()
 }
 
 /// What the system has counted of packets of one family since it was started (Linux). They are the whole machine's.
@@ -122,17 +110,24 @@ impl Packets {
         })
     }
 
-    /// Packets since then that came here and were given to nobody: a firewall of this machine dropped them, mostly.
+    /// What was lost since then.
     #[must_use]
-    pub fn dropped_since(&self) -> Option<u64> {
-        Some(Packets::now(self.v6)?.dropped.saturating_sub(self.dropped))
+    pub fn since(&self) -> Option<Lost> {
+        let now = Packets::now(self.v6)?;
+        Some(Lost {
+            dropped: now.dropped.saturating_sub(self.dropped),
+            held_back: now.held_back.saturating_sub(self.held_back),
+        })
     }
+}
 
-    /// Packets since then that this machine did not let out.
-    #[must_use]
-    pub fn held_back_since(&self) -> Option<u64> {
-        Some(Packets::now(self.v6)?.held_back.saturating_sub(self.held_back))
-    }
+/// Packets that were lost on this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lost {
+    /// That came here and were given to nobody: a firewall of this machine dropped them, mostly.
+    pub dropped: u64,
+    /// That this machine did not let out.
+    pub held_back: u64,
 }
 
 /// The counters of IP by name: two lines of names and numbers, or of IPv6 a line each.

@@ -34,7 +34,7 @@ impl Machine {
         let mut numbers = range.split_whitespace().filter_map(|number| number.parse().ok());
         let ephemeral = numbers.next().zip(numbers.next());
         let helper = read("/proc/modules").lines().any(|line| line.starts_with("nf_nat_ftp "));
-        Machine { ephemeral, helper, busy: twoport_net::ports_in_use() }
+        Machine { ephemeral, helper, busy: twoport_net::in_use().iter().map(|one| one.at.port()).collect() }
     }
 }
 

@@ -68,8 +68,8 @@ impl Road {
 
 /// Packets that were lost on this machine since they were `counted`.
 pub(crate) fn tell_packets(seen: &mut Sightings, counted: &Packets) {
-    seen.dropped = counted.dropped_since();
-    seen.held_back = counted.held_back_since();
+    let lost = counted.since();
+    (seen.dropped, seen.held_back) = (lost.map(|lost| lost.dropped), lost.map(|lost| lost.held_back));
 }
 
 /// What came of a connection of ours, and who turned it away.

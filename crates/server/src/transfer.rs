@@ -169,10 +169,10 @@ impl Job {
             }
             Ok(bytes) => match wire.finish().await {
                 Ok(()) => Ending::Whole { bytes },
-                Err(e) => Ending::LinkBroke { bytes, fault: self.wire_fault(&e, Stall::Unknown) },
+                Err(e) => Ending::LinkBroke { bytes, fault: self.wire_fault(&e, || Stall::Unknown) },
             },
             Err(cut) => {
-                let stall = wire.send_queue().map_or(Stall::Unknown, |queue| queue.stall());
+                let stall = || wire.send_queue().map_or(Stall::Unknown, |queue| queue.stall());
                 self.cut_ending(&path, cut, stall)
             }
         }
@@ -196,7 +196,7 @@ impl Job {
                 };
                 match moved {
                     None => self.stopped_ending(),
-                    Some(Err(cut)) => self.cut_ending(&path, cut, Stall::Silent),
+                    Some(Err(cut)) => self.cut_ending(&path, cut, || Stall::Silent),
                     Some(Ok(bytes)) if self.may_keep().await => {
                         if wire.is_secure() && form.framing != Framing::Block {
                             // Its end is answered by ours; a client that has gone meanwhile has said all.
@@ -307,17 +307,17 @@ impl Job {
     }
 
     /// What broke on the network.
-    fn wire_fault(&self, e: &io::Error, stall: Stall) -> LinkFault {
+    fn wire_fault(&self, e: &io::Error, stall: impl FnOnce() -> Stall) -> LinkFault {
         match e.kind() {
-            io::ErrorKind::TimedOut => LinkFault::Stalled { after: self.limits.limits.stall, stall },
+            io::ErrorKind::TimedOut => LinkFault::Stalled { after: self.limits.limits.stall, stall: stall() },
             io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => LinkFault::Reset,
             io::ErrorKind::UnexpectedEof => LinkFault::CutShort,
             _ => LinkFault::Other { to: None, text: e.to_string() },
         }
     }
 
-    /// `stall`: why, if nothing moved.
-    fn cut_ending(&self, path: &FtpPath, cut: Cut, stall: Stall) -> Ending {
+    /// `stall`: why, if nothing moved; the system is asked only then.
+    fn cut_ending(&self, path: &FtpPath, cut: Cut, stall: impl FnOnce() -> Stall) -> Ending {
         let bytes = cut.moved;
         match cut.side {
             Side::Wire => Ending::LinkBroke { bytes, fault: self.wire_fault(&cut.source, stall) },

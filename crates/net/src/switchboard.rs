@@ -179,22 +179,10 @@ impl PassivePorts {
         }
     }
 
-    /// The range.
-    #[must_use]
-    pub fn range(&self) -> PortRange {
-        self.range
-    }
-
     /// Whether it is the pool over `range` with this share.
     #[must_use]
     pub fn is_of(&self, range: PortRange, share: Option<usize>) -> bool {
-        (self.range, self.share()) == (range, PortPool::new(range, share).share())
-    }
-
-    /// How many ports one client may wait on at once.
-    #[must_use]
-    pub fn share(&self) -> usize {
-        lock(&self.board).pool.share()
+        (self.range, lock(&self.board).pool.share()) == (range, PortPool::new(range, share).share())
     }
 
     /// How full it is now.
@@ -274,7 +262,7 @@ impl PassivePorts {
             freed.as_mut().enable();
             let answer = self.listen(local, client, Arc::clone(&trusted));
             let spent = matches!(answer, Err(LinkFault::PortsSpent(_)));
-            if !spent || tokio::time::timeout_at(end, freed).await.is_err() {
+            if !spent || patience.is_zero() || tokio::time::timeout_at(end, freed).await.is_err() {
                 return answer;
             }
         }
@@ -392,7 +380,8 @@ impl DataListener {
                 port: at.port(),
                 waited,
                 range: Some(ports.range),
-                half_open: queue::half_open(*at, *client),
+                // A client whose connections a balancer brings sends us no packets.
+                half_open: !self.brought && queue::half_open(*at, *client),
             },
         }
     }

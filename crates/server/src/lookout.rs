@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 use twoport_net::outside::{Witness, address_of};
+use twoport_plan::Way;
 use twoport_plan::outside::{Client, Outside, Tell, told};
 
 /// See the top of this file.
@@ -41,21 +42,11 @@ impl Lookout {
         &self.outside == outside && self.witness.as_ref() == witness
     }
 
-    /// Where a client is told to come for our `port`, without asking anybody; none when somebody must be asked.
-    pub(crate) fn at_hand(&self, client: Client, port: u16, extended: bool) -> Option<SocketAddrV4> {
+    /// Where a client is told to come for our `port`. Nobody is waited for where nobody need be asked: 229 tells no address.
+    pub(crate) async fn find(&self, client: Client, port: u16, way: Way) -> SocketAddrV4 {
         let tell = self.outside.tell(client);
-        let asks = !extended && matches!(tell, Tell::Name(_) | Tell::Auto);
-        (!asks).then(|| self.place(tell, client, port, None))
-    }
-
-    /// The same, whoever must be asked.
-    pub(crate) async fn find(&self, client: Client, port: u16) -> SocketAddrV4 {
-        let tell = self.outside.tell(client);
-        let found = self.ask(tell).await;
-        self.place(tell, client, port, found)
-    }
-
-    fn place(&self, tell: &Tell, client: Client, port: u16, found: Option<Ipv4Addr>) -> SocketAddrV4 {
+        let asks = way != Way::Epsv && matches!(tell, Tell::Name(_) | Tell::Auto);
+        let found = if asks { self.ask(tell).await } else { None };
         SocketAddrV4::new(told(tell, client.reached, found), self.outside.port(tell, client, port))
     }
 

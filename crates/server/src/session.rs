@@ -1,9 +1,11 @@
 //! One task per session: it feeds the machine what happened and does what the machine says. No rule of FTP lives here.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -13,7 +15,7 @@ use twoport_net::control::{Arrived, ControlStream};
 use twoport_net::proxy_protocol::By;
 use twoport_net::tls::Member;
 use twoport_net::{DataListener, DataStream, Packets, Source};
-use twoport_plan::{LinkFault, Way};
+use twoport_plan::{LinkFault, Network, Way};
 use twoport_proto::{Reply, Sightings};
 use twoport_session::rights::Right;
 use twoport_session::server::io::{
@@ -24,7 +26,6 @@ use twoport_session::{Event, Grant, ServerSession};
 use twoport_store::Store;
 use twoport_users::Shown;
 
-use crate::balancers::Balancers;
 use crate::files;
 use crate::journal::Journal;
 use crate::outlook;
@@ -49,16 +50,15 @@ pub(crate) struct Session {
     control: ControlStream,
     machine: ServerSession,
     journal: Journal,
-    ends: Ends,
-    /// The same with their ports.
+    /// Who came, and our address that it reached.
     peer: SocketAddr,
     reached: SocketAddr,
     /// Our end with its scope and port, where listeners and connections of ours are bound.
     local: SocketAddr,
     /// Who brought it.
     by: By,
-    /// Who may bring its data connections, where the listener trusts balancers.
-    balancers: Option<Arc<Balancers>>,
+    /// Who may bring its data connections.
+    trusted: Arc<[Network]>,
     store: Option<Arc<dyn Store>>,
     /// Whether the account may ask what was seen of its connections.
     watched: bool,
@@ -67,7 +67,7 @@ pub(crate) struct Session {
     secure: Option<Secured>,
     listener: Option<(LinkId, DataListener)>,
     /// A listener that is waited for.
-    asking: Option<Pin<Box<dyn Future<Output = Heard> + Send>>>,
+    asking: Option<Asking>,
     /// The data connection that a transfer has left open.
     open: Option<(LinkId, DataStream)>,
     links: u64,
@@ -80,6 +80,9 @@ pub(crate) struct Session {
 
 /// A listener, and where the client is told to come; or why there is none.
 type Heard = Result<(DataListener, SocketAddrV4), LinkFault>;
+
+/// The same, to come.
+type Asking = Pin<Box<dyn Future<Output = Heard> + Send>>;
 
 /// What TLS on the control connection leaves to the session.
 struct Secured {
@@ -116,12 +119,11 @@ impl Session {
         let machine = ServerSession::new(Arc::clone(&shared.session), ends, door, Instant::now());
         let (tell, news) = mpsc::channel(NEWS);
         Some(Session {
-            balancers: listener.headers.then(|| Arc::clone(&shared.balancers)),
+            trusted: if listener.headers { shared.balancers.networks() } else { Arc::default() },
             shared,
             control,
             machine,
             journal: Journal::open(ends.peer, by, way),
-            ends,
             peer,
             reached,
             local,
@@ -287,8 +289,11 @@ impl Session {
                 }
                 Output::Listen(way) => {
                     self.count();
-                    if let Some(answer) = self.listen(way) {
-                        self.heard(answer);
+                    let mut asking = self.listen(way);
+                    // Nearly always there is an answer at once; else the session goes on beside it.
+                    match poll_fn(|cx| Poll::Ready(asking.as_mut().poll(cx))).await {
+                        Poll::Ready(answer) => self.heard(answer),
+                        Poll::Pending => self.asking = Some(asking),
                     }
                 }
                 Output::Forget(id) => {
@@ -317,7 +322,7 @@ impl Session {
     fn enter(&mut self, entered: Option<Entered>) -> Option<Grant> {
         let (grant, store) = entered?;
         if let Some(secure) = &self.secure {
-            secure.member.log_in(&format!("{} {}", self.ends.peer, grant.account));
+            secure.member.log_in(&format!("{} {}", self.peer.ip(), grant.account));
         }
         self.store = Some(store);
         self.watched = grant.rights.has(Right::Doctor);
@@ -395,39 +400,16 @@ impl Session {
         if self.control.waiting() > GATHER { self.control.flush(REPLY_PATIENCE).await } else { Ok(()) }
     }
 
-    /// Makes a listener at once where a port and what to tell are at hand; else the answer is waited for beside the session.
-    fn listen(&mut self, way: Way) -> Option<Heard> {
-        let client = self.shared.outside.client(self.ends.local, self.ends.peer, self.secure.is_some());
-        let trusted = self.balancers.as_ref().map_or_else(Arc::default, |balancers| balancers.networks());
-        let listened = self.shared.ports.listen(self.local, self.ends.peer, Arc::clone(&trusted));
-        let at_hand = |port| self.shared.outside.at_hand(client, port, way == Way::Epsv);
-        match &listened {
-            Err(fault) if !self.may_wait(fault) => return Some(Err(fault.clone())),
-            Ok(listener) => {
-                if let Some(told) = at_hand(listener.port()) {
-                    return Some(listened.map(|listener| (listener, told)));
-                }
-            }
-            Err(_) => {}
-        }
-        let (shared, local, peer) = (Arc::clone(&self.shared), self.local, self.ends.peer);
-        self.asking = Some(Box::pin(async move {
-            let listener = match listened {
-                Ok(listener) => listener,
-                Err(_) => shared.ports.listen_patiently(local, peer, trusted, shared.when_full).await?,
-            };
-            let told = match shared.outside.at_hand(client, listener.port(), way == Way::Epsv) {
-                Some(told) => told,
-                None => shared.outside.find(client, listener.port()).await,
-            };
+    /// Makes a listener, and finds what to tell of it. It may wait for a port, or for somebody who is asked.
+    fn listen(&self, way: Way) -> Asking {
+        let client = self.shared.outside.client(self.reached.ip(), self.peer.ip(), self.secure.is_some());
+        let (shared, trusted) = (Arc::clone(&self.shared), Arc::clone(&self.trusted));
+        let (local, peer) = (self.local, self.peer.ip());
+        Box::pin(async move {
+            let listener = shared.ports.listen_patiently(local, peer, trusted, shared.when_full).await?;
+            let told = shared.outside.find(client, listener.port(), way).await;
             Ok((listener, told))
-        }));
-        None
-    }
-
-    /// Whether a port may come free while a client waits for it.
-    fn may_wait(&self, fault: &LinkFault) -> bool {
-        matches!(fault, LinkFault::PortsSpent(_)) && !self.shared.when_full.is_zero()
+        })
     }
 
     /// A listener is there, or not.

@@ -2,14 +2,14 @@
 //! the ways of docs/balancers.md to bring a data connection to the server of its control connection; the configurations there
 //! are these.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::peers;
-use crate::sockets::peer::from_elsewhere;
+use crate::sockets::peer::{from_elsewhere, to_the_end};
 use crate::support::files::{self, room};
 use crate::support::program::have;
 use crate::support::server::{Server, binary, passive_range};
@@ -213,8 +213,7 @@ fn nobody_else_is_believed(balanced: &Balanced) {
         let from = IpAddr::from(from);
         let mut liar = from_elsewhere(from, to);
         liar.write_all(format!("PROXY TCP4 10.1.2.3 {} 40000 21\r\n", balanced.address).as_bytes()).unwrap();
-        let mut heard = String::new();
-        let _ = liar.read_to_string(&mut heard);
+        let heard = String::from_utf8_lossy(&to_the_end(&mut liar)).into_owned();
         assert!(heard.is_empty() || heard.starts_with("220 ") && heard.lines().count() == 1, "{heard}");
         balanced.logs(&format!("PROXY header from {from}"));
     }

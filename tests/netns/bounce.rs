@@ -114,10 +114,5 @@ fn a_bounce_is_refused_before_a_packet_leaves_the_server() {
 /// Logged in as Alice, TYPE I.
 #[track_caller]
 pub(super) fn login(stream: TcpStream) -> Peer {
-    let mut peer = Peer::over(stream);
-    peer.hear(220);
-    peer.expect("USER alice", 331);
-    peer.expect("PASS secret", 230);
-    peer.expect("TYPE I", 200);
-    peer
+    Peer::login_over(stream, "alice", "secret")
 }

@@ -38,7 +38,6 @@ impl Road {
         let (net, client, gate, server) = three();
         let place = Place::new();
         place.offers("hello", 5);
-        place.offers("large", 64 << 20);
         let flags = ["--tls", "off", "--passive-ports", "50000-50003"];
         let running = place.serve_by(
             &server,
@@ -196,6 +195,7 @@ fn a_first_packet_that_came_is_told_from_none() {
 #[test]
 fn what_is_not_acknowledged_is_counted() {
     let Some(road) = Road::new() else { return };
+    road.place.offers("large", 64 << 20);
     for at in [BY_IPV4, BY_IPV6] {
         let mut peer = road.enter(at);
         let mut link = road.client.inside(|| peer.passive()).unwrap();
@@ -222,6 +222,7 @@ fn what_is_not_acknowledged_is_counted() {
 #[test]
 fn a_passing_word_of_no_route_ends_no_transfer() {
     let Some(road) = Road::new() else { return };
+    road.place.offers("large", 64 << 20);
     for at in [BY_IPV4, BY_IPV6] {
         let mut peer = road.enter(at);
         let listener = road.client.inside(|| peer.active()).unwrap();

@@ -3,6 +3,7 @@
 use super::known_server;
 use crate::shell::typist::Typist;
 use crate::support::server::Server;
+use crate::support::wait_until;
 
 #[test]
 fn somebody_is_asked_for_a_name_and_a_password_that_nobody_sees() {
@@ -250,14 +251,4 @@ fn a_listing_cannot_move_the_cursor() {
     typist.does_and_says("ls", &["\\u{1b}[2Jname"]);
     typist.types("quit");
     typist.ends();
-}
-
-/// Waits for something that will come about.
-#[track_caller]
-fn wait_until(mut come: impl FnMut() -> bool) {
-    let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    while !come() {
-        assert!(std::time::Instant::now() < end, "it did not come about");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
 }

@@ -7,9 +7,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::house::House;
-use super::peer::{Peer, all, data, from_elsewhere};
+use super::peer::{Peer, all, data, from_elsewhere, to_the_end};
 use crate::support::files;
 use crate::support::server::Server;
+use crate::support::wait_until;
 
 const BALANCER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 77, 1));
 
@@ -62,12 +63,7 @@ fn brought(header: &[u8], to: SocketAddr) -> TcpStream {
 /// A session of the client's that the balancer has brought.
 #[track_caller]
 fn session(header: &[u8], server: &Server) -> Peer {
-    let mut peer = Peer::over(brought(header, at(server)));
-    peer.hear(220);
-    peer.expect("USER alice", 331);
-    peer.expect("PASS secret", 230);
-    peer.expect("TYPE I", 200);
-    peer
+    Peer::login_over(brought(header, at(server)), "alice", "secret")
 }
 
 /// What was logged for people who do not look for faults.
@@ -161,7 +157,7 @@ fn a_data_connection_that_the_balancer_brings_for_somebody_else_is_a_strangers()
     peer.hear(150);
     peer.hear(226);
     for other in &mut others {
-        assert!(matches!(other.read(&mut [0; 1]), Ok(0) | Err(_)), "a stranger gets nothing");
+        assert!(to_the_end(other).is_empty(), "a stranger gets nothing");
     }
     drop((silent, headless));
 }
@@ -194,9 +190,7 @@ fn a_header_from_elsewhere_is_not_believed() {
                 // It may have been refused before the last byte.
                 let _ = liar.write_all(piece);
             }
-            let mut heard = Vec::new();
-            let _ = liar.read_to_end(&mut heard);
-            let heard = String::from_utf8_lossy(&heard).into_owned();
+            let heard = String::from_utf8_lossy(&to_the_end(&mut liar)).into_owned();
             // Torn, the empty lines in version 2 are answered before the rest is there; its QUIT is not obeyed.
             assert!(!heard.contains("221"), "{heard}");
         }
@@ -218,8 +212,7 @@ fn without_a_header_nobody_comes_in_from_the_balancers_network() {
         let mut stream = brought(opening, at(&server));
         // It may have been refused already.
         let _ = stream.shutdown(std::net::Shutdown::Write);
-        let mut heard = Vec::new();
-        let _ = stream.read_to_end(&mut heard);
+        let heard = to_the_end(&mut stream);
         assert!(heard.is_empty(), "{}", heard.escape_ascii());
     }
     // It is complained of once, and nobody has a number for it.
@@ -239,7 +232,7 @@ fn a_silent_balancer_holds_up_nobody_and_is_given_up() {
     peer.expect("QUIT", 221);
     peer.is_closed();
     for stream in &mut silent {
-        assert_eq!(stream.read(&mut [0; 1]).unwrap_or(0), 0);
+        assert!(to_the_end(stream).is_empty());
     }
     server.logs("no whole PROXY header came");
 }
@@ -294,10 +287,7 @@ fn a_listener_may_be_without_headers_and_networks_change_with_the_settings() {
         settings.listen.push(twoport_server::Listener { headers: false, ..with });
     });
     house.put("a", b"hello");
-    let mut peer = Peer::over(from_elsewhere(BALANCER, house.addresses[1]));
-    peer.hear(220);
-    peer.expect("USER anna", 331);
-    peer.expect("PASS secret", 230);
+    let mut peer = Peer::login_over(from_elsewhere(BALANCER, house.addresses[1]), "anna", "secret");
     let mut link = from_elsewhere(BALANCER, peer.epsv());
     peer.expect("RETR a", 150);
     assert_eq!(all(&mut link), b"hello");
@@ -356,12 +346,12 @@ fn a_quiet_control_connection_shows_that_it_lives_before_anybody_forgets_it() {
         let mut peer = house.enter();
         peer.expect("NOOP", 200);
         // Until our acknowledgement is in, the timer is that of the reply.
-        let timer = loop {
-            match timer(peer.server(), peer.local()) {
-                (1 | 4, _) => std::thread::yield_now(),
-                timer => break timer,
-            }
-        };
+        let mut last = (1, 0);
+        wait_until(|| {
+            last = timer(peer.server(), peer.local());
+            !matches!(last.0, 1 | 4)
+        });
+        let timer = last;
         match most {
             0 => assert_eq!(timer.0, 0, "{timer:?}"),
             // The kernel may round up by a moment.

@@ -27,7 +27,6 @@ fn house_with(change: impl FnOnce(&mut Settings)) -> House {
         change(settings);
     });
     house.put("a", b"hello");
-    house.put("large", &vec![7; 64 << 20]);
     house
 }
 
@@ -188,10 +187,7 @@ fn on_a_port_that_is_shared_nobody_hears_of_the_other() {
         settings.limits.link = Duration::from_secs(20);
     });
     let mut here = house.enter();
-    let mut there = Peer::over(from_elsewhere(STRANGER, house.address));
-    there.hear(220);
-    there.expect("USER anna", 331);
-    there.expect("PASS secret", 230);
+    let mut there = Peer::login_over(from_elsewhere(STRANGER, house.address), "anna", "secret");
     let to = here.epsv();
     assert_eq!(there.epsv(), to);
     let mut theirs = from_elsewhere(STRANGER, to);
@@ -250,6 +246,7 @@ fn an_active_connection_is_told_as_the_client_sees_it() {
 #[test]
 fn what_the_client_did_not_take_is_told() {
     let house = house();
+    house.put("large", &vec![7; 64 << 20]);
     let mut peer = house.enter();
     let _link = peer.passive();
     peer.expect("RETR large", 150);
@@ -300,10 +297,8 @@ fn behind_a_balancer_the_ends_are_those_that_it_names() {
         stream.write_all(header.as_bytes()).unwrap();
         stream
     };
-    let mut peer = Peer::over(brought("PROXY TCP4 127.0.5.5 127.0.5.21 40000 21\r\n", house.address));
-    peer.hear(220);
-    peer.expect("USER anna", 331);
-    peer.expect("PASS secret", 230);
+    let stream = brought("PROXY TCP4 127.0.5.5 127.0.5.21 40000 21\r\n", house.address);
+    let mut peer = Peer::login_over(stream, "anna", "secret");
     let to = peer.epsv();
     let seen = ask(&mut peer);
     assert_eq!(seen.peer, Some("127.0.5.5:40000".parse().unwrap()));

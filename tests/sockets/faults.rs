@@ -16,7 +16,6 @@ fn impatient() -> House {
         settings.limits.stall = Duration::from_millis(300);
     });
     house.put("a", b"hello");
-    house.put("large", &vec![7; 64 << 20]);
     house
 }
 
@@ -105,6 +104,7 @@ fn the_client_did_not_answer() {
 #[test]
 fn the_client_did_not_read() {
     let house = impatient();
+    house.put("large", &vec![7; 64 << 20]);
     let mut peer = house.enter();
     let link = peer.passive();
     peer.expect("RETR large", 150);
@@ -133,6 +133,7 @@ fn the_client_sent_nothing() {
 #[test]
 fn the_client_reset_it() {
     let house = impatient();
+    house.put("large", &vec![7; 64 << 20]);
     let mut peer = house.enter();
     let mut link = peer.passive();
     peer.expect("RETR large", 150);

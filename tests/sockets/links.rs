@@ -8,7 +8,7 @@ use twoport_proto::hostport;
 use twoport_server::{Active, PortRange};
 
 use super::house::House;
-use super::peer::{all, data, from_elsewhere};
+use super::peer::{all, data, from_elsewhere, to_the_end};
 use crate::support::server::passive_range;
 
 #[test]
@@ -106,15 +106,8 @@ fn a_missing_file_costs_one_550_and_no_150() {
     let mut peer = house.enter();
     let mut link = peer.passive();
     peer.expect("RETR nothing", 550);
-    assert_eq!(all_or_reset(&mut link), 0);
+    assert_eq!(to_the_end(&mut link).len(), 0);
     assert_eq!(house.warden.passive_ports().leases, 0);
-}
-
-/// How many bytes came before the end, whichever way it ended.
-fn all_or_reset(link: &mut TcpStream) -> usize {
-    let mut bytes = Vec::new();
-    let _ = link.read_to_end(&mut bytes);
-    bytes.len()
 }
 
 #[test]

@@ -13,7 +13,7 @@ use twoport_proto::reply_reader::ReplyReader;
 use crate::support::server::Server;
 
 /// How long anything may take before the test fails.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A control connection.
 pub(crate) struct Peer {
@@ -56,7 +56,14 @@ impl Peer {
     /// Connects and logs in, TYPE I.
     #[track_caller]
     pub(crate) fn login_as(address: SocketAddr, user: &str, password: &str) -> Peer {
-        let mut peer = Peer::connect(address);
+        Peer::login_over(TcpStream::connect(address).expect("the server takes connections"), user, password)
+    }
+
+    /// The same over a connection that is there.
+    #[track_caller]
+    pub(crate) fn login_over(stream: TcpStream, user: &str, password: &str) -> Peer {
+        let mut peer = Peer::over(stream);
+        peer.hear(220);
         peer.expect(&format!("USER {user}"), 331);
         peer.expect(&format!("PASS {password}"), 230);
         peer.expect("TYPE I", 200);
@@ -205,6 +212,18 @@ pub(crate) fn data(stream: TcpStream) -> TcpStream {
 pub(crate) fn all(link: &mut TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     link.read_to_end(&mut bytes).expect("the data connection ends in order");
+    bytes
+}
+
+/// What came before the end, whichever way it ended. One that does not end is a failure.
+#[track_caller]
+pub(crate) fn to_the_end(link: &mut TcpStream) -> Vec<u8> {
+    link.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut bytes = Vec::new();
+    if let Err(e) = link.read_to_end(&mut bytes) {
+        let waited = matches!(e.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut);
+        assert!(!waited, "the connection was not ended");
+    }
     bytes
 }
 

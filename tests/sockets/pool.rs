@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use twoport_server::PortRange;
 
 use super::house::House;
-use super::peer::{Peer, all, data, from_elsewhere, try_from_elsewhere};
+use super::peer::{PATIENCE, Peer, all, data, from_elsewhere, try_from_elsewhere};
 use crate::support::server::passive_range;
+use crate::support::wait_until;
 
 fn small(change: impl FnOnce(&mut twoport_server::Settings)) -> (House, PortRange) {
     let (first, _) = passive_range();
@@ -25,12 +26,7 @@ fn small(change: impl FnOnce(&mut twoport_server::Settings)) -> (House, PortRang
 
 /// A session from an address of this host's own choice.
 fn enter_from(ip: IpAddr, house: &House) -> Peer {
-    let mut peer = Peer::over(from_elsewhere(ip, house.address));
-    peer.hear(220);
-    peer.expect("USER anna", 331);
-    peer.expect("PASS secret", 230);
-    peer.expect("TYPE I", 200);
-    peer
+    Peer::login_over(from_elsewhere(ip, house.address), "anna", "secret")
 }
 
 #[test]
@@ -92,9 +88,10 @@ fn of_one_address_the_fifth_waits_for_a_port_to_come_back() {
     // It is obeyed in order, and the session is alive meanwhile.
     fifth.say("EPSV");
     fifth.say("NOOP");
-    while house.warden.passive_ports().leases < 4 {
-        std::thread::yield_now();
-    }
+    // A refusal would be there at once.
+    fifth.socket().set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    assert!(fifth.socket().peek(&mut [0]).is_err(), "it did not wait");
+    fifth.socket().set_read_timeout(Some(PATIENCE)).unwrap();
     sessions[2].expect("ABOR", 225);
     let text = fifth.hear(229);
     assert!(text.contains(&ports[2].port().to_string()), "{text}");
@@ -113,9 +110,7 @@ fn who_waits_for_a_port_in_vain_is_told_so() {
     // One that hangs up while it waits leaves nothing behind.
     sessions[4].say("EPSV");
     drop(sessions);
-    while house.warden.passive_ports().leases > 0 {
-        std::thread::yield_now();
-    }
+    wait_until(|| house.warden.passive_ports().leases == 0);
 }
 
 #[test]

@@ -30,9 +30,7 @@ pub(crate) fn of_settings(settings: &Settings) -> Site {
         },
         server: told.take(1).map(Into::into).collect(),
         inside: own.filter(|ip| !ip.is_unspecified() && !ip.is_loopback()).collect(),
-        advertised: outside.tell.clone(),
-        advertised_in_tls: outside.tell_in_tls.clone(),
-        port_map: outside.ports.clone(),
+        outside: outside.clone(),
         tls: match &settings.tls {
             None => TlsUse::Off,
             Some(_) if required => TlsUse::Required,

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::conflict::{self, Conflict};
 use crate::network::Network;
-use crate::outside::{PortMap, Tell};
+use crate::outside::Outside;
 use crate::ports::PortRange;
 
 /// What matters of a server, of the clients and of the network between them.
@@ -31,12 +31,8 @@ pub struct Site {
     pub server: Vec<IpAddr>,
     /// The server's own addresses, where they are others: behind a NAT.
     pub inside: Vec<IpAddr>,
-    /// Which address 227 tells.
-    pub advertised: Tell,
-    /// The same in TLS, where it is another.
-    pub advertised_in_tls: Option<Tell>,
-    /// The numbers that the server tells of its passive ports, where they are others.
-    pub port_map: PortMap,
+    /// What the server tells clients of where its passive ports are.
+    pub outside: Outside,
     /// The clients as this side sees them: who may come, or who is inside. Anybody when empty.
     pub clients: Vec<Network>,
     /// TLS on control and data connections.
@@ -67,9 +63,7 @@ impl Default for Site {
             active_ports: None,
             server: Vec::new(),
             inside: Vec::new(),
-            advertised: Tell::Reached,
-            advertised_in_tls: None,
-            port_map: PortMap::default(),
+            outside: Outside::default(),
             clients: Vec::new(),
             tls: TlsUse::On,
             helper: false,
@@ -129,9 +123,15 @@ impl Site {
     pub fn passive_target(&self, side: Side) -> Ports {
         match self.passive_ports {
             Some(range) if side.is_servers() => Ports::from(range),
-            Some(range) => Ports::of(self.port_map.outside_of(range)),
+            Some(range) => Ports::of(self.outside.ports.outside_of(range)),
             None => Ports::high(),
         }
+    }
+
+    /// Whether clients are told other numbers of the passive ports than the server has.
+    #[must_use]
+    pub fn renumbered(&self) -> bool {
+        self.passive_ports.is_some_and(|range| self.outside.ports.outside_of(range) != [range])
     }
 
     /// The ports from which the server opens active data connections.

@@ -116,8 +116,7 @@ pub fn configuration(site: &Site, peer: Peer) -> Result<String, Conflict> {
         let _ = writeln!(text, "{mark}{line}");
     }
     text.push_str(close);
-    let renumbered = site.passive_ports.is_some_and(|range| site.port_map.outside_of(range) != [range]);
-    if renumbered && site.passive {
+    if site.renumbered() && site.passive {
         return Err(Conflict::Renumbered("other servers"));
     }
     let plan = Plan { site, told: told(site, peer)?, port: site.control.first().copied() };
@@ -138,7 +137,7 @@ pub fn configuration(site: &Site, peer: Peer) -> Result<String, Conflict> {
 /// look a name up once, if at all.
 fn told(site: &Site, peer: Peer) -> Result<Option<Ipv4Addr>, Conflict> {
     let nat = site.inside_v4().is_some() && !site.helper;
-    match site.advertised {
+    match site.outside.tell {
         Tell::Address(told) => Ok(Some(told)),
         Tell::Name(_) | Tell::Auto => site.server_v4().map(Some).ok_or(Conflict::NoOutside(peer.name())),
         Tell::Reached | Tell::Control => Ok(site.server_v4().filter(|_| nat)),
@@ -393,6 +392,7 @@ impl Plan<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outside::Outside;
     use crate::ports::PortRange;
 
     fn site() -> Site {
@@ -418,7 +418,8 @@ mod tests {
     #[test]
     fn a_helper_and_an_outside_address_are_refused_here_too() {
         let told = Tell::Address("198.51.100.2".parse().unwrap());
-        let site = Site { helper: true, advertised: told.clone(), ..site() };
+        let outside = Outside { tell: told.clone(), ..Outside::default() };
+        let site = Site { helper: true, outside, ..site() };
         assert_eq!(configuration(&site, Peer::Vsftpd), Err(Conflict::HelperAndAdvertised(told)));
         let own = Site { helper: true, passive_ports: None, ..self::site() };
         let text = configuration(&own, Peer::Vsftpd).unwrap();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use twoport_plan::conflict::Conflict;
 use twoport_plan::firewall::{self, Dialect};
 use twoport_plan::flow::{ActiveFrom, Mode, Side, Site, TlsUse};
-use twoport_plan::outside::Tell;
+use twoport_plan::outside::{Outside, Tell};
 use twoport_plan::ports::PortRange;
 
 use crate::netns::iptables::Family;
@@ -122,9 +122,12 @@ impl Cell {
             active_ports: (self.side == Side::ClientNat && !self.helped()).then(|| range(ACTIVE)),
             server: vec![reached(Family::V4), reached(Family::V6)],
             inside: if server_nat { vec!["192.168.50.2".parse().expect("an address")] } else { Vec::new() },
-            advertised: match server_nat && !self.helped() {
-                true => Tell::Address(Ipv4Addr::new(192, 0, 2, 1)),
-                false => Tell::Reached,
+            outside: Outside {
+                tell: match server_nat && !self.helped() {
+                    true => Tell::Address(Ipv4Addr::new(192, 0, 2, 1)),
+                    false => Tell::Reached,
+                },
+                ..Outside::default()
             },
             clients,
             tls: if self.secrecy == Secrecy::Tls { TlsUse::Required } else { TlsUse::Off },
@@ -158,7 +161,7 @@ impl Cell {
         flags.extend(site.implicit.iter().map(|port| ("implicit", port.to_string())));
         flags.extend(site.passive_ports.map(|range| ("passive-ports", ports(range))));
         flags.extend(site.active_ports.map(|range| ("active-ports", ports(range))));
-        if let Tell::Address(told) = site.advertised {
+        if let Tell::Address(told) = site.outside.tell {
             flags.push(("passive-address", told.to_string()));
         }
         flags.extend(site.server.iter().map(|ip| ("address", ip.to_string())));

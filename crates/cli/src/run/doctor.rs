@@ -48,7 +48,6 @@ fn setup(file: &Path, settings: Settings) -> Setup {
         file: file.display().to_string(),
         site: site::of_settings(&settings),
         listen: settings.listen.iter().map(|listener| listener.address).collect(),
-        outside: settings.outside,
         witness: settings.witness,
         max_sessions: settings.max_sessions,
         keepalive: settings.keepalive,

@@ -78,7 +78,7 @@ fn read(args: &Firewall) -> Result<Site, Stopped> {
     site.outside_ports = range("outside-ports", &args.outside_ports)?;
     site.active_ports = range("active-ports", &args.active_ports)?;
     if let Some(told) = args.passive_address {
-        (site.advertised, site.advertised_in_tls) = (Tell::Address(told), None);
+        (site.outside.tell, site.outside.tell_in_tls) = (Tell::Address(told), None);
     }
     if let Some(active) = args.active {
         site.active = match active {

@@ -86,7 +86,7 @@ fn without_rules(setup: &Setup, host: &Host) -> Vec<Finding> {
 
 /// The cause that a helper at our control ports may become.
 fn clashing(setup: &Setup, finding: Finding) -> Finding {
-    match (setup.site.tls, &setup.site.advertised) {
+    match (setup.site.tls, &setup.site.outside.tell) {
         (TlsUse::Required, _) => finding.by(Cause::TlsBlindsHelper),
         (_, told) if *told != Tell::Reached => finding.by(Cause::HelperMasquerade),
         _ => finding,
@@ -325,11 +325,11 @@ fn helped(
                 format!("which alone opens ports {range}, and TLS, which is required, hides 227 from it");
             (broken(&why, Cause::TlsBlindsHelper), Some(false), by)
         }
-        _ if site.advertised != Tell::Reached => {
+        _ if site.outside.tell != Tell::Reached => {
             let why = format!(
                 "which alone opens ports {range}, and only if 227 tells the address that the packet comes from, not {}: PASV \
                  fails, EPSV works",
-                site.advertised
+                site.outside.tell
             );
             (broken(&why, Cause::HelperMasquerade), Some(false), by)
         }

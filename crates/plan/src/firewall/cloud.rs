@@ -54,7 +54,7 @@ pub(super) fn write(set: &Ruleset<'_>, cloud: Cloud) -> Result<String, Conflict>
     };
     let mut text = if matches!(cloud, Cloud::Terraform) { String::new() } else { "#!/bin/sh\n".to_owned() };
     text.push_str(&header(set, "#", cloud.name(), load, undo));
-    if set.side.is_servers() && set.mode.passive(set.site) && set.site.advertised == Tell::Reached {
+    if set.side.is_servers() && set.mode.passive(set.site) && set.site.outside.tell == Tell::Reached {
         text.push_str(
             "# Note: An instance knows its private address only: let the server tell the public one in 227\n",
         );

@@ -24,7 +24,7 @@ pub(super) fn compose(set: &Ruleset<'_>) -> Result<String, Conflict> {
             "false in /etc/docker/daemon.json, or give the service network_mode: host in place of ports.",
         ],
     );
-    if set.mode.passive(set.site) && set.site.advertised == Tell::Reached {
+    if set.mode.passive(set.site) && set.site.outside.tell == Tell::Reached {
         note(
             &mut text,
             &["The server must tell the host's address in 227 (passive-address), not the container's."],
@@ -72,7 +72,7 @@ pub(super) fn kubernetes(set: &Ruleset<'_>) -> Result<String, Conflict> {
             "Many load balancers take no more than 50 ports: keep the range small, or use hostNetwork in place of the Service.",
         ],
     );
-    if set.mode.passive(set.site) && set.site.advertised == Tell::Reached {
+    if set.mode.passive(set.site) && set.site.outside.tell == Tell::Reached {
         note(&mut text, &["The server must tell the load balancer's address in 227 (passive-address)."]);
     }
     text.push_str(

@@ -256,7 +256,7 @@ impl<'a> Ruleset<'a> {
             );
         } else if self.side == Side::ServerNat
             && passive
-            && site.advertised == Tell::Reached
+            && site.outside.tell == Tell::Reached
             && !self.forwards.is_empty()
         {
             let told =

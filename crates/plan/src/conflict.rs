@@ -252,7 +252,7 @@ pub fn check(site: &Site, side: Side, mode: Mode) -> Result<(), Conflict> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::{ActiveFrom, flows};
+    use crate::flow::{Active, flows};
     use crate::outside::{Outside, PortMap};
 
     fn server() -> Site {
@@ -371,7 +371,7 @@ mod tests {
 
     #[test]
     fn a_mode_that_is_not_offered_gets_no_rules() {
-        let passive = Site { active: ActiveFrom::Off, ..server() };
+        let passive = Site { active: Active::Off, ..server() };
         assert_eq!(refused(&passive, Side::Server, Mode::Active), Conflict::ModeOff(Mode::Active));
         assert_eq!(flows(&passive, Side::Server, Mode::Both).unwrap().len(), 2);
         let active = Site { passive: false, ..server() };

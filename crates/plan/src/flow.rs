@@ -24,7 +24,7 @@ pub struct Site {
     /// The ports by which a NAT shows the passive ports to the world, where they are said to be others.
     pub outside_ports: Option<PortRange>,
     /// Active mode.
-    pub active: ActiveFrom,
+    pub active: Active,
     /// The ports on which a client waits for active data connections; none where any may be.
     pub active_ports: Option<PortRange>,
     /// The addresses by which clients reach the server: of IPv4 that of its NAT where there is one.
@@ -59,7 +59,7 @@ impl Default for Site {
             passive: true,
             passive_ports: None,
             outside_ports: None,
-            active: ActiveFrom::AnyPort,
+            active: Active::On,
             active_ports: None,
             server: Vec::new(),
             inside: Vec::new(),
@@ -137,7 +137,7 @@ impl Site {
     /// The ports from which the server opens active data connections.
     #[must_use]
     pub fn active_source(&self) -> Ports {
-        if self.active == ActiveFrom::Port20 { Ports::list([20]) } else { Ports::high() }
+        if self.active == Active::Port20 { Ports::list([20]) } else { Ports::high() }
     }
 
     /// The ports to which the server opens active data connections.
@@ -147,14 +147,14 @@ impl Site {
     }
 }
 
-/// Whether the server opens data connections, and from which port.
+/// Whether and how a server offers active mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ActiveFrom {
-    /// It does not.
+pub enum Active {
+    /// PORT and EPRT are refused.
     Off,
-    /// From any port that the system gives it.
-    AnyPort,
-    /// From port 20, the data port of RFC 959 §8.
+    /// The server connects from any port.
+    On,
+    /// The server connects from port 20, the data port of RFC 959 §5.2, where the system lets it.
     Port20,
 }
 
@@ -256,7 +256,7 @@ impl Mode {
     /// Whether active mode is to work with this site.
     #[must_use]
     pub fn active(self, site: &Site) -> bool {
-        self != Mode::Passive && site.active != ActiveFrom::Off
+        self != Mode::Passive && site.active != Active::Off
     }
 }
 
@@ -448,7 +448,7 @@ pub fn flows(site: &Site, side: Side, mode: Mode) -> Result<Vec<Flow>, Conflict>
         });
     }
     if mode.active(site) {
-        let from = if site.active == ActiveFrom::Port20 { "from its port 20 " } else { "" };
+        let from = if site.active == Active::Port20 { "from its port 20 " } else { "" };
         flows.push(Flow {
             purpose: Purpose::ActiveData,
             opener: Party::Server,

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 
 use crate::conflict::{self, Conflict};
 use crate::firewall::{self, Dialect};
-use crate::flow::{ActiveFrom, Mode, Side, Site, TlsUse};
+use crate::flow::{Active, Mode, Side, Site, TlsUse};
 use crate::outside::Tell;
 
 /// A server of other people.
@@ -159,7 +159,7 @@ impl Plan<'_> {
     }
 
     fn active(&self) -> bool {
-        self.site.active != ActiveFrom::Off
+        self.site.active != Active::Off
     }
 
     fn vsftpd(&self, text: &mut String) {
@@ -181,7 +181,7 @@ impl Plan<'_> {
         }
         let _ = writeln!(text, "# active mode: the server opens it\nport_enable={}", word(self.active()));
         if self.active() {
-            let port20 = self.site.active == ActiveFrom::Port20;
+            let port20 = self.site.active == Active::Port20;
             let _ = writeln!(text, "connect_from_port_20={}", word(port20));
             if port20 {
                 text.push_str("ftp_data_port=20\n");
@@ -383,7 +383,7 @@ impl Plan<'_> {
             let _ = writeln!(
                 text,
                 "SFTPGO_FTPD__ACTIVE_TRANSFERS_PORT_NON_20={}",
-                self.site.active != ActiveFrom::Port20
+                self.site.active != Active::Port20
             );
         }
     }
@@ -398,7 +398,7 @@ mod tests {
     fn site() -> Site {
         Site {
             passive_ports: Some(PortRange::new(61000, 61255).unwrap()),
-            active: ActiveFrom::Port20,
+            active: Active::Port20,
             server: vec!["198.51.100.2".parse().unwrap()],
             inside: vec!["192.168.50.2".parse().unwrap()],
             ..Site::default()
@@ -407,7 +407,7 @@ mod tests {
 
     #[test]
     fn every_server_has_its_words_for_the_plan() {
-        let passive_only = Site { active: ActiveFrom::Off, implicit: vec![990], ..site() };
+        let passive_only = Site { active: Active::Off, implicit: vec![990], ..site() };
         for peer in Peer::ALL {
             let both = configuration(&site(), peer).unwrap();
             let passive = configuration(&passive_only, peer).unwrap();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use twoport_plan::conflict::Conflict;
 use twoport_plan::firewall::{self, Dialect};
-use twoport_plan::flow::{ActiveFrom, Mode, Side, Site, TlsUse};
+use twoport_plan::flow::{Active, Mode, Side, Site, TlsUse};
 use twoport_plan::outside::{Outside, Tell};
 use twoport_plan::ports::PortRange;
 
@@ -42,7 +42,7 @@ impl Secrecy {
 pub(super) struct Cell {
     pub(super) side: Side,
     pub(super) mode: Mode,
-    pub(super) active: ActiveFrom,
+    pub(super) active: Active,
     pub(super) secrecy: Secrecy,
     pub(super) dialect: Dialect,
     /// Of the control connection; at 990 TLS begins with the first byte.
@@ -53,7 +53,7 @@ pub(super) struct Cell {
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let from = match (self.mode, self.active) {
-            (Mode::Active, ActiveFrom::Port20) => " from port 20",
+            (Mode::Active, Active::Port20) => " from port 20",
             _ => "",
         };
         let (side, mode, dialect) = (self.side.name(), self.mode.name(), self.dialect.name());
@@ -64,7 +64,7 @@ impl fmt::Display for Cell {
 impl Cell {
     /// With the usual port, and active connections from any.
     pub(super) fn of(side: Side, mode: Mode, secrecy: Secrecy, dialect: Dialect) -> Cell {
-        Cell { side, mode, active: ActiveFrom::AnyPort, secrecy, dialect, door: 21 }
+        Cell { side, mode, active: Active::On, secrecy, dialect, door: 21 }
     }
 
     /// Every cell of a dialect.
@@ -72,11 +72,8 @@ impl Cell {
         let mut cells = Vec::new();
         for side in Side::ALL {
             for secrecy in Secrecy::ALL {
-                let ways = [
-                    (Mode::Passive, ActiveFrom::AnyPort),
-                    (Mode::Active, ActiveFrom::AnyPort),
-                    (Mode::Active, ActiveFrom::Port20),
-                ];
+                let ways =
+                    [(Mode::Passive, Active::On), (Mode::Active, Active::On), (Mode::Active, Active::Port20)];
                 let row =
                     ways.map(|(mode, active)| Cell { active, ..Cell::of(side, mode, secrecy, dialect) });
                 cells.extend(row.into_iter().filter(|cell| cell.announcer().is_none_or(have)));
@@ -152,7 +149,7 @@ impl Cell {
             ("side", self.side.name().to_owned()),
             ("mode", mode.name().to_owned()),
             ("for", self.dialect.name().to_owned()),
-            ("active", if site.active == ActiveFrom::Port20 { "port20" } else { "on" }.to_owned()),
+            ("active", if site.active == Active::Port20 { "port20" } else { "on" }.to_owned()),
             ("tls", if site.tls == TlsUse::Off { "off" } else { "required" }.to_owned()),
             ("lan-interface", site.lan.clone()),
             ("wan-interface", site.wan.clone()),

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use twoport_netns::Net;
 use twoport_plan::firewall;
-use twoport_plan::flow::{ActiveFrom, Mode, Side, Site, TlsUse};
+use twoport_plan::flow::{Active, Mode, Side, Site, TlsUse};
 use twoport_plan::outside::{Outside, Tell};
 use twoport_plan::ports::PortRange;
 
@@ -97,7 +97,7 @@ fn what_is_closed_at_every_place_opens_with_the_rules_of_every_place() {
     }
     let mut cells: Vec<Cell> = dialects().into_iter().flat_map(Cell::all).collect();
     // The client behind a NAT is the one that announces what it must.
-    cells.retain(|cell| cell.side == Side::ClientNat && cell.active != ActiveFrom::Port20);
+    cells.retain(|cell| cell.side == Side::ClientNat && cell.active != Active::Port20);
     try_all(cells, |cell| {
         let whole = build(cell);
         let (pair, guards) = (&whole.pair, &whole.guards);

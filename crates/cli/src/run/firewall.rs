@@ -3,10 +3,10 @@
 use serde_json::json;
 use twoport_plan::conflict::Conflict;
 use twoport_plan::firewall::{self, Dialect};
-use twoport_plan::flow::{self, ActiveFrom, Mode, Side, Site, TlsUse};
+use twoport_plan::flow::{self, Active, Mode, Side, Site, TlsUse};
 use twoport_plan::{PortRange, Tell, peers};
 
-use crate::args::{Active, Firewall, ModeWord, SideWord, Tls};
+use crate::args::{self, Firewall, ModeWord, SideWord, Tls};
 use crate::exit::Stopped;
 use crate::{settle, show, site};
 
@@ -82,9 +82,9 @@ fn read(args: &Firewall) -> Result<Site, Stopped> {
     }
     if let Some(active) = args.active {
         site.active = match active {
-            Active::Off => ActiveFrom::Off,
-            Active::On => ActiveFrom::AnyPort,
-            Active::Port20 => ActiveFrom::Port20,
+            args::Active::Off => Active::Off,
+            args::Active::On => Active::On,
+            args::Active::Port20 => Active::Port20,
         };
     }
     if let Some(tls) = args.tls {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use twoport_plan::Tell;
 use twoport_plan::firewall::{self, Dialect};
-use twoport_plan::flow::{self, ActiveFrom, Flow, Mode, Purpose, Side as Whose, Site, TlsUse};
+use twoport_plan::flow::{self, Active, Flow, Mode, Purpose, Side as Whose, Site, TlsUse};
 
 use super::rules::{Fate, Judged, Packet, Rules, Stage, Tool, named};
 use super::{Finding, Host, Passage, Setup, Severity};
@@ -395,7 +395,7 @@ fn cure(
 /// Where the generator's own chains would not be reached: one rule before the others.
 fn by_hand(chain: &super::rules::Chain, flow: &Flow, site: &Site) -> String {
     let source = match (flow.purpose, site.active) {
-        (Purpose::ActiveData, ActiveFrom::Port20) => "tcp sport 20 ",
+        (Purpose::ActiveData, Active::Port20) => "tcp sport 20 ",
         _ => "",
     };
     format!(

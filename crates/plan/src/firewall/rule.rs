@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::conflict::Conflict;
-use crate::flow::{self, ActiveFrom, Flow, Mode, Party, Ports, Side, Site, TlsUse};
+use crate::flow::{self, Active, Flow, Mode, Party, Ports, Side, Site, TlsUse};
 use crate::network::Network;
 use crate::outside::Tell;
 use crate::ports::PortRange;
@@ -167,8 +167,8 @@ impl<'a> Ruleset<'a> {
             Party::Server => (servers, clients),
         };
         // Behind a NAT clients may come from any port, and so may a server that is not bound to port 20.
-        let source = (flow.opener == Party::Server && self.site.active == ActiveFrom::Port20)
-            .then(|| flow.source.clone());
+        let source =
+            (flow.opener == Party::Server && self.site.active == Active::Port20).then(|| flow.source.clone());
         // A server's router lets in from both of its interfaces: hairpin.
         let across = self.side == Side::ClientNat || self.side == Side::ServerNat && !inward;
         for (family, from, to) in pairs(&from, &to) {

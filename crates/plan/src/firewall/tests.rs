@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::*;
-use crate::flow::{ActiveFrom, TlsUse};
+use crate::flow::{Active, TlsUse};
 use crate::outside::{Outside, Tell};
 use crate::ports::PortRange;
 
@@ -13,7 +13,7 @@ fn site(side: Side) -> Site {
     Site {
         implicit: vec![990],
         passive_ports: Some(PortRange::new(50000, 50100).unwrap()),
-        active: ActiveFrom::Port20,
+        active: Active::Port20,
         active_ports: (!side.is_servers()).then(|| PortRange::new(41000, 41010).unwrap()),
         server: vec!["198.51.100.2".parse().unwrap(), "2001:db8:50::2".parse().unwrap()],
         inside: if side == Side::ServerNat { vec!["192.168.50.2".parse().unwrap()] } else { vec![] },

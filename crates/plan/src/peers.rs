@@ -43,12 +43,6 @@ impl Peer {
         Peer::Sftpgo,
     ];
 
-    /// The one of this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Peer> {
-        Peer::ALL.into_iter().find(|peer| peer.name() == name)
-    }
-
     /// As it is typed.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -3,10 +3,10 @@
 use serde_json::json;
 use twoport_plan::conflict::Conflict;
 use twoport_plan::firewall::{self, Dialect};
-use twoport_plan::flow::{self, Active, Mode, Side, Site, TlsUse};
+use twoport_plan::flow::{self, Active, Mode, Site, TlsUse};
 use twoport_plan::{PortRange, Tell, peers};
 
-use crate::args::{self, Firewall, ModeWord, SideWord, Tls};
+use crate::args::{self, Firewall, Tls};
 use crate::exit::Stopped;
 use crate::{settle, show, site};
 
@@ -20,19 +20,8 @@ pub(crate) fn firewall(args: &Firewall) -> Result<(), Stopped> {
             false => show::line(text.trim_end().as_bytes()),
         };
     }
-    let side = match args.side {
-        SideWord::Server => Side::Server,
-        SideWord::ServerNat => Side::ServerNat,
-        SideWord::Client => Side::Client,
-        SideWord::ClientNat => Side::ClientNat,
-    };
-    let mode = match args.mode {
-        Some(ModeWord::Passive) => Mode::Passive,
-        Some(ModeWord::Active) => Mode::Active,
-        Some(ModeWord::Both) => Mode::Both,
-        None if side.is_servers() => Mode::Both,
-        None => Mode::Passive,
-    };
+    let side = args.side;
+    let mode = args.mode.unwrap_or(if side.is_servers() { Mode::Both } else { Mode::Passive });
     let text = firewall::rules(&site, side, mode, args.dialect).map_err(refused)?;
     if !args.json {
         return show::line(text.trim_end().as_bytes());

@@ -90,12 +90,6 @@ impl Dialect {
         Dialect::Table,
     ];
 
-    /// The one of this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Dialect> {
-        Dialect::ALL.into_iter().find(|dialect| dialect.name() == name)
-    }
-
     /// As it is typed.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -144,9 +144,7 @@ fn accepts(set: &Ruleset<'_>, place: Place, family: Family) -> Vec<String> {
 
 fn accept(set: &Ruleset<'_>, permit: &Permit) -> String {
     let mut rule = String::new();
-    if permit.across {
-        let (lan, wan) = (&set.site.lan, &set.site.wan);
-        let (from, to) = if permit.inward { (wan, lan) } else { (lan, wan) };
+    if let Some((from, to)) = set.interfaces(permit) {
         let _ = write!(rule, "-i {from} -o {to} ");
     }
     if let Some(from) = permit.from {

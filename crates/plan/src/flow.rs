@@ -322,14 +322,20 @@ impl Ports {
         self.0.chunks(7).map(|part| Ports(part.to_vec())).collect()
     }
 
-    /// Written with `to` inside a range and `between` ranges: `21,990,50000:50100`.
+    /// Each range, written with `to` inside: `21`, `50000:50100`.
     #[must_use]
-    pub fn joined(&self, to: &str, between: &str) -> String {
+    pub fn each(&self, to: &str) -> Vec<String> {
         let one = |(first, last): &(u16, u16)| match first == last {
             true => first.to_string(),
             false => format!("{first}{to}{last}"),
         };
-        self.0.iter().map(one).collect::<Vec<_>>().join(between)
+        self.0.iter().map(one).collect()
+    }
+
+    /// The same with `between` ranges: `21,990,50000:50100`.
+    #[must_use]
+    pub fn joined(&self, to: &str, between: &str) -> String {
+        self.each(to).join(between)
     }
 }
 

@@ -71,21 +71,24 @@ fn undone(body: &str) -> Vec<String> {
 }
 
 fn access(text: &mut String, list: &str, permit: &Permit) {
-    let source = permit.source.as_ref().map(|ports| match ports.ranges() {
-        [(first, last)] if first == last => format!(" eq {first}"),
-        [(first, last), ..] => format!(" range {first} {last}"),
-        [] => String::new(),
-    });
-    for (first, last) in permit.target.ranges() {
-        let target = if first == last { format!("eq {first}") } else { format!("range {first} {last}") };
+    // A source port is 20, and no list of them.
+    let source: String = permit.source.iter().flat_map(spelled).map(|port| format!(" {port}")).collect();
+    for target in spelled(&permit.target) {
         let _ = writeln!(
             text,
-            "access-list {list} extended permit tcp {}{} {} {target}",
+            "access-list {list} extended permit tcp {}{source} {} {target}",
             address(permit.from),
-            source.clone().unwrap_or_default(),
             address(permit.to)
         );
     }
+}
+
+/// Each range of ports in ASA's words.
+fn spelled(ports: &Ports) -> impl Iterator<Item = String> {
+    ports.ranges().iter().map(|(first, last)| match first == last {
+        true => format!("eq {first}"),
+        false => format!("range {first} {last}"),
+    })
 }
 
 fn address(network: Option<Network>) -> String {
@@ -104,9 +107,8 @@ fn address(network: Option<Network>) -> String {
 /// A service is seen from the inside host, so its ports are source ports.
 fn services(text: &mut String, name: &str, ports: &Ports) -> Vec<String> {
     let mut names = Vec::new();
-    for (n, (first, last)) in ports.ranges().iter().enumerate() {
+    for (n, which) in spelled(ports).enumerate() {
         let name = format!("{name}-{n}");
-        let which = if first == last { format!("eq {first}") } else { format!("range {first} {last}") };
         let _ = writeln!(text, "object service {name}\n service tcp source {which}");
         names.push(name);
     }

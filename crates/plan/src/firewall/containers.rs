@@ -42,8 +42,7 @@ pub(super) fn compose(set: &Ruleset<'_>) -> Result<String, Conflict> {
     text.push_str("\nservices:\n  ftp:\n    ports:\n");
     for permit in set.permits.iter().filter(|permit| permit.inward) {
         let _ = writeln!(text, "      # {}", permit.why);
-        for (first, last) in permit.target.ranges() {
-            let ports = if first == last { first.to_string() } else { format!("{first}-{last}") };
+        for ports in permit.target.each("-") {
             let _ = writeln!(text, "      - \"{ports}:{ports}/tcp\"");
         }
     }

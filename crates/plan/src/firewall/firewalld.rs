@@ -51,8 +51,7 @@ pub(super) fn write(set: &Ruleset<'_>) -> String {
     }
     for forward in &set.forwards {
         lines.push(format!("# {}", forward.why));
-        for (first, last) in forward.ports.ranges() {
-            let ports = if first == last { first.to_string() } else { format!("{first}-{last}") };
+        for ports in forward.ports.each("-") {
             let from = forward.from.map(|from| format!(" source address=\"{from}\"")).unwrap_or_default();
             let asked = forward.asked.map(|ip| format!(" destination address=\"{ip}\"")).unwrap_or_default();
             let rule = format!(
@@ -131,9 +130,6 @@ fn accept(permit: &Permit) -> Vec<String> {
     };
     let from = permit.from.map(|from| format!(" source address=\"{from}\"")).unwrap_or_default();
     let to = permit.to.map(|to| format!(" destination address=\"{to}\"")).unwrap_or_default();
-    let rule = |(first, last): &(u16, u16)| {
-        let ports = if first == last { first.to_string() } else { format!("{first}-{last}") };
-        format!("rule{named}{from}{to} port port=\"{ports}\" protocol=\"tcp\" accept")
-    };
-    permit.target.ranges().iter().map(rule).collect()
+    let rule = |ports| format!("rule{named}{from}{to} port port=\"{ports}\" protocol=\"tcp\" accept");
+    permit.target.each("-").into_iter().map(rule).collect()
 }

@@ -15,16 +15,11 @@ pub(super) fn write(set: &Ruleset<'_>) -> Result<String, Conflict> {
         let instead = "It is a router: ask for --side server-nat or client-nat";
         return Err(Conflict::NotThere { dialect: "cisco-asa", side: set.side, instead });
     }
-    let (lan, wan) = (&set.site.lan, &set.site.wan);
-    let lists = [("twoport-in", wan.as_str(), true), ("twoport-out", lan.as_str(), false)];
-    let used: Vec<_> = lists
-        .into_iter()
-        .filter(|(.., inward)| set.permits.iter().any(|one| one.inward == *inward))
-        .collect();
+    let wan = &set.site.wan;
     let mut body = String::new();
-    for (list, _, inward) in &used {
+    for (list, inward) in [("twoport-in", true), ("twoport-out", false)] {
         // What the helper announces passes without a line.
-        for permit in set.permits.iter().filter(|one| one.inward == *inward && !one.related) {
+        for permit in set.permits.iter().filter(|one| one.inward == inward && !one.related) {
             let _ = writeln!(body, "access-list {list} remark {}", shortened(&permit.why));
             access(&mut body, list, permit);
         }
@@ -141,20 +136,18 @@ fn nat(text: &mut String, set: &Ruleset<'_>) {
         match source {
             // It is not about ports here, so once is enough.
             Source::Hairpin { .. } if n > 0 => {}
-            Source::Hairpin { to, .. } => {
+            Source::Hairpin { lan: inside, .. } => {
                 let _ = writeln!(
                     text,
                     "! {}\nsame-security-traffic permit intra-interface\nobject network twoport-inside\n subnet {}\n\
                      nat ({lan},{lan}) source dynamic twoport-inside interface destination static twoport-outside twoport-host",
                     source.why(),
-                    set.site
-                        .behind_nat()
-                        .map_or(to.to_string(), |net| address(Some(net)).replace("host ", ""))
+                    address(Some(*inside)).replace("host ", "")
                 );
             }
-            Source::Server { source: from, .. } => {
+            Source::Server { source: from, outside, .. } => {
                 let _ = writeln!(text, "! {}", source.why());
-                let to = if set.site.server_v4().is_some() { "twoport-outside" } else { "interface" };
+                let to = if outside.is_some() { "twoport-outside" } else { "interface" };
                 for service in services(text, "twoport-active", from) {
                     let _ = writeln!(
                         text,

@@ -10,11 +10,6 @@ use crate::flow::Side;
 pub(super) fn write(set: &Ruleset<'_>) -> String {
     let mut lines: Vec<String> = Vec::new();
     let mut undo: Vec<String> = Vec::new();
-    let (lan, wan) = (&set.site.lan, &set.site.wan);
-    if set.side.is_router() {
-        lines.push(format!("lan=$(firewall-cmd --get-zone-of-interface={lan})"));
-        lines.push(format!("wan=$(firewall-cmd --get-zone-of-interface={wan})"));
-    }
     if set.site.helper {
         helper(set, &mut lines, &mut undo);
     }
@@ -62,13 +57,10 @@ pub(super) fn write(set: &Ruleset<'_>) -> String {
             undo.push(format!("cmd --zone=$wan --remove-rich-rule='{rule}'"));
         }
     }
-    if set.sources.iter().any(|one| !matches!(one, Source::Hairpin { .. })) {
-        lines.extend(
-            set.sources
-                .iter()
-                .filter(|one| !matches!(one, Source::Hairpin { .. }))
-                .map(|one| format!("# {}", one.why())),
-        );
+    let masqueraded: Vec<&Source> =
+        set.sources.iter().filter(|one| !matches!(one, Source::Hairpin { .. })).collect();
+    if !masqueraded.is_empty() {
+        lines.extend(masqueraded.iter().map(|one| format!("# {}", one.why())));
         lines.push("cmd --zone=$wan --add-masquerade".to_owned());
     }
     let mut text = "#!/bin/sh\n".to_owned();
@@ -76,20 +68,21 @@ pub(super) fn write(set: &Ruleset<'_>) -> String {
     if set.side == Side::ServerNat {
         text.push_str("#       Clients inside must use the server's own address: forwarded ports hold for the zone outside.\n");
     }
-    if lines.iter().any(|line| line.ends_with("--add-masquerade")) {
+    if !masqueraded.is_empty() {
         text.push_str("#       Masquerading of the zone outside is switched on, and left on by --undo.\n");
     }
     text.push_str("\nset -e\ncmd() {\n    firewall-cmd --permanent \"$@\"\n}\n\n");
-    let zones = lines.iter().take_while(|line| line.contains("--get-zone-of-interface")).count();
-    for line in &lines[..zones] {
-        let _ = writeln!(text, "{line}");
+    if set.side.is_router() {
+        for (zone, interface) in [("lan", &set.site.lan), ("wan", &set.site.wan)] {
+            let _ = writeln!(text, "{zone}=$(firewall-cmd --get-zone-of-interface={interface})");
+        }
     }
     text.push_str("if [ \"$1\" = --undo ]; then\n");
     for line in undo {
         let _ = writeln!(text, "    {line}");
     }
     text.push_str("    exec firewall-cmd --reload\nfi\n\n");
-    for line in &lines[zones..] {
+    for line in lines {
         let _ = writeln!(text, "{line}");
     }
     text.push_str("firewall-cmd --reload\n");

@@ -199,8 +199,6 @@ pub fn check(site: &Site, side: Side, mode: Mode) -> Result<(), Conflict> {
     refuse(doors().next().is_none() || doors().any(|port| *port == 0), Conflict::NoControlPort)?;
     refuse(doors().any(|port| *port == 20), Conflict::Port20Inbound)?;
     let (passive, active) = (mode.passive(site), mode.active(site));
-    refuse(mode == Mode::Passive && !passive, Conflict::ModeOff(mode))?;
-    refuse(mode == Mode::Active && !active, Conflict::ModeOff(mode))?;
     refuse(!passive && !active, Conflict::ModeOff(mode))?;
     if site.helper {
         let hidden = site.tls == TlsUse::Required || site.control.is_empty();

@@ -4,8 +4,8 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use super::header;
 use super::rule::{Permit, Ruleset, Source};
+use super::{header, part};
 use crate::conflict::Conflict;
 use crate::flow::Ports;
 use crate::network::Network;
@@ -37,11 +37,13 @@ pub(super) fn write(set: &Ruleset<'_>) -> Result<String, Conflict> {
     ];
     let undo: Vec<&str> = undo.iter().map(String::as_str).collect();
     let mut text = header(set, "!", "Cisco ASA", &load, &undo);
-    let _ = writeln!(
-        text,
-        "! Note: The interface to the inside lets all out as long as it has no list: twoport-out is for one that has."
-    );
-    text.push_str("! Note: \"inspect ftp strict\" breaks clients that send several commands at once.\n!\n");
+    for note in [
+        "The interface to the inside lets all out as long as it has no list: twoport-out is for one that has.",
+        "\"inspect ftp strict\" breaks clients that send several commands at once.",
+    ] {
+        part(&mut text, "!", "Note:", [note]);
+    }
+    text.push_str("!\n");
     text.push_str(&body);
     Ok(text)
 }

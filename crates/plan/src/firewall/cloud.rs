@@ -3,8 +3,8 @@
 
 use std::fmt::Write as _;
 
-use super::header;
 use super::rule::{Permit, Place, Ruleset};
+use super::{header, part};
 use crate::conflict::Conflict;
 use crate::network::Network;
 use crate::outside::Tell;
@@ -55,10 +55,11 @@ pub(super) fn write(set: &Ruleset<'_>, cloud: Cloud) -> Result<String, Conflict>
     let mut text = if matches!(cloud, Cloud::Terraform) { String::new() } else { "#!/bin/sh\n".to_owned() };
     text.push_str(&header(set, "#", cloud.name(), load, undo));
     if set.side.is_servers() && set.mode.passive(set.site) && set.site.outside.tell == Tell::Reached {
-        text.push_str(
-            "# Note: An instance knows its private address only: let the server tell the public one in 227\n",
-        );
-        text.push_str("#       (passive-address).\n");
+        let lines = [
+            "An instance knows its private address only: let the server tell the public one in 227",
+            "(passive-address).",
+        ];
+        part(&mut text, "#", "Note:", lines);
     }
     match cloud {
         Cloud::Aws => aws(&mut text, set),

@@ -3,8 +3,8 @@
 
 use std::fmt::Write as _;
 
-use super::header;
 use super::rule::{Family, Permit, Place, Ruleset, Source};
+use super::{header, part};
 use crate::flow::Side;
 
 pub(super) fn write(set: &Ruleset<'_>) -> String {
@@ -66,10 +66,13 @@ pub(super) fn write(set: &Ruleset<'_>) -> String {
     let mut text = "#!/bin/sh\n".to_owned();
     text.push_str(&header(set, "#", "firewalld", &["sh FILE"], &["sh FILE --undo"]));
     if set.side == Side::ServerNat {
-        text.push_str("#       Clients inside must use the server's own address: forwarded ports hold for the zone outside.\n");
+        let line =
+            "Clients inside must use the server's own address: forwarded ports hold for the zone outside.";
+        part(&mut text, "#", "", [line]);
     }
     if !masqueraded.is_empty() {
-        text.push_str("#       Masquerading of the zone outside is switched on, and left on by --undo.\n");
+        let line = "Masquerading of the zone outside is switched on, and left on by --undo.";
+        part(&mut text, "#", "", [line]);
     }
     text.push_str("\nset -e\ncmd() {\n    firewall-cmd --permanent \"$@\"\n}\n\n");
     if set.side.is_router() {

@@ -4,7 +4,7 @@ use serde_json::json;
 use twoport_plan::conflict::Conflict;
 use twoport_plan::firewall::{self, Dialect};
 use twoport_plan::flow::{self, Active, Mode, Site, TlsUse};
-use twoport_plan::{PortRange, Tell, peers};
+use twoport_plan::{Tell, peers};
 
 use crate::args::{self, Firewall, Tls};
 use crate::exit::Stopped;
@@ -48,14 +48,8 @@ fn refused(conflict: Conflict) -> Stopped {
 /// What the file says, and over it what the flags say.
 fn read(args: &Firewall) -> Result<Site, Stopped> {
     let mut site = match &args.config {
-        Some(path) => site::of_settings(&settle::read(path)?.settle().map_err(Stopped::usage)?),
+        Some(path) => site::of_settings(&settle::settings(path)?),
         None => Site::default(),
-    };
-    let range = |flag: &str, text: &Option<String>| match text {
-        Some(text) => {
-            PortRange::read(text).map(Some).map_err(|e| Stopped::usage(format!("--{flag} {text}: {e}")))
-        }
-        None => Ok(None),
     };
     if !args.listen.is_empty() {
         site.control.clone_from(&args.listen);
@@ -63,9 +57,10 @@ fn read(args: &Firewall) -> Result<Site, Stopped> {
     if !args.implicit.is_empty() {
         site.implicit.clone_from(&args.implicit);
     }
-    site.passive_ports = range("passive-ports", &args.passive_ports)?.or(site.passive_ports);
-    site.outside_ports = range("outside-ports", &args.outside_ports)?;
-    site.active_ports = range("active-ports", &args.active_ports)?;
+    site.passive_ports =
+        settle::range("passive-ports", args.passive_ports.as_deref())?.or(site.passive_ports);
+    site.outside_ports = settle::range("outside-ports", args.outside_ports.as_deref())?;
+    site.active_ports = settle::range("active-ports", args.active_ports.as_deref())?;
     if let Some(told) = args.passive_address {
         (site.outside.tell, site.outside.tell_in_tls) = (Tell::Address(told), None);
     }

@@ -66,6 +66,7 @@ pub(crate) fn serve(args: &Serve) -> Result<Settled, Stopped> {
 }
 
 fn flags(args: &Serve, told: &mut Vec<Told>) -> Result<Config, Stopped> {
+    let passive_ports = range("passive-ports", args.passive_ports.as_deref())?;
     let user = args.user.iter().map(|text| user(text, told)).collect::<Result<_, _>>()?;
     Ok(Config {
         listen: (!args.listen.is_empty()).then(|| args.listen.clone()),
@@ -77,7 +78,7 @@ fn flags(args: &Serve, told: &mut Vec<Told>) -> Result<Config, Stopped> {
             Anonymous::Rw => config::Anonymous::Rw,
             Anonymous::Drop => config::Anonymous::Drop,
         }),
-        passive_ports: range("passive-ports", args.passive_ports.as_deref())?,
+        passive_ports,
         passive_address: args.passive_address.clone(),
         stun_server: args.stun_server.clone(),
         active: args.active.map(|word| match word {

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::doctor::Doctor;
-pub(crate) use self::firewall::{Firewall, ModeWord, SideWord};
+pub(crate) use self::firewall::Firewall;
 pub(crate) use self::lab::{Lab, LabAction};
 
 /// FTP that connects, or says why not.

@@ -28,8 +28,19 @@ const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 /// The account that is made when nobody is named.
 const GUEST: &str = "guest";
 
+/// The settings that a configuration file comes to.
+pub(crate) fn settings(path: &Path) -> Result<Settings, Stopped> {
+    read(path)?.settle().map_err(Stopped::usage)
+}
+
+/// The ports that were typed behind a flag.
+pub(crate) fn range(flag: &str, text: Option<&str>) -> Result<Option<PortRange>, Stopped> {
+    let read = |text| PortRange::read(text).map_err(|e| Stopped::usage(format!("--{flag} {text}: {e}")));
+    text.map(read).transpose()
+}
+
 /// Reads a configuration file.
-pub(crate) fn read(path: &Path) -> Result<Config, Stopped> {
+fn read(path: &Path) -> Result<Config, Stopped> {
     let text = fs::read_to_string(path)
         .map_err(|e| Stopped::usage(format!("cannot read the configuration {}: {e}", path.display())))?;
     Config::read(&text).map_err(|e| Stopped::usage(format!("{} is not right:\n{e}", path.display())))
@@ -55,12 +66,7 @@ pub(crate) fn serve(args: &Serve) -> Result<Settled, Stopped> {
 }
 
 fn flags(args: &Serve, told: &mut Vec<Told>) -> Result<Config, Stopped> {
-    let passive_ports = match &args.passive_ports {
-        Some(text) => {
-            Some(PortRange::read(text).map_err(|e| Stopped::usage(format!("--passive-ports {text}: {e}")))?)
-        }
-        None => None,
-    };
+    let passive_ports = range("passive-ports", args.passive_ports.as_deref())?;
     let user = args.user.iter().map(|text| user(text, told)).collect::<Result<_, _>>()?;
     Ok(Config {
         listen: (!args.listen.is_empty()).then(|| args.listen.clone()),

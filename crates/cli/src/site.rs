@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use twoport_plan::Tell;
-use twoport_plan::flow::{ActiveFrom, Flow, Side, Site, TlsUse};
-use twoport_server::{Active, Need, Settings};
+use twoport_plan::flow::{Flow, Side, Site, TlsUse};
+use twoport_server::{Need, Settings};
 
 /// What of a server's settings concerns firewalls. The address that it tells is the one by which it is reached; one that it
 /// listens on alone is its own.
@@ -23,16 +23,10 @@ pub(crate) fn of_settings(settings: &Settings) -> Site {
         implicit: ports(true),
         passive: settings.passive,
         passive_ports: Some(settings.passive_ports),
-        active: match settings.active {
-            Active::Off => ActiveFrom::Off,
-            Active::On => ActiveFrom::AnyPort,
-            Active::Port20 => ActiveFrom::Port20,
-        },
+        active: settings.active,
         server: told.take(1).map(Into::into).collect(),
         inside: own.filter(|ip| !ip.is_unspecified() && !ip.is_loopback()).collect(),
-        advertised: outside.tell.clone(),
-        advertised_in_tls: outside.tell_in_tls.clone(),
-        port_map: outside.ports.clone(),
+        outside: outside.clone(),
         tls: match &settings.tls {
             None => TlsUse::Off,
             Some(_) if required => TlsUse::Required,

@@ -199,30 +199,28 @@ pub fn check(site: &Site, side: Side, mode: Mode) -> Result<(), Conflict> {
     refuse(doors().next().is_none() || doors().any(|port| *port == 0), Conflict::NoControlPort)?;
     refuse(doors().any(|port| *port == 20), Conflict::Port20Inbound)?;
     let (passive, active) = (mode.passive(site), mode.active(site));
-    refuse(mode == Mode::Passive && !passive, Conflict::ModeOff(mode))?;
-    refuse(mode == Mode::Active && !active, Conflict::ModeOff(mode))?;
     refuse(!passive && !active, Conflict::ModeOff(mode))?;
     if site.helper {
         let hidden = site.tls == TlsUse::Required || site.control.is_empty();
         refuse(hidden, Conflict::HelperAndTls)?;
-        let elsewhere = site.advertised != Tell::Reached && side.is_servers() && passive;
-        refuse(elsewhere, Conflict::HelperAndAdvertised(site.advertised.clone()))?;
+        let told = &site.outside.tell;
+        let elsewhere = *told != Tell::Reached && side.is_servers() && passive;
+        refuse(elsewhere, Conflict::HelperAndAdvertised(told.clone()))?;
     }
     if let Some(range) = site.passive_ports {
         if let Some(port) = doors().find(|port| range.contains(**port)) {
             return Err(Conflict::ControlInRange { port: *port, range });
         }
-        let told = site.port_map.outside_of(range);
-        let renumbered = told != [range];
         if let Some(outside) = site.outside_ports
-            && told != [outside]
+            && site.outside.ports.outside_of(range) != [outside]
             && passive
         {
             return Err(Conflict::Shifted { inside: range, outside });
         }
-        refuse(renumbered && passive && side == Side::ServerNat, Conflict::Renumbered("rules written here"))?;
+        let renumbered = site.renumbered() && passive && side == Side::ServerNat;
+        refuse(renumbered, Conflict::Renumbered("rules written here"))?;
     }
-    for tell in [Some(&site.advertised), site.advertised_in_tls.as_ref()] {
+    for tell in [Some(&site.outside.tell), site.outside.tell_in_tls.as_ref()] {
         if let (Some(Tell::Address(told)), Some(outside)) = (tell, site.server_v4())
             && *told != outside
             && side != Side::Server
@@ -252,8 +250,8 @@ pub fn check(site: &Site, side: Side, mode: Mode) -> Result<(), Conflict> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::{ActiveFrom, flows};
-    use crate::outside::PortMap;
+    use crate::flow::{Active, flows};
+    use crate::outside::{Outside, PortMap};
 
     fn server() -> Site {
         let passive_ports = Some(PortRange::new(61000, 61255).unwrap());
@@ -264,6 +262,10 @@ mod tests {
         let (server, inside) = (vec!["198.51.100.2".parse().unwrap()], vec!["192.168.50.2".parse().unwrap()]);
         let passive_ports = Some(PortRange::new(61000, 61255).unwrap());
         Site { server, inside, passive_ports, ..Site::default() }
+    }
+
+    fn telling(tell: Tell) -> Outside {
+        Outside { tell, ..Outside::default() }
     }
 
     #[track_caller]
@@ -286,7 +288,7 @@ mod tests {
         let address = Tell::Address("198.51.100.2".parse().unwrap());
         let told = [address, Tell::Name("ftp.example.org".into()), Tell::Auto, Tell::Control];
         let helped = Site { helper: true, tls: TlsUse::Off, ..behind_nat() };
-        let elsewhere = |told: &Tell| Site { advertised: told.clone(), ..helped.clone() };
+        let elsewhere = |told: &Tell| Site { outside: telling(told.clone()), ..helped.clone() };
         for told in &told {
             for side in [Side::Server, Side::ServerNat] {
                 let conflict = refused(&elsewhere(told), side, Mode::Both);
@@ -299,14 +301,18 @@ mod tests {
         check(&site, Side::ServerNat, Mode::Active).unwrap();
         check(&site, Side::ClientNat, Mode::Passive).unwrap();
         // What TLS hides from the helper is not its business.
-        let in_tls = Site { advertised_in_tls: Some(told[0].clone()), ..helped };
+        let in_tls = Outside { tell_in_tls: Some(told[0].clone()), ..Outside::default() };
+        let in_tls = Site { outside: in_tls, ..helped };
         check(&in_tls, Side::ServerNat, Mode::Both).unwrap();
     }
 
     #[test]
     fn ports_that_a_map_renumbers_are_where_clients_are_told_that_they_are() {
-        let port_map = PortMap::read(["50000-50255=61000-61255"]).unwrap();
-        let site = Site { port_map, ..behind_nat() };
+        let mapped = |map| Site {
+            outside: Outside { ports: PortMap::read([map]).unwrap(), ..Outside::default() },
+            ..behind_nat()
+        };
+        let site = mapped("50000-50255=61000-61255");
         let passive = |side| flows(&site, side, Mode::Passive).unwrap().pop().unwrap().target.to_string();
         assert_eq!(passive(Side::Server), "61000-61255");
         assert_eq!(passive(Side::Client), "50000-50255");
@@ -317,8 +323,7 @@ mod tests {
         assert!(matches!(refused(&shifted, Side::Client, Mode::Passive), Conflict::Shifted { .. }));
         assert!(matches!(refused(&site, Side::ServerNat, Mode::Passive), Conflict::Renumbered(_)));
         // Some of them only.
-        let port_map = PortMap::read(["50000-50009=61100-61109"]).unwrap();
-        let some = Site { port_map, ..behind_nat() };
+        let some = mapped("50000-50009=61100-61109");
         let target = flows(&some, Side::Client, Mode::Passive).unwrap().pop().unwrap().target;
         assert_eq!(target.to_string(), "50000-50009, 61000-61099, 61110-61255");
     }
@@ -354,7 +359,7 @@ mod tests {
     #[test]
     fn what_227_tells_is_where_the_server_is() {
         let told = "198.51.100.9".parse().unwrap();
-        let site = Site { advertised: Tell::Address(told), ..behind_nat() };
+        let site = Site { outside: telling(Tell::Address(told)), ..behind_nat() };
         let outside = "198.51.100.2".parse().unwrap();
         assert_eq!(
             refused(&site, Side::ServerNat, Mode::Passive),
@@ -364,7 +369,7 @@ mod tests {
 
     #[test]
     fn a_mode_that_is_not_offered_gets_no_rules() {
-        let passive = Site { active: ActiveFrom::Off, ..server() };
+        let passive = Site { active: Active::Off, ..server() };
         assert_eq!(refused(&passive, Side::Server, Mode::Active), Conflict::ModeOff(Mode::Active));
         assert_eq!(flows(&passive, Side::Server, Mode::Both).unwrap().len(), 2);
         let active = Site { passive: false, ..server() };

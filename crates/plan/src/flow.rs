@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::conflict::{self, Conflict};
 use crate::network::Network;
-use crate::outside::{PortMap, Tell};
+use crate::outside::Outside;
 use crate::ports::PortRange;
 
 /// What matters of a server, of the clients and of the network between them.
@@ -24,19 +24,15 @@ pub struct Site {
     /// The ports by which a NAT shows the passive ports to the world, where they are said to be others.
     pub outside_ports: Option<PortRange>,
     /// Active mode.
-    pub active: ActiveFrom,
+    pub active: Active,
     /// The ports on which a client waits for active data connections; none where any may be.
     pub active_ports: Option<PortRange>,
     /// The addresses by which clients reach the server: of IPv4 that of its NAT where there is one.
     pub server: Vec<IpAddr>,
     /// The server's own addresses, where they are others: behind a NAT.
     pub inside: Vec<IpAddr>,
-    /// Which address 227 tells.
-    pub advertised: Tell,
-    /// The same in TLS, where it is another.
-    pub advertised_in_tls: Option<Tell>,
-    /// The numbers that the server tells of its passive ports, where they are others.
-    pub port_map: PortMap,
+    /// What the server tells clients of where its passive ports are.
+    pub outside: Outside,
     /// The clients as this side sees them: who may come, or who is inside. Anybody when empty.
     pub clients: Vec<Network>,
     /// TLS on control and data connections.
@@ -63,13 +59,11 @@ impl Default for Site {
             passive: true,
             passive_ports: None,
             outside_ports: None,
-            active: ActiveFrom::AnyPort,
+            active: Active::On,
             active_ports: None,
             server: Vec::new(),
             inside: Vec::new(),
-            advertised: Tell::Reached,
-            advertised_in_tls: None,
-            port_map: PortMap::default(),
+            outside: Outside::default(),
             clients: Vec::new(),
             tls: TlsUse::On,
             helper: false,
@@ -129,15 +123,21 @@ impl Site {
     pub fn passive_target(&self, side: Side) -> Ports {
         match self.passive_ports {
             Some(range) if side.is_servers() => Ports::from(range),
-            Some(range) => Ports::of(self.port_map.outside_of(range)),
+            Some(range) => Ports::of(self.outside.ports.outside_of(range)),
             None => Ports::high(),
         }
+    }
+
+    /// Whether clients are told other numbers of the passive ports than the server has.
+    #[must_use]
+    pub fn renumbered(&self) -> bool {
+        self.passive_ports.is_some_and(|range| self.outside.ports.outside_of(range) != [range])
     }
 
     /// The ports from which the server opens active data connections.
     #[must_use]
     pub fn active_source(&self) -> Ports {
-        if self.active == ActiveFrom::Port20 { Ports::list([20]) } else { Ports::high() }
+        if self.active == Active::Port20 { Ports::list([20]) } else { Ports::high() }
     }
 
     /// The ports to which the server opens active data connections.
@@ -147,14 +147,14 @@ impl Site {
     }
 }
 
-/// Whether the server opens data connections, and from which port.
+/// Whether and how a server offers active mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ActiveFrom {
-    /// It does not.
+pub enum Active {
+    /// PORT and EPRT are refused.
     Off,
-    /// From any port that the system gives it.
-    AnyPort,
-    /// From port 20, the data port of RFC 959 §8.
+    /// The server connects from any port.
+    On,
+    /// The server connects from port 20, the data port of RFC 959 §5.2, where the system lets it.
     Port20,
 }
 
@@ -256,7 +256,7 @@ impl Mode {
     /// Whether active mode is to work with this site.
     #[must_use]
     pub fn active(self, site: &Site) -> bool {
-        self != Mode::Passive && site.active != ActiveFrom::Off
+        self != Mode::Passive && site.active != Active::Off
     }
 }
 
@@ -322,14 +322,20 @@ impl Ports {
         self.0.chunks(7).map(|part| Ports(part.to_vec())).collect()
     }
 
-    /// Written with `to` inside a range and `between` ranges: `21,990,50000:50100`.
+    /// Each range, written with `to` inside: `21`, `50000:50100`.
     #[must_use]
-    pub fn joined(&self, to: &str, between: &str) -> String {
+    pub fn each(&self, to: &str) -> Vec<String> {
         let one = |(first, last): &(u16, u16)| match first == last {
             true => first.to_string(),
             false => format!("{first}{to}{last}"),
         };
-        self.0.iter().map(one).collect::<Vec<_>>().join(between)
+        self.0.iter().map(one).collect()
+    }
+
+    /// The same with `between` ranges: `21,990,50000:50100`.
+    #[must_use]
+    pub fn joined(&self, to: &str, between: &str) -> String {
+        self.each(to).join(between)
     }
 }
 
@@ -448,7 +454,7 @@ pub fn flows(site: &Site, side: Side, mode: Mode) -> Result<Vec<Flow>, Conflict>
         });
     }
     if mode.active(site) {
-        let from = if site.active == ActiveFrom::Port20 { "from its port 20 " } else { "" };
+        let from = if site.active == Active::Port20 { "from its port 20 " } else { "" };
         flows.push(Flow {
             purpose: Purpose::ActiveData,
             opener: Party::Server,

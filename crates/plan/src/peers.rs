@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 
 use crate::conflict::{self, Conflict};
 use crate::firewall::{self, Dialect};
-use crate::flow::{ActiveFrom, Mode, Side, Site, TlsUse};
+use crate::flow::{Active, Mode, Side, Site, TlsUse};
 use crate::outside::Tell;
 
 /// A server of other people.
@@ -42,12 +42,6 @@ impl Peer {
         Peer::Pyftpdlib,
         Peer::Sftpgo,
     ];
-
-    /// The one of this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Peer> {
-        Peer::ALL.into_iter().find(|peer| peer.name() == name)
-    }
 
     /// As it is typed.
     #[must_use]
@@ -116,8 +110,7 @@ pub fn configuration(site: &Site, peer: Peer) -> Result<String, Conflict> {
         let _ = writeln!(text, "{mark}{line}");
     }
     text.push_str(close);
-    let renumbered = site.passive_ports.is_some_and(|range| site.port_map.outside_of(range) != [range]);
-    if renumbered && site.passive {
+    if site.renumbered() && site.passive {
         return Err(Conflict::Renumbered("other servers"));
     }
     let plan = Plan { site, told: told(site, peer)?, port: site.control.first().copied() };
@@ -138,7 +131,7 @@ pub fn configuration(site: &Site, peer: Peer) -> Result<String, Conflict> {
 /// look a name up once, if at all.
 fn told(site: &Site, peer: Peer) -> Result<Option<Ipv4Addr>, Conflict> {
     let nat = site.inside_v4().is_some() && !site.helper;
-    match site.advertised {
+    match site.outside.tell {
         Tell::Address(told) => Ok(Some(told)),
         Tell::Name(_) | Tell::Auto => site.server_v4().map(Some).ok_or(Conflict::NoOutside(peer.name())),
         Tell::Reached | Tell::Control => Ok(site.server_v4().filter(|_| nat)),
@@ -160,7 +153,7 @@ impl Plan<'_> {
     }
 
     fn active(&self) -> bool {
-        self.site.active != ActiveFrom::Off
+        self.site.active != Active::Off
     }
 
     fn vsftpd(&self, text: &mut String) {
@@ -182,7 +175,7 @@ impl Plan<'_> {
         }
         let _ = writeln!(text, "# active mode: the server opens it\nport_enable={}", word(self.active()));
         if self.active() {
-            let port20 = self.site.active == ActiveFrom::Port20;
+            let port20 = self.site.active == Active::Port20;
             let _ = writeln!(text, "connect_from_port_20={}", word(port20));
             if port20 {
                 text.push_str("ftp_data_port=20\n");
@@ -384,7 +377,7 @@ impl Plan<'_> {
             let _ = writeln!(
                 text,
                 "SFTPGO_FTPD__ACTIVE_TRANSFERS_PORT_NON_20={}",
-                self.site.active != ActiveFrom::Port20
+                self.site.active != Active::Port20
             );
         }
     }
@@ -393,12 +386,13 @@ impl Plan<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outside::Outside;
     use crate::ports::PortRange;
 
     fn site() -> Site {
         Site {
             passive_ports: Some(PortRange::new(61000, 61255).unwrap()),
-            active: ActiveFrom::Port20,
+            active: Active::Port20,
             server: vec!["198.51.100.2".parse().unwrap()],
             inside: vec!["192.168.50.2".parse().unwrap()],
             ..Site::default()
@@ -407,7 +401,7 @@ mod tests {
 
     #[test]
     fn every_server_has_its_words_for_the_plan() {
-        let passive_only = Site { active: ActiveFrom::Off, implicit: vec![990], ..site() };
+        let passive_only = Site { active: Active::Off, implicit: vec![990], ..site() };
         for peer in Peer::ALL {
             let both = configuration(&site(), peer).unwrap();
             let passive = configuration(&passive_only, peer).unwrap();
@@ -418,7 +412,8 @@ mod tests {
     #[test]
     fn a_helper_and_an_outside_address_are_refused_here_too() {
         let told = Tell::Address("198.51.100.2".parse().unwrap());
-        let site = Site { helper: true, advertised: told.clone(), ..site() };
+        let outside = Outside { tell: told.clone(), ..Outside::default() };
+        let site = Site { helper: true, outside, ..site() };
         assert_eq!(configuration(&site, Peer::Vsftpd), Err(Conflict::HelperAndAdvertised(told)));
         let own = Site { helper: true, passive_ports: None, ..self::site() };
         let text = configuration(&own, Peer::Vsftpd).unwrap();

@@ -17,16 +17,7 @@ use twoport_users::Account;
 
 use crate::certificates::Source;
 
-/// Whether and how active mode is offered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Active {
-    /// PORT and EPRT are refused.
-    Off,
-    /// We connect from any port.
-    On,
-    /// We connect from port 20, the data port of RFC 959 §5.2, where the system lets us.
-    Port20,
-}
+pub use twoport_plan::flow::Active;
 
 /// Where to listen, and what TLS has to do with sessions that come in there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -44,7 +44,7 @@ const REFUSED: &[Refused] = &[
         sides: &[Side::Server, Side::ServerNat],
         modes: &[Mode::Passive],
         secrecy: Secrecy::Helped,
-        told: |site| site.advertised = Tell::Address(Ipv4Addr::new(192, 0, 2, 1)),
+        told: |site| site.outside.tell = Tell::Address(Ipv4Addr::new(192, 0, 2, 1)),
         answer: |conflict| matches!(conflict, Conflict::HelperAndAdvertised(_)),
     },
     Refused {
@@ -62,7 +62,7 @@ const REFUSED: &[Refused] = &[
         sides: &[Side::ServerNat],
         modes: &[Mode::Passive],
         secrecy: Secrecy::Tls,
-        told: |site| site.advertised = Tell::Address(Ipv4Addr::new(192, 0, 2, 77)),
+        told: |site| site.outside.tell = Tell::Address(Ipv4Addr::new(192, 0, 2, 77)),
         answer: |conflict| matches!(conflict, Conflict::AdvertisedElsewhere { .. }),
     },
     Refused {

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use twoport_plan::conflict::Conflict;
 use twoport_plan::firewall::{self, Dialect};
-use twoport_plan::flow::{ActiveFrom, Mode, Side, Site, TlsUse};
-use twoport_plan::outside::Tell;
+use twoport_plan::flow::{Active, Mode, Side, Site, TlsUse};
+use twoport_plan::outside::{Outside, Tell};
 use twoport_plan::ports::PortRange;
 
 use crate::netns::iptables::Family;
@@ -42,7 +42,7 @@ impl Secrecy {
 pub(super) struct Cell {
     pub(super) side: Side,
     pub(super) mode: Mode,
-    pub(super) active: ActiveFrom,
+    pub(super) active: Active,
     pub(super) secrecy: Secrecy,
     pub(super) dialect: Dialect,
     /// Of the control connection; at 990 TLS begins with the first byte.
@@ -53,7 +53,7 @@ pub(super) struct Cell {
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let from = match (self.mode, self.active) {
-            (Mode::Active, ActiveFrom::Port20) => " from port 20",
+            (Mode::Active, Active::Port20) => " from port 20",
             _ => "",
         };
         let (side, mode, dialect) = (self.side.name(), self.mode.name(), self.dialect.name());
@@ -64,7 +64,7 @@ impl fmt::Display for Cell {
 impl Cell {
     /// With the usual port, and active connections from any.
     pub(super) fn of(side: Side, mode: Mode, secrecy: Secrecy, dialect: Dialect) -> Cell {
-        Cell { side, mode, active: ActiveFrom::AnyPort, secrecy, dialect, door: 21 }
+        Cell { side, mode, active: Active::On, secrecy, dialect, door: 21 }
     }
 
     /// Every cell of a dialect.
@@ -72,11 +72,8 @@ impl Cell {
         let mut cells = Vec::new();
         for side in Side::ALL {
             for secrecy in Secrecy::ALL {
-                let ways = [
-                    (Mode::Passive, ActiveFrom::AnyPort),
-                    (Mode::Active, ActiveFrom::AnyPort),
-                    (Mode::Active, ActiveFrom::Port20),
-                ];
+                let ways =
+                    [(Mode::Passive, Active::On), (Mode::Active, Active::On), (Mode::Active, Active::Port20)];
                 let row =
                     ways.map(|(mode, active)| Cell { active, ..Cell::of(side, mode, secrecy, dialect) });
                 cells.extend(row.into_iter().filter(|cell| cell.announcer().is_none_or(have)));
@@ -122,9 +119,12 @@ impl Cell {
             active_ports: (self.side == Side::ClientNat && !self.helped()).then(|| range(ACTIVE)),
             server: vec![reached(Family::V4), reached(Family::V6)],
             inside: if server_nat { vec!["192.168.50.2".parse().expect("an address")] } else { Vec::new() },
-            advertised: match server_nat && !self.helped() {
-                true => Tell::Address(Ipv4Addr::new(192, 0, 2, 1)),
-                false => Tell::Reached,
+            outside: Outside {
+                tell: match server_nat && !self.helped() {
+                    true => Tell::Address(Ipv4Addr::new(192, 0, 2, 1)),
+                    false => Tell::Reached,
+                },
+                ..Outside::default()
             },
             clients,
             tls: if self.secrecy == Secrecy::Tls { TlsUse::Required } else { TlsUse::Off },
@@ -149,7 +149,7 @@ impl Cell {
             ("side", self.side.name().to_owned()),
             ("mode", mode.name().to_owned()),
             ("for", self.dialect.name().to_owned()),
-            ("active", if site.active == ActiveFrom::Port20 { "port20" } else { "on" }.to_owned()),
+            ("active", if site.active == Active::Port20 { "port20" } else { "on" }.to_owned()),
             ("tls", if site.tls == TlsUse::Off { "off" } else { "required" }.to_owned()),
             ("lan-interface", site.lan.clone()),
             ("wan-interface", site.wan.clone()),
@@ -158,7 +158,7 @@ impl Cell {
         flags.extend(site.implicit.iter().map(|port| ("implicit", port.to_string())));
         flags.extend(site.passive_ports.map(|range| ("passive-ports", ports(range))));
         flags.extend(site.active_ports.map(|range| ("active-ports", ports(range))));
-        if let Tell::Address(told) = site.advertised {
+        if let Tell::Address(told) = site.outside.tell {
             flags.push(("passive-address", told.to_string()));
         }
         flags.extend(site.server.iter().map(|ip| ("address", ip.to_string())));

@@ -74,7 +74,7 @@ impl Lab {
         let way = Way {
             reached: both(&|family| cell.reached(family)),
             known: both(&|family| cell.known(family)),
-            told: (cell.site().advertised != Tell::Reached).then_some("192.0.2.1"),
+            told: (cell.site().outside.tell != Tell::Reached).then_some("192.0.2.1"),
         };
         let guard = Guard { host: guarded, router: cell.side.is_router(), dialect: cell.dialect };
         Lab { pair: Pair::of(cell, [&client, &server], way, flags), guard, _net: net }

@@ -14,7 +14,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use twoport_plan::firewall::{self, Dialect};
-use twoport_plan::flow::{ActiveFrom, Site};
+use twoport_plan::flow::{Active, Site};
 
 use cell::{Cell, Secrecy};
 use lab::Lab;
@@ -50,7 +50,7 @@ fn other_doors_than_port_21_open_in_the_same_way() {
         cells.extend(there.map(|cell| Cell { door, ..cell }));
     }
     // The port from which the server connects is the same for all; other people's clients are tried at 21 only.
-    cells.retain(|cell| cell.active == ActiveFrom::AnyPort && cell.announcer().is_none());
+    cells.retain(|cell| cell.active == Active::On && cell.announcer().is_none());
     try_all(cells, |cell| {
         let lab = Lab::of(cell, &[]);
         let rules = cell.rules(cell.mode).map_err(|conflict| conflict.to_string())?;
@@ -68,7 +68,7 @@ fn clients_that_are_named_come_in_alone() {
         return;
     }
     let cells = dialects().into_iter().flat_map(Cell::all);
-    let cells = cells.filter(|cell| cell.side.is_servers() && cell.active == ActiveFrom::AnyPort);
+    let cells = cells.filter(|cell| cell.side.is_servers() && cell.active == Active::On);
     try_all(cells.collect(), |cell| {
         let lab = Lab::of(cell, &[]);
         let under = |clients: [&str; 2]| {
@@ -96,7 +96,7 @@ fn what_was_loaded_can_be_undone_and_loaded_again() {
     }
     let mut cells: Vec<Cell> = dialects().into_iter().flat_map(Cell::all).collect();
     // What undoing meets differs by helper and NAT.
-    cells.retain(|cell| cell.secrecy != Secrecy::Tls && cell.active == ActiveFrom::AnyPort);
+    cells.retain(|cell| cell.secrecy != Secrecy::Tls && cell.active == Active::On);
     try_all(cells, |cell| {
         let lab = Lab::of(cell, &[]);
         let rules = cell.rules(cell.mode).map_err(|conflict| conflict.to_string())?;

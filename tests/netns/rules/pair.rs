@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use twoport_netns::{Host, Process};
-use twoport_plan::flow::{ActiveFrom, Mode};
+use twoport_plan::flow::{Active, Mode};
 
 use super::cell::{ACTIVE, Cell, PASSIVE, Secrecy};
 use crate::netns::iptables::Family;
@@ -46,7 +46,7 @@ impl Pair {
         let place = Place::new();
         let file = place.offers("file", 150_000);
         let range = format!("{}-{}", PASSIVE.0, PASSIVE.1);
-        let active = if cell.active == ActiveFrom::Port20 { "port20" } else { "on" };
+        let active = if cell.active == Active::Port20 { "port20" } else { "on" };
         let mut all = vec!["--passive-ports", &range, "--active", active];
         if flags.is_empty() {
             all.extend(["--tls", if cell.secrecy == Secrecy::Tls { "required" } else { "off" }]);

@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 
 use twoport_netns::Net;
 use twoport_plan::firewall;
-use twoport_plan::flow::{ActiveFrom, Mode, Side, Site, TlsUse};
-use twoport_plan::outside::Tell;
+use twoport_plan::flow::{Active, Mode, Side, Site, TlsUse};
+use twoport_plan::outside::{Outside, Tell};
 use twoport_plan::ports::PortRange;
 
 use super::cell::{ACTIVE, Cell, PASSIVE, Secrecy};
@@ -30,9 +30,12 @@ fn site(side: Side, cell: Cell) -> Site {
             "2001:db8:50::2".parse().expect("an address"),
         ],
         inside: if nat { vec!["192.168.50.2".parse().expect("an address")] } else { Vec::new() },
-        advertised: match nat && !cell.helped() {
-            true => Tell::Address(Ipv4Addr::new(198, 51, 100, 2)),
-            false => Tell::Reached,
+        outside: Outside {
+            tell: match nat && !cell.helped() {
+                true => Tell::Address(Ipv4Addr::new(198, 51, 100, 2)),
+                false => Tell::Reached,
+            },
+            ..Outside::default()
         },
         clients: if side.is_servers() { Vec::new() } else { vec![own("10.77.1.2"), own("2001:db8:77::2")] },
         tls: if cell.secrecy == Secrecy::Tls { TlsUse::Required } else { TlsUse::Off },
@@ -94,7 +97,7 @@ fn what_is_closed_at_every_place_opens_with_the_rules_of_every_place() {
     }
     let mut cells: Vec<Cell> = dialects().into_iter().flat_map(Cell::all).collect();
     // The client behind a NAT is the one that announces what it must.
-    cells.retain(|cell| cell.side == Side::ClientNat && cell.active != ActiveFrom::Port20);
+    cells.retain(|cell| cell.side == Side::ClientNat && cell.active != Active::Port20);
     try_all(cells, |cell| {
         let whole = build(cell);
         let (pair, guards) = (&whole.pair, &whole.guards);

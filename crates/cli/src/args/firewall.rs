@@ -3,11 +3,10 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use twoport_plan::Network;
 use twoport_plan::firewall::Dialect;
 use twoport_plan::peers::Peer;
+use twoport_plan::{Mode, Network, Side};
 
 use super::{Active, Tls};
 
@@ -18,17 +17,17 @@ pub(crate) struct Firewall {
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Whose firewall: the server's own, the router's (NAT) in front of it, the client's own, the router's in front of clients
-    #[arg(long, value_enum, default_value_t = SideWord::Server)]
-    pub(crate) side: SideWord,
+    #[arg(long, default_value = "server", value_parser = one_of(Side::ALL, Side::name))]
+    pub(crate) side: Side,
     /// Who opens the data connections: passive = the client, active = the server
     /// [default: both for the server's sides, passive for the client's]
-    #[arg(long, value_enum)]
-    pub(crate) mode: Option<ModeWord>,
+    #[arg(long, value_parser = one_of(Mode::ALL, Mode::name))]
+    pub(crate) mode: Option<Mode>,
     /// In which words; table = for people
-    #[arg(long = "for", value_name = "DIALECT", default_value = "table", value_parser = dialects())]
+    #[arg(long = "for", value_name = "DIALECT", default_value = "table", value_parser = one_of(Dialect::ALL, Dialect::name))]
     pub(crate) dialect: Dialect,
     /// In the configuration of another server instead
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["dialect", "side", "mode"], value_parser = servers())]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["dialect", "side", "mode"], value_parser = one_of(Peer::ALL, Peer::name))]
     pub(crate) server: Option<Peer>,
     /// The port of control connections, again for more [default: 21]
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
@@ -83,31 +82,15 @@ pub(crate) struct Firewall {
     pub(crate) json: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SideWord {
-    Server,
-    ServerNat,
-    Client,
-    ClientNat,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ModeWord {
-    Passive,
-    Active,
-    Both,
-}
-
-/// The dialects by the names that `plan` gives them.
-fn dialects() -> impl TypedValueParser<Value = Dialect> {
-    let names = PossibleValuesParser::new(Dialect::ALL.map(Dialect::name));
-    names.map(|name| Dialect::named(&name).expect("only the names of dialects are let through"))
-}
-
-/// The servers likewise.
-fn servers() -> impl TypedValueParser<Value = Peer> {
-    let names = PossibleValuesParser::new(Peer::ALL.map(Peer::name));
-    names.map(|name| Peer::named(&name).expect("only the names of servers are let through"))
+/// One of these, by the names that `plan` gives them.
+fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
+    all: [T; N],
+    name: fn(T) -> &'static str,
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(all.map(name)).map(move |typed| {
+        let found = all.into_iter().find(|one| name(*one) == typed);
+        found.expect("only these names are let through")
+    })
 }
 
 /// What stands below the flags.

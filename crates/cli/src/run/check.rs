@@ -17,7 +17,7 @@ fn certificates(settings: &Settings) -> Result<Vec<Known>, Stopped> {
 
 /// Reads, settles, and says what it would do.
 pub(crate) fn check(args: &Check) -> Result<(), Stopped> {
-    let settings = settle::read(&args.config)?.settle().map_err(Stopped::usage)?;
+    let settings = settle::settings(&args.config)?;
     let certificates = certificates(&settings)?;
     println!("{} is right.", args.config.display());
     for line in outlook::doors(&settings).into_iter().chain(outlook::summary(&settings)) {

@@ -28,7 +28,7 @@ pub(crate) fn doctor(args: &Doctor) -> Result<(), Stopped> {
 
 /// The server's own side: this machine, as a configuration needs it.
 fn own_side(file: &Path, json: bool) -> Result<(), Stopped> {
-    let settings = settle::read(file)?.settle().map_err(Stopped::usage)?;
+    let settings = settle::settings(file)?;
     let setup = setup(file, settings);
     let seen = remote::with_runtime(async { Ok(host::facts::look(&setup).await) })?;
     let examined = host::judge::judge(&setup, &seen);
@@ -48,7 +48,6 @@ fn setup(file: &Path, settings: Settings) -> Setup {
         file: file.display().to_string(),
         site: site::of_settings(&settings),
         listen: settings.listen.iter().map(|listener| listener.address).collect(),
-        outside: settings.outside,
         witness: settings.witness,
         max_sessions: settings.max_sessions,
         keepalive: settings.keepalive,

@@ -3,10 +3,10 @@
 use serde_json::json;
 use twoport_plan::conflict::Conflict;
 use twoport_plan::firewall::{self, Dialect};
-use twoport_plan::flow::{self, ActiveFrom, Mode, Side, Site, TlsUse};
-use twoport_plan::{PortRange, Tell, peers};
+use twoport_plan::flow::{self, Active, Mode, Site, TlsUse};
+use twoport_plan::{Tell, peers};
 
-use crate::args::{Active, Firewall, ModeWord, SideWord, Tls};
+use crate::args::{self, Firewall, Tls};
 use crate::exit::Stopped;
 use crate::{settle, show, site};
 
@@ -20,19 +20,8 @@ pub(crate) fn firewall(args: &Firewall) -> Result<(), Stopped> {
             false => show::line(text.trim_end().as_bytes()),
         };
     }
-    let side = match args.side {
-        SideWord::Server => Side::Server,
-        SideWord::ServerNat => Side::ServerNat,
-        SideWord::Client => Side::Client,
-        SideWord::ClientNat => Side::ClientNat,
-    };
-    let mode = match args.mode {
-        Some(ModeWord::Passive) => Mode::Passive,
-        Some(ModeWord::Active) => Mode::Active,
-        Some(ModeWord::Both) => Mode::Both,
-        None if side.is_servers() => Mode::Both,
-        None => Mode::Passive,
-    };
+    let side = args.side;
+    let mode = args.mode.unwrap_or(if side.is_servers() { Mode::Both } else { Mode::Passive });
     let text = firewall::rules(&site, side, mode, args.dialect).map_err(refused)?;
     if !args.json {
         return show::line(text.trim_end().as_bytes());
@@ -59,14 +48,8 @@ fn refused(conflict: Conflict) -> Stopped {
 /// What the file says, and over it what the flags say.
 fn read(args: &Firewall) -> Result<Site, Stopped> {
     let mut site = match &args.config {
-        Some(path) => site::of_settings(&settle::read(path)?.settle().map_err(Stopped::usage)?),
+        Some(path) => site::of_settings(&settle::settings(path)?),
         None => Site::default(),
-    };
-    let range = |flag: &str, text: &Option<String>| match text {
-        Some(text) => {
-            PortRange::read(text).map(Some).map_err(|e| Stopped::usage(format!("--{flag} {text}: {e}")))
-        }
-        None => Ok(None),
     };
     if !args.listen.is_empty() {
         site.control.clone_from(&args.listen);
@@ -74,17 +57,18 @@ fn read(args: &Firewall) -> Result<Site, Stopped> {
     if !args.implicit.is_empty() {
         site.implicit.clone_from(&args.implicit);
     }
-    site.passive_ports = range("passive-ports", &args.passive_ports)?.or(site.passive_ports);
-    site.outside_ports = range("outside-ports", &args.outside_ports)?;
-    site.active_ports = range("active-ports", &args.active_ports)?;
+    site.passive_ports =
+        settle::range("passive-ports", args.passive_ports.as_deref())?.or(site.passive_ports);
+    site.outside_ports = settle::range("outside-ports", args.outside_ports.as_deref())?;
+    site.active_ports = settle::range("active-ports", args.active_ports.as_deref())?;
     if let Some(told) = args.passive_address {
-        (site.advertised, site.advertised_in_tls) = (Tell::Address(told), None);
+        (site.outside.tell, site.outside.tell_in_tls) = (Tell::Address(told), None);
     }
     if let Some(active) = args.active {
         site.active = match active {
-            Active::Off => ActiveFrom::Off,
-            Active::On => ActiveFrom::AnyPort,
-            Active::Port20 => ActiveFrom::Port20,
+            args::Active::Off => Active::Off,
+            args::Active::On => Active::On,
+            args::Active::Port20 => Active::Port20,
         };
     }
     if let Some(tls) = args.tls {

@@ -17,12 +17,14 @@ pub(super) fn judge(setup: &Setup, host: &Host) -> Vec<Finding> {
     if !setup.site.passive || !v4 || loopback {
         return Vec::new();
     }
-    let mut findings = vec![judge_one(&setup.outside.tell, "", setup, host)];
-    if let Some(tell) = setup.outside.tell_in_tls.as_ref().filter(|tell| **tell != setup.outside.tell) {
+    let mut findings = vec![judge_one(&setup.site.outside.tell, "", setup, host)];
+    if let Some(tell) =
+        setup.site.outside.tell_in_tls.as_ref().filter(|tell| **tell != setup.site.outside.tell)
+    {
         findings.push(judge_one(tell, " in TLS", setup, host));
     }
     // What clients of some networks are told is theirs to reach: only that it can be found is asked.
-    for rule in &setup.outside.rules {
+    for rule in &setup.site.outside.rules {
         if let Some((tell, Err(why))) = host.answers.iter().find(|(tell, _)| *tell == rule.tell) {
             let networks: Vec<String> = rule.networks.iter().map(ToString::to_string).collect();
             findings.push(lost(tell, &format!(" to {}", networks.join(", ")), why));
@@ -133,8 +135,9 @@ fn address(told: Ipv4Addr, says: &str, setup: &Setup, host: &Host) -> Finding {
 /// A map of ports speaks of the range, or of nothing.
 fn map(setup: &Setup) -> Option<Finding> {
     let range = setup.site.passive_ports?;
-    let pairs: Vec<_> = setup.site.port_map.pairs().collect();
-    let outer: Vec<String> = setup.site.port_map.outside_of(range).iter().map(ToString::to_string).collect();
+    let pairs: Vec<_> = setup.site.outside.ports.pairs().collect();
+    let outer: Vec<String> =
+        setup.site.outside.ports.outside_of(range).iter().map(ToString::to_string).collect();
     let beside = pairs.iter().find(|(_, inner)| !inner.overlaps(range));
     match beside {
         None if pairs.is_empty() => None,

@@ -271,8 +271,8 @@ async fn outside(setup: &Setup, host: &mut Host) {
     if let Some(witness) = &setup.witness {
         host.world = Some(patiently(witness.ask()).await);
     }
-    let tells = [Some(&setup.outside.tell), setup.outside.tell_in_tls.as_ref()];
-    let rules = setup.outside.rules.iter().map(|rule| &rule.tell);
+    let tells = [Some(&setup.site.outside.tell), setup.site.outside.tell_in_tls.as_ref()];
+    let rules = setup.site.outside.rules.iter().map(|rule| &rule.tell);
     for tell in tells.into_iter().flatten().chain(rules) {
         let answer = match tell {
             _ if host.answers.iter().any(|(known, _)| known == tell) => continue,

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use twoport_plan::Tell;
 use twoport_plan::firewall::{self, Dialect};
-use twoport_plan::flow::{self, ActiveFrom, Flow, Mode, Purpose, Side as Whose, Site, TlsUse};
+use twoport_plan::flow::{self, Active, Flow, Mode, Purpose, Side as Whose, Site, TlsUse};
 
 use super::rules::{Fate, Judged, Packet, Rules, Stage, Tool, named};
 use super::{Finding, Host, Passage, Setup, Severity};
@@ -86,7 +86,7 @@ fn without_rules(setup: &Setup, host: &Host) -> Vec<Finding> {
 
 /// The cause that a helper at our control ports may become.
 fn clashing(setup: &Setup, finding: Finding) -> Finding {
-    match (setup.site.tls, &setup.site.advertised) {
+    match (setup.site.tls, &setup.site.outside.tell) {
         (TlsUse::Required, _) => finding.by(Cause::TlsBlindsHelper),
         (_, told) if *told != Tell::Reached => finding.by(Cause::HelperMasquerade),
         _ => finding,
@@ -325,11 +325,11 @@ fn helped(
                 format!("which alone opens ports {range}, and TLS, which is required, hides 227 from it");
             (broken(&why, Cause::TlsBlindsHelper), Some(false), by)
         }
-        _ if site.advertised != Tell::Reached => {
+        _ if site.outside.tell != Tell::Reached => {
             let why = format!(
                 "which alone opens ports {range}, and only if 227 tells the address that the packet comes from, not {}: PASV \
                  fails, EPSV works",
-                site.advertised
+                site.outside.tell
             );
             (broken(&why, Cause::HelperMasquerade), Some(false), by)
         }
@@ -395,7 +395,7 @@ fn cure(
 /// Where the generator's own chains would not be reached: one rule before the others.
 fn by_hand(chain: &super::rules::Chain, flow: &Flow, site: &Site) -> String {
     let source = match (flow.purpose, site.active) {
-        (Purpose::ActiveData, ActiveFrom::Port20) => "tcp sport 20 ",
+        (Purpose::ActiveData, Active::Port20) => "tcp sport 20 ",
         _ => "",
     };
     format!(

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use twoport_plan::PortRange;
-use twoport_plan::flow::ActiveFrom;
+use twoport_plan::flow::Active;
 
 use super::{Examined, Finding, Host, Setup, Used, addresses, filter};
 use crate::causes::{Cause, Side};
@@ -24,7 +24,7 @@ pub fn judge(setup: &Setup, host: &Host) -> Examined {
     if let (true, Some(range)) = (setup.site.passive, setup.site.passive_ports) {
         findings.extend(passive_range(range, setup, host));
     }
-    if setup.site.active == ActiveFrom::Port20 && !allowed(20, host) {
+    if setup.site.active == Active::Port20 && !allowed(20, host) {
         let what = "active mode shall connect from port 20, and who runs this may not use ports below 1024";
         findings.push(Finding::warning(what, RIGHT).by(Cause::ServerEgress).sure(Confidence::Possible));
     }

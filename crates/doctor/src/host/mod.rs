@@ -19,8 +19,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use twoport_net::outside::Witness;
+use twoport_plan::Tell;
 use twoport_plan::flow::{Flow, Site};
-use twoport_plan::{Outside, Tell};
 
 use crate::causes::{Cause, Side};
 use crate::diagnosis::{Confidence, Verdict};
@@ -36,8 +36,6 @@ pub struct Setup {
     pub site: Site,
     /// Where it listens.
     pub listen: Vec<SocketAddr>,
-    /// What clients are told of where the passive ports are.
-    pub outside: Outside,
     /// Who is asked for the address that the world sees.
     pub witness: Option<Witness>,
     /// Sessions at once.

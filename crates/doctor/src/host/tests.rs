@@ -272,7 +272,6 @@ fn setup() -> Setup {
         file: "twoport.toml".to_owned(),
         site,
         listen: vec!["[::]:21".parse().unwrap()],
-        outside: Outside::default(),
         witness: None,
         max_sessions: 1000,
         keepalive: Some(Duration::from_secs(45)),
@@ -295,8 +294,7 @@ fn host() -> Host {
 
 fn told(tell: Tell) -> Setup {
     let mut setup = setup();
-    setup.site.advertised = tell.clone();
-    setup.outside.tell = tell;
+    setup.site.outside.tell = tell;
     setup
 }
 
@@ -517,7 +515,7 @@ fn what_227_tells_is_compared_with_what_is_so() {
         is(&setup, &host(), "ok", "none", "");
     }
     let mut mapped = setup();
-    mapped.site.port_map = PortMap::read(["50000-50099=40000-40099"]).unwrap();
+    mapped.site.outside.ports = PortMap::read(["50000-50099=40000-40099"]).unwrap();
     is(&mapped, &host(), "degraded", "port-shifting-nat", "speaks of no passive port");
 }
 

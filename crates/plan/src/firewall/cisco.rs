@@ -4,8 +4,8 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use super::header;
 use super::rule::{Permit, Ruleset, Source};
+use super::{header, part};
 use crate::conflict::Conflict;
 use crate::flow::Ports;
 use crate::network::Network;
@@ -15,16 +15,11 @@ pub(super) fn write(set: &Ruleset<'_>) -> Result<String, Conflict> {
         let instead = "It is a router: ask for --side server-nat or client-nat";
         return Err(Conflict::NotThere { dialect: "cisco-asa", side: set.side, instead });
     }
-    let (lan, wan) = (&set.site.lan, &set.site.wan);
-    let lists = [("twoport-in", wan.as_str(), true), ("twoport-out", lan.as_str(), false)];
-    let used: Vec<_> = lists
-        .into_iter()
-        .filter(|(.., inward)| set.permits.iter().any(|one| one.inward == *inward))
-        .collect();
+    let wan = &set.site.wan;
     let mut body = String::new();
-    for (list, _, inward) in &used {
+    for (list, inward) in [("twoport-in", true), ("twoport-out", false)] {
         // What the helper announces passes without a line.
-        for permit in set.permits.iter().filter(|one| one.inward == *inward && !one.related) {
+        for permit in set.permits.iter().filter(|one| one.inward == inward && !one.related) {
             let _ = writeln!(body, "access-list {list} remark {}", shortened(&permit.why));
             access(&mut body, list, permit);
         }
@@ -42,11 +37,13 @@ pub(super) fn write(set: &Ruleset<'_>) -> Result<String, Conflict> {
     ];
     let undo: Vec<&str> = undo.iter().map(String::as_str).collect();
     let mut text = header(set, "!", "Cisco ASA", &load, &undo);
-    let _ = writeln!(
-        text,
-        "! Note: The interface to the inside lets all out as long as it has no list: twoport-out is for one that has."
-    );
-    text.push_str("! Note: \"inspect ftp strict\" breaks clients that send several commands at once.\n!\n");
+    for note in [
+        "The interface to the inside lets all out as long as it has no list: twoport-out is for one that has.",
+        "\"inspect ftp strict\" breaks clients that send several commands at once.",
+    ] {
+        part(&mut text, "!", "Note:", [note]);
+    }
+    text.push_str("!\n");
     text.push_str(&body);
     Ok(text)
 }
@@ -71,21 +68,24 @@ fn undone(body: &str) -> Vec<String> {
 }
 
 fn access(text: &mut String, list: &str, permit: &Permit) {
-    let source = permit.source.as_ref().map(|ports| match ports.ranges() {
-        [(first, last)] if first == last => format!(" eq {first}"),
-        [(first, last), ..] => format!(" range {first} {last}"),
-        [] => String::new(),
-    });
-    for (first, last) in permit.target.ranges() {
-        let target = if first == last { format!("eq {first}") } else { format!("range {first} {last}") };
+    // A source port is 20, and no list of them.
+    let source: String = permit.source.iter().flat_map(spelled).map(|port| format!(" {port}")).collect();
+    for target in spelled(&permit.target) {
         let _ = writeln!(
             text,
-            "access-list {list} extended permit tcp {}{} {} {target}",
+            "access-list {list} extended permit tcp {}{source} {} {target}",
             address(permit.from),
-            source.clone().unwrap_or_default(),
             address(permit.to)
         );
     }
+}
+
+/// Each range of ports in ASA's words.
+fn spelled(ports: &Ports) -> impl Iterator<Item = String> {
+    ports.ranges().iter().map(|(first, last)| match first == last {
+        true => format!("eq {first}"),
+        false => format!("range {first} {last}"),
+    })
 }
 
 fn address(network: Option<Network>) -> String {
@@ -104,9 +104,8 @@ fn address(network: Option<Network>) -> String {
 /// A service is seen from the inside host, so its ports are source ports.
 fn services(text: &mut String, name: &str, ports: &Ports) -> Vec<String> {
     let mut names = Vec::new();
-    for (n, (first, last)) in ports.ranges().iter().enumerate() {
+    for (n, which) in spelled(ports).enumerate() {
         let name = format!("{name}-{n}");
-        let which = if first == last { format!("eq {first}") } else { format!("range {first} {last}") };
         let _ = writeln!(text, "object service {name}\n service tcp source {which}");
         names.push(name);
     }
@@ -139,20 +138,18 @@ fn nat(text: &mut String, set: &Ruleset<'_>) {
         match source {
             // It is not about ports here, so once is enough.
             Source::Hairpin { .. } if n > 0 => {}
-            Source::Hairpin { to, .. } => {
+            Source::Hairpin { lan: inside, .. } => {
                 let _ = writeln!(
                     text,
                     "! {}\nsame-security-traffic permit intra-interface\nobject network twoport-inside\n subnet {}\n\
                      nat ({lan},{lan}) source dynamic twoport-inside interface destination static twoport-outside twoport-host",
                     source.why(),
-                    set.site
-                        .behind_nat()
-                        .map_or(to.to_string(), |net| address(Some(net)).replace("host ", ""))
+                    address(Some(*inside)).replace("host ", "")
                 );
             }
-            Source::Server { source: from, .. } => {
+            Source::Server { source: from, outside, .. } => {
                 let _ = writeln!(text, "! {}", source.why());
-                let to = if set.site.server_v4().is_some() { "twoport-outside" } else { "interface" };
+                let to = if outside.is_some() { "twoport-outside" } else { "interface" };
                 for service in services(text, "twoport-active", from) {
                     let _ = writeln!(
                         text,

@@ -3,8 +3,8 @@
 
 use std::fmt::Write as _;
 
-use super::header;
-use super::rule::{Family, Permit, Place, Ruleset};
+use super::rule::{Permit, Place, Ruleset};
+use super::{header, part};
 use crate::conflict::Conflict;
 use crate::network::Network;
 use crate::outside::Tell;
@@ -54,11 +54,12 @@ pub(super) fn write(set: &Ruleset<'_>, cloud: Cloud) -> Result<String, Conflict>
     };
     let mut text = if matches!(cloud, Cloud::Terraform) { String::new() } else { "#!/bin/sh\n".to_owned() };
     text.push_str(&header(set, "#", cloud.name(), load, undo));
-    if set.side.is_servers() && set.mode.passive(set.site) && set.site.advertised == Tell::Reached {
-        text.push_str(
-            "# Note: An instance knows its private address only: let the server tell the public one in 227\n",
-        );
-        text.push_str("#       (passive-address).\n");
+    if set.side.is_servers() && set.mode.passive(set.site) && set.site.outside.tell == Tell::Reached {
+        let lines = [
+            "An instance knows its private address only: let the server tell the public one in 227",
+            "(passive-address).",
+        ];
+        part(&mut text, "#", "Note:", lines);
     }
     match cloud {
         Cloud::Aws => aws(&mut text, set),
@@ -137,9 +138,9 @@ fn gcp(text: &mut String, set: &Ruleset<'_>) {
     text.push_str("\nset -e\n");
     let mut n = 0;
     for permit in &set.permits {
-        let (direction, ranges) = match permit.place {
-            Place::In => ("INGRESS", "source-ranges"),
-            Place::Out | Place::Through => ("EGRESS", "destination-ranges"),
+        let (direction, ranges) = match permit.place == Place::In {
+            true => ("INGRESS", "source-ranges"),
+            false => ("EGRESS", "destination-ranges"),
         };
         let rules = format!("tcp:{}", permit.target.joined("-", ",tcp:"));
         // A rule is of one family.
@@ -167,8 +168,7 @@ fn terraform(text: &mut String, set: &Ruleset<'_>) {
         let way = if permit.place == Place::In { "ingress" } else { "egress" };
         for (first, last) in permit.target.ranges() {
             for network in peers(permit) {
-                let family = if network.base().is_ipv4() { Family::V4 } else { Family::V6 };
-                let key = if family == Family::V4 { "cidr_ipv4  " } else { "cidr_ipv6  " };
+                let key = if network.base().is_ipv4() { "cidr_ipv4  " } else { "cidr_ipv6  " };
                 let _ = writeln!(
                     text,
                     "\nresource \"aws_vpc_security_group_{way}_rule\" \"twoport_{n}\" {{\n  security_group_id = var.security_group_id\n  \

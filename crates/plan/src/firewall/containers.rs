@@ -3,8 +3,8 @@
 
 use std::fmt::Write as _;
 
-use super::header;
 use super::rule::Ruleset;
+use super::{header, part};
 use crate::conflict::Conflict;
 use crate::flow::Side;
 use crate::outside::Tell;
@@ -17,23 +17,29 @@ pub(super) fn compose(set: &Ruleset<'_>) -> Result<String, Conflict> {
     let load = ["docker compose -f compose.yaml -f FILE up -d; the service is called ftp here"];
     let undo = ["docker compose -f compose.yaml up -d"];
     let mut text = header(set, "#", "Docker Compose", &load, &undo);
-    note(
+    part(
         &mut text,
-        &[
+        "#",
+        "Note:",
+        [
             "Docker starts a process for each published port and family: keep the range small, or set \"userland-proxy\":",
             "false in /etc/docker/daemon.json, or give the service network_mode: host in place of ports.",
         ],
     );
-    if set.mode.passive(set.site) && set.site.advertised == Tell::Reached {
-        note(
+    if set.mode.passive(set.site) && set.site.outside.tell == Tell::Reached {
+        part(
             &mut text,
-            &["The server must tell the host's address in 227 (passive-address), not the container's."],
+            "#",
+            "Note:",
+            ["The server must tell the host's address in 227 (passive-address), not the container's."],
         );
     }
     if set.mode.active(set.site) {
-        note(
+        part(
             &mut text,
-            &[
+            "#",
+            "Note:",
+            [
                 "Active connections go out through the host's NAT, from the host's address and any port: nothing to publish,",
                 "but a client that expects port 20 needs network_mode: host.",
             ],
@@ -42,8 +48,7 @@ pub(super) fn compose(set: &Ruleset<'_>) -> Result<String, Conflict> {
     text.push_str("\nservices:\n  ftp:\n    ports:\n");
     for permit in set.permits.iter().filter(|permit| permit.inward) {
         let _ = writeln!(text, "      # {}", permit.why);
-        for (first, last) in permit.target.ranges() {
-            let ports = if first == last { first.to_string() } else { format!("{first}-{last}") };
+        for ports in permit.target.each("-") {
             let _ = writeln!(text, "      - \"{ports}:{ports}/tcp\"");
         }
     }
@@ -65,15 +70,22 @@ pub(super) fn kubernetes(set: &Ruleset<'_>) -> Result<String, Conflict> {
     let load = ["kubectl apply -f FILE; it is for pods with the label app: ftp"];
     let undo = ["kubectl delete -f FILE"];
     let mut text = header(set, "#", "Kubernetes", &load, &undo);
-    note(
+    part(
         &mut text,
-        &[
+        "#",
+        "Note:",
+        [
             "One replica: a data connection must reach the pod that told its port. No NodePort: it changes the number.",
             "Many load balancers take no more than 50 ports: keep the range small, or use hostNetwork in place of the Service.",
         ],
     );
-    if set.mode.passive(set.site) && set.site.advertised == Tell::Reached {
-        note(&mut text, &["The server must tell the load balancer's address in 227 (passive-address)."]);
+    if set.mode.passive(set.site) && set.site.outside.tell == Tell::Reached {
+        part(
+            &mut text,
+            "#",
+            "Note:",
+            ["The server must tell the load balancer's address in 227 (passive-address)."],
+        );
     }
     text.push_str(
         "\napiVersion: v1\nkind: Service\nmetadata:\n  name: twoport\nspec:\n  type: LoadBalancer\n  # the server must see where clients \
@@ -117,7 +129,7 @@ pub(super) fn kubernetes(set: &Ruleset<'_>) -> Result<String, Conflict> {
         }
     }
     if set.mode.active(set.site) {
-        note(&mut text, &["Active connections go out, which this policy leaves alone."]);
+        part(&mut text, "#", "Note:", ["Active connections go out, which this policy leaves alone."]);
     }
     Ok(text)
 }
@@ -128,11 +140,4 @@ fn only_server(set: &Ruleset<'_>, dialect: &'static str) -> Result<(), Conflict>
         return Err(Conflict::NotThere { dialect, side: set.side, instead });
     }
     if set.site.helper { Err(Conflict::NoHelperThere(dialect)) } else { Ok(()) }
-}
-
-fn note(text: &mut String, lines: &[&str]) {
-    for (n, line) in lines.iter().enumerate() {
-        let title = if n == 0 { "Note:" } else { "" };
-        let _ = writeln!(text, "# {title:<6}{line}");
-    }
 }

@@ -3,18 +3,13 @@
 
 use std::fmt::Write as _;
 
-use super::header;
 use super::rule::{Family, Permit, Place, Ruleset, Source};
+use super::{header, part};
 use crate::flow::Side;
 
 pub(super) fn write(set: &Ruleset<'_>) -> String {
     let mut lines: Vec<String> = Vec::new();
     let mut undo: Vec<String> = Vec::new();
-    let (lan, wan) = (&set.site.lan, &set.site.wan);
-    if set.side.is_router() {
-        lines.push(format!("lan=$(firewall-cmd --get-zone-of-interface={lan})"));
-        lines.push(format!("wan=$(firewall-cmd --get-zone-of-interface={wan})"));
-    }
     if set.site.helper {
         helper(set, &mut lines, &mut undo);
     }
@@ -51,8 +46,7 @@ pub(super) fn write(set: &Ruleset<'_>) -> String {
     }
     for forward in &set.forwards {
         lines.push(format!("# {}", forward.why));
-        for (first, last) in forward.ports.ranges() {
-            let ports = if first == last { first.to_string() } else { format!("{first}-{last}") };
+        for ports in forward.ports.each("-") {
             let from = forward.from.map(|from| format!(" source address=\"{from}\"")).unwrap_or_default();
             let asked = forward.asked.map(|ip| format!(" destination address=\"{ip}\"")).unwrap_or_default();
             let rule = format!(
@@ -63,34 +57,35 @@ pub(super) fn write(set: &Ruleset<'_>) -> String {
             undo.push(format!("cmd --zone=$wan --remove-rich-rule='{rule}'"));
         }
     }
-    if set.sources.iter().any(|one| !matches!(one, Source::Hairpin { .. })) {
-        lines.extend(
-            set.sources
-                .iter()
-                .filter(|one| !matches!(one, Source::Hairpin { .. }))
-                .map(|one| format!("# {}", one.why())),
-        );
+    let masqueraded: Vec<&Source> =
+        set.sources.iter().filter(|one| !matches!(one, Source::Hairpin { .. })).collect();
+    if !masqueraded.is_empty() {
+        lines.extend(masqueraded.iter().map(|one| format!("# {}", one.why())));
         lines.push("cmd --zone=$wan --add-masquerade".to_owned());
     }
     let mut text = "#!/bin/sh\n".to_owned();
     text.push_str(&header(set, "#", "firewalld", &["sh FILE"], &["sh FILE --undo"]));
     if set.side == Side::ServerNat {
-        text.push_str("#       Clients inside must use the server's own address: forwarded ports hold for the zone outside.\n");
+        let line =
+            "Clients inside must use the server's own address: forwarded ports hold for the zone outside.";
+        part(&mut text, "#", "", [line]);
     }
-    if lines.iter().any(|line| line.ends_with("--add-masquerade")) {
-        text.push_str("#       Masquerading of the zone outside is switched on, and left on by --undo.\n");
+    if !masqueraded.is_empty() {
+        let line = "Masquerading of the zone outside is switched on, and left on by --undo.";
+        part(&mut text, "#", "", [line]);
     }
     text.push_str("\nset -e\ncmd() {\n    firewall-cmd --permanent \"$@\"\n}\n\n");
-    let zones = lines.iter().take_while(|line| line.contains("--get-zone-of-interface")).count();
-    for line in &lines[..zones] {
-        let _ = writeln!(text, "{line}");
+    if set.side.is_router() {
+        for (zone, interface) in [("lan", &set.site.lan), ("wan", &set.site.wan)] {
+            let _ = writeln!(text, "{zone}=$(firewall-cmd --get-zone-of-interface={interface})");
+        }
     }
     text.push_str("if [ \"$1\" = --undo ]; then\n");
     for line in undo {
         let _ = writeln!(text, "    {line}");
     }
     text.push_str("    exec firewall-cmd --reload\nfi\n\n");
-    for line in &lines[zones..] {
+    for line in lines {
         let _ = writeln!(text, "{line}");
     }
     text.push_str("firewall-cmd --reload\n");
@@ -131,9 +126,6 @@ fn accept(permit: &Permit) -> Vec<String> {
     };
     let from = permit.from.map(|from| format!(" source address=\"{from}\"")).unwrap_or_default();
     let to = permit.to.map(|to| format!(" destination address=\"{to}\"")).unwrap_or_default();
-    let rule = |(first, last): &(u16, u16)| {
-        let ports = if first == last { first.to_string() } else { format!("{first}-{last}") };
-        format!("rule{named}{from}{to} port port=\"{ports}\" protocol=\"tcp\" accept")
-    };
-    permit.target.ranges().iter().map(rule).collect()
+    let rule = |ports| format!("rule{named}{from}{to} port port=\"{ports}\" protocol=\"tcp\" accept");
+    permit.target.each("-").into_iter().map(rule).collect()
 }

@@ -18,6 +18,12 @@ struct Chain {
     v6: Vec<String>,
 }
 
+impl Chain {
+    fn rules(&self, is_v4: bool) -> &[String] {
+        if is_v4 { &self.v4 } else { &self.v6 }
+    }
+}
+
 pub(super) fn write(set: &Ruleset<'_>) -> String {
     let chains = chains(set);
     let mut load = router(set);
@@ -47,11 +53,10 @@ pub(super) fn write(set: &Ruleset<'_>) -> String {
 
 /// The sections of these tables, as `iptables-restore` reads them.
 fn sections(chains: &[Chain], tables: &[&str], is_v4: bool) -> String {
-    let rules = |chain: &Chain| if is_v4 { chain.v4.clone() } else { chain.v6.clone() };
     let mut text = String::new();
     for table in tables {
         let here: Vec<&Chain> =
-            chains.iter().filter(|chain| chain.table == *table && !rules(chain).is_empty()).collect();
+            chains.iter().filter(|chain| chain.table == *table && !chain.rules(is_v4).is_empty()).collect();
         if here.is_empty() {
             continue;
         }
@@ -61,7 +66,7 @@ fn sections(chains: &[Chain], tables: &[&str], is_v4: bool) -> String {
         }
         for chain in &here {
             let _ = writeln!(text, "-I {} -j {}", chain.from, chain.name);
-            for rule in rules(chain) {
+            for rule in chain.rules(is_v4) {
                 let _ = writeln!(text, "-A {} {rule}", chain.name);
             }
         }
@@ -144,9 +149,7 @@ fn accepts(set: &Ruleset<'_>, place: Place, family: Family) -> Vec<String> {
 
 fn accept(set: &Ruleset<'_>, permit: &Permit) -> String {
     let mut rule = String::new();
-    if permit.across {
-        let (lan, wan) = (&set.site.lan, &set.site.wan);
-        let (from, to) = if permit.inward { (wan, lan) } else { (lan, wan) };
+    if let Some((from, to)) = set.interfaces(permit) {
         let _ = write!(rule, "-i {from} -o {to} ");
     }
     if let Some(from) = permit.from {

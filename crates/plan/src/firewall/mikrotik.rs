@@ -103,9 +103,7 @@ pub(super) fn write(set: &Ruleset<'_>) -> String {
 fn accept(set: &Ruleset<'_>, permit: &Permit) -> String {
     let mut rule =
         format!("connection-state={}", if permit.related { "related connection-type=ftp" } else { "new" });
-    if permit.across {
-        let (lan, wan) = (&set.site.lan, &set.site.wan);
-        let (from, to) = if permit.inward { (wan, lan) } else { (lan, wan) };
+    if let Some((from, to)) = set.interfaces(permit) {
         let _ = write!(rule, " in-interface={from} out-interface={to}");
     }
     if let Some(from) = permit.from {

@@ -28,7 +28,7 @@ mod table;
 mod ufw;
 mod windows;
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use crate::conflict::Conflict;
 use crate::flow::{Mode, Side, Site};
@@ -89,12 +89,6 @@ impl Dialect {
         Dialect::Mikrotik,
         Dialect::Table,
     ];
-
-    /// The one of this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Dialect> {
-        Dialect::ALL.into_iter().find(|dialect| dialect.name() == name)
-    }
 
     /// As it is typed.
     #[must_use]
@@ -179,21 +173,20 @@ fn header(set: &Ruleset<'_>, mark: &str, dialect: &str, load: &[&str], undo: &[&
         let _ = writeln!(text, "{mark}   {from} {} -> {to} {}: {}", flow.source, flow.target, flow.why);
     }
     let _ = writeln!(text, "{mark}");
-    let mut part = |title: &str, lines: &[&str]| {
-        for (n, line) in lines.iter().enumerate() {
-            let title = if n == 0 { title } else { "" };
-            let _ = writeln!(text, "{mark} {title:<6}{line}");
-        }
-    };
-    part("Load:", load);
-    part("Undo:", undo);
+    part(&mut text, mark, "Load:", load);
+    part(&mut text, mark, "Undo:", undo);
     for note in &set.notes {
-        for (n, line) in note.lines().flat_map(wrapped).enumerate() {
-            let title = if n == 0 { "Note:" } else { "" };
-            let _ = writeln!(text, "{mark} {title:<6}{line}");
-        }
+        part(&mut text, mark, "Note:", note.lines().flat_map(wrapped));
     }
     text
+}
+
+/// Lines of that comment, the first of them behind its title.
+fn part<T: fmt::Display>(text: &mut String, mark: &str, title: &str, lines: impl IntoIterator<Item = T>) {
+    for (n, line) in lines.into_iter().enumerate() {
+        let title = if n == 0 { title } else { "" };
+        let _ = writeln!(text, "{mark} {title:<6}{line}");
+    }
 }
 
 /// What a Linux router needs before its rules.

@@ -92,9 +92,7 @@ fn accepts(set: &Ruleset<'_>, place: Place) -> Vec<String> {
 
 fn accept(set: &Ruleset<'_>, permit: &Permit) -> String {
     let mut line = String::new();
-    if permit.across {
-        let (lan, wan) = (&set.site.lan, &set.site.wan);
-        let (from, to) = if permit.inward { (wan, lan) } else { (lan, wan) };
+    if let Some((from, to)) = set.interfaces(permit) {
         let _ = write!(line, "iifname \"{from}\" oifname \"{to}\" ");
     }
     if let Some(from) = permit.from {

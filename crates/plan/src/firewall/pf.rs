@@ -93,11 +93,10 @@ fn pass(set: &Ruleset<'_>, permit: &Permit) -> String {
     match permit.place {
         Place::In => format!("pass in quick {rest}\n"),
         Place::Out => format!("pass out quick {rest}\n"),
-        Place::Through if permit.across => {
-            let on = if permit.inward { &set.site.wan } else { &set.site.lan };
-            format!("pass in quick on {on} {rest} tag twoport\n")
+        Place::Through => {
+            let on = set.interfaces(permit).map(|(from, _)| format!("on {from} ")).unwrap_or_default();
+            format!("pass in quick {on}{rest} tag twoport\n")
         }
-        Place::Through => format!("pass in quick {rest} tag twoport\n"),
     }
 }
 

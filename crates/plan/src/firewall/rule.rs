@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::conflict::Conflict;
-use crate::flow::{self, ActiveFrom, Flow, Mode, Party, Ports, Side, Site, TlsUse};
+use crate::flow::{self, Active, Flow, Mode, Party, Ports, Side, Site, TlsUse};
 use crate::network::Network;
 use crate::outside::Tell;
 use crate::ports::PortRange;
@@ -54,8 +54,6 @@ pub(crate) struct Permit {
     pub(crate) family: Family,
     /// From the outside of this side to its inside.
     pub(crate) inward: bool,
-    /// Only between the interface to the inside and the one to the world.
-    pub(crate) across: bool,
     /// From whom; anybody of the family when none.
     pub(crate) from: Option<Network>,
     /// To whom; likewise.
@@ -167,17 +165,14 @@ impl<'a> Ruleset<'a> {
             Party::Server => (servers, clients),
         };
         // Behind a NAT clients may come from any port, and so may a server that is not bound to port 20.
-        let source = (flow.opener == Party::Server && self.site.active == ActiveFrom::Port20)
-            .then(|| flow.source.clone());
-        // A server's router lets in from both of its interfaces: hairpin.
-        let across = self.side == Side::ClientNat || self.side == Side::ServerNat && !inward;
+        let source =
+            (flow.opener == Party::Server && self.site.active == Active::Port20).then(|| flow.source.clone());
         for (family, from, to) in pairs(&from, &to) {
             for target in flow.target.parts() {
                 self.permits.push(Permit {
                     place,
                     family,
                     inward,
-                    across,
                     from,
                     to,
                     source: source.clone(),
@@ -256,7 +251,7 @@ impl<'a> Ruleset<'a> {
             );
         } else if self.side == Side::ServerNat
             && passive
-            && site.advertised == Tell::Reached
+            && site.outside.tell == Tell::Reached
             && !self.forwards.is_empty()
         {
             let told =
@@ -301,6 +296,17 @@ impl<'a> Ruleset<'a> {
 }
 
 impl Ruleset<'_> {
+    /// The router's interfaces from which and to which alone a permit lets pass, where it is not any.
+    pub(crate) fn interfaces(&self, permit: &Permit) -> Option<(&str, &str)> {
+        let (lan, wan) = (self.site.lan.as_str(), self.site.wan.as_str());
+        match (self.side, permit.inward) {
+            // A server's router lets in from both: hairpin.
+            (Side::Server | Side::Client, _) | (Side::ServerNat, true) => None,
+            (Side::ClientNat, true) => Some((wan, lan)),
+            (Side::ServerNat | Side::ClientNat, false) => Some((lan, wan)),
+        }
+    }
+
     /// What to say where the passive ports are among those that `system` gives to outgoing connections.
     pub(crate) fn overlap(
         &self,

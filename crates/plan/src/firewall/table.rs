@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::rule::{Ruleset, Source};
 use super::wrapped;
-use crate::flow::{Flow, Mode, Party, Side};
+use crate::flow::{Flow, Party, Side};
 use crate::network::Network;
 
 pub(super) fn write(set: &Ruleset<'_>) -> String {
@@ -57,7 +57,7 @@ pub(super) fn write(set: &Ruleset<'_>) -> String {
             title = "  ";
         }
     }
-    if set.mode != Mode::Passive && set.flows.iter().any(|flow| flow.opener == Party::Server) {
+    if set.flows.iter().any(|flow| flow.opener == Party::Server) {
         text.push_str("  Port 20 is where the server connects from; nobody connects to it, so nothing to it need be open.\n");
     }
     text

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::*;
-use crate::flow::{ActiveFrom, TlsUse};
-use crate::outside::Tell;
+use crate::flow::{Active, TlsUse};
+use crate::outside::{Outside, Tell};
 use crate::ports::PortRange;
 
 /// A server at 192.168.50.2 that the world sees as 198.51.100.2, and a client at 10.77.1.2; both have IPv6 too.
@@ -13,11 +13,14 @@ fn site(side: Side) -> Site {
     Site {
         implicit: vec![990],
         passive_ports: Some(PortRange::new(50000, 50100).unwrap()),
-        active: ActiveFrom::Port20,
+        active: Active::Port20,
         active_ports: (!side.is_servers()).then(|| PortRange::new(41000, 41010).unwrap()),
         server: vec!["198.51.100.2".parse().unwrap(), "2001:db8:50::2".parse().unwrap()],
         inside: if side == Side::ServerNat { vec!["192.168.50.2".parse().unwrap()] } else { vec![] },
-        advertised: if side == Side::ServerNat { "198.51.100.2".parse().unwrap() } else { Tell::Reached },
+        outside: Outside {
+            tell: if side == Side::ServerNat { "198.51.100.2".parse().unwrap() } else { Tell::Reached },
+            ..Outside::default()
+        },
         clients: if side.is_servers() { vec![] } else { own(&["10.77.1.2", "2001:db8:77::2"]) },
         ..Site::default()
     }
@@ -29,7 +32,7 @@ fn helped(side: Side) -> Site {
         implicit: vec![],
         passive_ports: None,
         active_ports: None,
-        advertised: Tell::Reached,
+        outside: Outside::default(),
         tls: TlsUse::Off,
         helper: true,
         ..site(side)

@@ -41,9 +41,7 @@ fn allow(set: &Ruleset<'_>, permit: &Permit) -> String {
         Place::Out => "$delete allow out".to_owned(),
         Place::Through => "route $delete allow".to_owned(),
     };
-    if permit.across {
-        let (lan, wan) = (&set.site.lan, &set.site.wan);
-        let (from, to) = if permit.inward { (wan, lan) } else { (lan, wan) };
+    if let Some((from, to)) = set.interfaces(permit) {
         let _ = write!(rule, " in on {from} out on {to}");
     }
     let any = || "any".to_owned();

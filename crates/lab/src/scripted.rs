@@ -3,14 +3,12 @@
 
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use twoport_netns::{Host, Result};
 
-use crate::boxes::{LOOK, accept, listen};
+use crate::boxes::{LOOK, Running};
 use crate::{PASSWORD, USER, stage};
 
 /// What it does. What a row does not say is as in [`GOOD`].
@@ -55,47 +53,17 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// The first of the ports that it tells where its script names none; a session has one of the next hundred.
 const FIRST: u16 = 40_000;
 
-/// A scripted server. It ends with the value, and so do its sessions.
-#[derive(Debug)]
-pub(crate) struct Running {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
 /// What all sessions of a server share.
 struct Server {
     script: Script,
     content: Vec<u8>,
     told: AtomicUsize,
-    stop: Arc<AtomicBool>,
 }
 
-impl Running {
-    /// Listens on a port of a host. Its threads are of that host, and so is every socket that they open.
-    pub(crate) fn begin(host: &Host, port: u16, script: Script, content: Vec<u8>) -> Result<Running> {
-        let listener = listen(host, port)?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let server = Server { script, content, told: AtomicUsize::new(0), stop: Arc::clone(&stop) };
-        let thread = host.inside(|| std::thread::spawn(move || serve(&listener, &server)))?;
-        Ok(Running { stop, thread: Some(thread) })
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        // A panic of it has been printed.
-        _ = self.thread.take().map(JoinHandle::join);
-    }
-}
-
-fn serve(listener: &TcpListener, server: &Server) {
-    std::thread::scope(|scope| {
-        while let Some(stream) = accept(listener, &server.stop) {
-            // A client that has gone is no matter.
-            scope.spawn(move || Session::begin(stream, server).and_then(Session::run));
-        }
-    });
+/// Serves at a port of a host.
+pub(crate) fn begin(host: &Host, port: u16, script: Script, content: Vec<u8>) -> Result<Running> {
+    let server = Server { script, content, told: AtomicUsize::new(0) };
+    Running::begin(host, port, move |control, stop| Session::begin(control, &server, stop)?.run())
 }
 
 /// How the second connection will come about.
@@ -107,6 +75,7 @@ enum Plan {
 
 struct Session<'a> {
     server: &'a Server,
+    stop: &'a AtomicBool,
     control: BufReader<TcpStream>,
     plan: Plan,
     rest: usize,
@@ -114,13 +83,13 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    fn begin(control: TcpStream, server: &'a Server) -> std::io::Result<Self> {
+    fn begin(control: TcpStream, server: &'a Server, stop: &'a AtomicBool) -> std::io::Result<Self> {
         control.set_nonblocking(false)?;
         control.set_nodelay(true)?;
         control.set_read_timeout(Some(LOOK))?;
         control.set_write_timeout(Some(PATIENCE))?;
         let control = BufReader::new(control);
-        Ok(Session { server, control, plan: Plan::None, rest: 0, user: String::new() })
+        Ok(Session { server, stop, control, plan: Plan::None, rest: 0, user: String::new() })
     }
 
     fn run(mut self) -> std::io::Result<()> {
@@ -305,7 +274,7 @@ impl<'a> Session<'a> {
     }
 
     fn is_over(&self) -> bool {
-        self.server.stop.load(Ordering::Relaxed)
+        self.stop.load(Ordering::Relaxed)
     }
 
     fn sleep(&self, time: Duration) {

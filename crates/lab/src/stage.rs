@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use twoport_netns::{Error, Host, Net, Process, Result};
 
-use crate::boxes;
-use crate::scripted::Running;
+use crate::boxes::Running;
+use crate::scripted;
 use crate::situation::{At, Beside, ClientPlace, Peer, Rule, ServerPlace, Situation, Tls};
 
 /// The user of every server here.
@@ -49,8 +49,7 @@ pub struct Stage {
     folder: PathBuf,
     content: Vec<u8>,
     _server: Option<Process>,
-    _scripted: Option<Running>,
-    _beside: Vec<boxes::Running>,
+    _running: Vec<Running>,
     // Last, since what runs in it goes first.
     _net: Net,
 }
@@ -75,20 +74,20 @@ impl Stage {
         build.rules()?;
         let hosts = build.hosts;
         let host = |at: At| find(&hosts, at);
-        let mut beside = Vec::new();
+        let mut running = Vec::new();
         for one in situation.beside {
             match one {
-                Beside::Mute(at, port) => beside.push(boxes::Running::mute(host(*at)?, *port)?),
-                Beside::Socks(at, port) => beside.push(boxes::Running::socks(host(*at)?, *port)?),
+                Beside::Mute(at, port) => running.push(Running::mute(host(*at)?, *port)?),
+                Beside::Socks(at, port) => running.push(Running::socks(host(*at)?, *port)?),
                 Beside::SecondServer => {}
             }
         }
         let server = host(At::Server)?;
-        let (mut ours, mut scripted) = (None, None);
+        let mut ours = None;
         match situation.peer {
             Peer::Ours(flags) => ours = Some(serve(server, program, &folder, situation, flags)?),
             Peer::Scripted(script) => {
-                scripted = Some(Running::begin(server, situation.port, script, content.clone())?);
+                running.push(scripted::begin(server, situation.port, script, content.clone())?);
             }
             Peer::Nobody => {}
         }
@@ -103,8 +102,7 @@ impl Stage {
             folder,
             content,
             _server: ours,
-            _scripted: scripted,
-            _beside: beside,
+            _running: running,
             _net: net,
         })
     }

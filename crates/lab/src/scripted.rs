@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use twoport_netns::{Host, Result};
+use twoport_proto::hostport::{read_eprt, read_port};
 
 use crate::boxes::{LOOK, Running};
 use crate::{PASSWORD, USER, stage};
@@ -132,8 +133,8 @@ impl<'a> Session<'a> {
             }
             "EPSV" => self.passive(script.epsv),
             "PASV" => self.passive(script.pasv),
-            "EPRT" => self.active(script.eprt, read_eprt(argument)),
-            "PORT" => self.active(script.port, read_port(argument)),
+            "EPRT" => self.active(script.eprt, read_eprt(argument.as_bytes()).ok()),
+            "PORT" => self.active(script.port, read_port(argument.as_bytes()).ok().map(SocketAddr::V4)),
             "RETR" if self.is_file(argument) => {
                 let from = std::mem::take(&mut self.rest).min(self.server.content.len());
                 let server = self.server;
@@ -282,32 +283,5 @@ impl<'a> Session<'a> {
         while Instant::now() < end && !self.is_over() {
             std::thread::sleep(LOOK.min(end.saturating_duration_since(Instant::now())));
         }
-    }
-}
-
-/// `h1,h2,h3,h4,p1,p2`.
-fn read_port(argument: &str) -> Option<SocketAddr> {
-    let numbers: Vec<u8> = argument.split(',').map(|word| word.trim().parse().ok()).collect::<Option<_>>()?;
-    let [a, b, c, d, high, low] = numbers[..] else { return None };
-    Some(SocketAddr::from(([a, b, c, d], u16::from_be_bytes([high, low]))))
-}
-
-/// `|1|address|port|`.
-fn read_eprt(argument: &str) -> Option<SocketAddr> {
-    let mut words = argument.split(argument.chars().next()?).skip(2);
-    Some(SocketAddr::new(words.next()?.parse().ok()?, words.next()?.parse().ok()?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_read_in_either_form() {
-        let at: SocketAddr = "10.1.1.2:4097".parse().unwrap();
-        assert_eq!(read_port("10,1,1,2,16,1"), Some(at));
-        assert_eq!(read_eprt("|1|10.1.1.2|4097|"), Some(at));
-        assert_eq!(read_port("10,1,1,2,16"), None);
-        assert_eq!(read_eprt(""), None);
     }
 }

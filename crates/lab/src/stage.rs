@@ -162,7 +162,7 @@ impl Stage {
     pub fn hits(&self) -> Result<Option<u64>> {
         let mut sum = None;
         for rule in self.situation.rules.iter().filter(|rule| rule.lines.contains("counter name hit")) {
-            let hits = of(&self.hosts, rule.at).count(&format!("hit_{}", rule.hook))?.packets;
+            let hits = of(&self.hosts, rule.at).count(&format!("hit_{}", rule.hook))?;
             sum = Some(sum.unwrap_or(0) + hits);
         }
         Ok(sum)

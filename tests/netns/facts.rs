@@ -17,7 +17,7 @@ use crate::sockets::peer::{all, data};
 #[track_caller]
 pub(super) fn counted(gate: &Host, name: &str) {
     let end = Instant::now() + Duration::from_secs(20);
-    while gate.count(name).unwrap().packets == 0 {
+    while gate.count(name).unwrap() == 0 {
         assert!(Instant::now() < end, "no packet of {name}");
         std::thread::sleep(Duration::from_millis(5));
     }

@@ -135,7 +135,8 @@ impl Campaign<'_> {
             self.attempt(lab, peers, &doctor(&format!(" > {0}; cat {0}", told.display())), &[slug])?;
             let said = fs::read_to_string(&told).unwrap_or_default();
             _ = fs::remove_file(&told);
-            let said: Value = serde_json::from_str(&said).unwrap_or_default();
+            let said: Value = serde_json::from_str(&said)
+                .map_err(|e| format!("what the doctor says of {slug} a second time cannot be read: {e}"))?;
             if said["confidence"] == "certain" && said["cause"] == wrong["said"] {
                 sure.push(slug.to_owned());
             }

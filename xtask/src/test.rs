@@ -56,8 +56,8 @@ const STEPS: &[Step] = &[
     Step {
         name: "netns",
         run: |world| {
-            // As in the next step; `--lib` for what the kit knows of itself.
-            world.cargo("test", &["--workspace", "--lib", "--test", "all", "netns::", "--", "--nocapture"])
+            // As in the next step.
+            world.cargo("test", &["--workspace", "--test", "all", "netns::", "--", "--nocapture"])
         },
     },
     Step {

@@ -1,4 +1,5 @@
-//! What stands on the way and is no router: something that takes connections and says nothing, and a SOCKS proxy.
+//! What takes connections at a host, in threads; and what stands on the way and is no router: something that says nothing, and a
+//! SOCKS proxy.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -25,7 +26,7 @@ pub(crate) struct Running {
 impl Running {
     /// Takes connections and keeps them.
     pub(crate) fn mute(host: &Host, port: u16) -> Result<Running> {
-        Running::begin(host, port, |_, stop| {
+        Running::begin(host, port, |_kept, stop| {
             while !stop.load(Ordering::Relaxed) {
                 std::thread::sleep(LOOK);
             }
@@ -35,13 +36,14 @@ impl Running {
 
     /// A SOCKS proxy of version 5 without a login (RFC 1928), which connects and does no more.
     pub(crate) fn socks(host: &Host, port: u16) -> Result<Running> {
-        Running::begin(host, port, relay)
+        Running::begin(host, port, |client, stop| relay(&client, stop))
     }
 
-    fn begin(
+    /// Does the same with each connection, in a thread of its own, and tells it when to stop.
+    pub(crate) fn begin(
         host: &Host,
         port: u16,
-        each: fn(&TcpStream, &AtomicBool) -> std::io::Result<()>,
+        each: impl Fn(TcpStream, &AtomicBool) -> std::io::Result<()> + Send + Sync + 'static,
     ) -> Result<Running> {
         let listener = listen(host, port)?;
         let stop = Arc::new(AtomicBool::new(false));
@@ -51,9 +53,9 @@ impl Running {
             std::thread::spawn(move || {
                 std::thread::scope(|scope| {
                     while let Some(stream) = accept(&listener, &stopped) {
-                        let stopped = &stopped;
+                        let (each, stopped) = (&each, &stopped);
                         // Who has gone is no matter.
-                        scope.spawn(move || each(&stream, stopped));
+                        scope.spawn(move || each(stream, stopped));
                     }
                 });
             })
@@ -71,7 +73,7 @@ impl Drop for Running {
 }
 
 /// A listener of a host, for both families, which is asked and does not wait.
-pub(crate) fn listen(host: &Host, port: u16) -> Result<TcpListener> {
+fn listen(host: &Host, port: u16) -> Result<TcpListener> {
     let made = host.inside(|| {
         let listener = TcpListener::bind(("::", port))?;
         listener.set_nonblocking(true)?;
@@ -81,7 +83,7 @@ pub(crate) fn listen(host: &Host, port: u16) -> Result<TcpListener> {
 }
 
 /// The next connection; none when it is to stop.
-pub(crate) fn accept(listener: &TcpListener, stop: &AtomicBool) -> Option<TcpStream> {
+fn accept(listener: &TcpListener, stop: &AtomicBool) -> Option<TcpStream> {
     while !stop.load(Ordering::Relaxed) {
         match listener.accept() {
             Ok((stream, _)) => return Some(stream),

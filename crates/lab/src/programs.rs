@@ -124,11 +124,11 @@ pub struct Diagnosis {
     pub cause: String,
     /// Who has to change something.
     pub side: String,
-    /// How sure it is, as it says so itself.
-    pub confidence: Value,
+    /// How sure it is: `certain`, `likely` or `possible`.
+    pub confidence: String,
 }
 
-/// Asks the doctor. None where this twoport has none, or it does not come to an end.
+/// Asks the doctor. None where it does not come to an end.
 #[must_use]
 pub fn diagnose(stage: &Stage, twoport: &Path) -> Option<Diagnosis> {
     let mut command = stage.client().command(twoport);
@@ -147,7 +147,7 @@ pub fn diagnose(stage: &Stage, twoport: &Path) -> Option<Diagnosis> {
     Some(Diagnosis {
         cause: text("cause")?,
         side: text("side").unwrap_or_default(),
-        confidence: value.get("confidence").cloned().unwrap_or_default(),
+        confidence: text("confidence").unwrap_or_default(),
     })
 }
 

@@ -17,7 +17,7 @@ pub struct Report {
     pub attempts: Vec<Attempt>,
     /// The clients that people have.
     pub clients: Vec<(Program, Fetched)>,
-    /// What the doctor says, where there is one.
+    /// What the doctor says, where it comes to an end.
     pub diagnosis: Option<Diagnosis>,
 }
 

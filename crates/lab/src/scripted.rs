@@ -3,14 +3,13 @@
 
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use twoport_netns::{Host, Result};
+use twoport_proto::hostport::{read_eprt, read_port};
 
-use crate::boxes::{LOOK, accept, listen};
+use crate::boxes::{LOOK, Running};
 use crate::{PASSWORD, USER, stage};
 
 /// What it does. What a row does not say is as in [`GOOD`].
@@ -55,47 +54,17 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// The first of the ports that it tells where its script names none; a session has one of the next hundred.
 const FIRST: u16 = 40_000;
 
-/// A scripted server. It ends with the value, and so do its sessions.
-#[derive(Debug)]
-pub(crate) struct Running {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
 /// What all sessions of a server share.
 struct Server {
     script: Script,
     content: Vec<u8>,
     told: AtomicUsize,
-    stop: Arc<AtomicBool>,
 }
 
-impl Running {
-    /// Listens on a port of a host. Its threads are of that host, and so is every socket that they open.
-    pub(crate) fn begin(host: &Host, port: u16, script: Script, content: Vec<u8>) -> Result<Running> {
-        let listener = listen(host, port)?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let server = Server { script, content, told: AtomicUsize::new(0), stop: Arc::clone(&stop) };
-        let thread = host.inside(|| std::thread::spawn(move || serve(&listener, &server)))?;
-        Ok(Running { stop, thread: Some(thread) })
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        // A panic of it has been printed.
-        _ = self.thread.take().map(JoinHandle::join);
-    }
-}
-
-fn serve(listener: &TcpListener, server: &Server) {
-    std::thread::scope(|scope| {
-        while let Some(stream) = accept(listener, &server.stop) {
-            // A client that has gone is no matter.
-            scope.spawn(move || Session::begin(stream, server).and_then(Session::run));
-        }
-    });
+/// Serves at a port of a host.
+pub(crate) fn begin(host: &Host, port: u16, script: Script, content: Vec<u8>) -> Result<Running> {
+    let server = Server { script, content, told: AtomicUsize::new(0) };
+    Running::begin(host, port, move |control, stop| Session::begin(control, &server, stop)?.run())
 }
 
 /// How the second connection will come about.
@@ -107,6 +76,7 @@ enum Plan {
 
 struct Session<'a> {
     server: &'a Server,
+    stop: &'a AtomicBool,
     control: BufReader<TcpStream>,
     plan: Plan,
     rest: usize,
@@ -114,13 +84,13 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    fn begin(control: TcpStream, server: &'a Server) -> std::io::Result<Self> {
+    fn begin(control: TcpStream, server: &'a Server, stop: &'a AtomicBool) -> std::io::Result<Self> {
         control.set_nonblocking(false)?;
         control.set_nodelay(true)?;
         control.set_read_timeout(Some(LOOK))?;
         control.set_write_timeout(Some(PATIENCE))?;
         let control = BufReader::new(control);
-        Ok(Session { server, control, plan: Plan::None, rest: 0, user: String::new() })
+        Ok(Session { server, stop, control, plan: Plan::None, rest: 0, user: String::new() })
     }
 
     fn run(mut self) -> std::io::Result<()> {
@@ -163,8 +133,8 @@ impl<'a> Session<'a> {
             }
             "EPSV" => self.passive(script.epsv),
             "PASV" => self.passive(script.pasv),
-            "EPRT" => self.active(script.eprt, read_eprt(argument)),
-            "PORT" => self.active(script.port, read_port(argument)),
+            "EPRT" => self.active(script.eprt, read_eprt(argument.as_bytes()).ok()),
+            "PORT" => self.active(script.port, read_port(argument.as_bytes()).ok().map(SocketAddr::V4)),
             "RETR" if self.is_file(argument) => {
                 let from = std::mem::take(&mut self.rest).min(self.server.content.len());
                 let server = self.server;
@@ -305,7 +275,7 @@ impl<'a> Session<'a> {
     }
 
     fn is_over(&self) -> bool {
-        self.server.stop.load(Ordering::Relaxed)
+        self.stop.load(Ordering::Relaxed)
     }
 
     fn sleep(&self, time: Duration) {
@@ -313,32 +283,5 @@ impl<'a> Session<'a> {
         while Instant::now() < end && !self.is_over() {
             std::thread::sleep(LOOK.min(end.saturating_duration_since(Instant::now())));
         }
-    }
-}
-
-/// `h1,h2,h3,h4,p1,p2`.
-fn read_port(argument: &str) -> Option<SocketAddr> {
-    let numbers: Vec<u8> = argument.split(',').map(|word| word.trim().parse().ok()).collect::<Option<_>>()?;
-    let [a, b, c, d, high, low] = numbers[..] else { return None };
-    Some(SocketAddr::from(([a, b, c, d], u16::from_be_bytes([high, low]))))
-}
-
-/// `|1|address|port|`.
-fn read_eprt(argument: &str) -> Option<SocketAddr> {
-    let mut words = argument.split(argument.chars().next()?).skip(2);
-    Some(SocketAddr::new(words.next()?.parse().ok()?, words.next()?.parse().ok()?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_read_in_either_form() {
-        let at: SocketAddr = "10.1.1.2:4097".parse().unwrap();
-        assert_eq!(read_port("10,1,1,2,16,1"), Some(at));
-        assert_eq!(read_eprt("|1|10.1.1.2|4097|"), Some(at));
-        assert_eq!(read_port("10,1,1,2,16"), None);
-        assert_eq!(read_eprt(""), None);
     }
 }

@@ -179,7 +179,7 @@ pub(crate) enum ServerPlace {
     Behind(&'static str),
 }
 
-/// A host.
+/// A host. They are kept in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum At {
     Client,

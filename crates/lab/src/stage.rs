@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use twoport_netns::{Error, Host, Net, Process, Result};
 
-use crate::boxes;
-use crate::scripted::Running;
+use crate::boxes::Running;
+use crate::scripted;
 use crate::situation::{At, Beside, ClientPlace, Peer, Rule, ServerPlace, Situation, Tls};
 
 /// The user of every server here.
@@ -44,13 +44,12 @@ const EDGE: &str = "198.51.100.2";
 #[derive(Debug)]
 pub struct Stage {
     situation: Situation,
-    client: Host,
-    hosts: Vec<Host>,
+    /// In the order of [`At`].
+    hosts: [Host; 4],
     folder: PathBuf,
     content: Vec<u8>,
     _server: Option<Process>,
-    _scripted: Option<Running>,
-    _beside: Vec<boxes::Running>,
+    _running: Vec<Running>,
     // Last, since what runs in it goes first.
     _net: Net,
 }
@@ -70,41 +69,36 @@ impl Stage {
         }
         fs::write(folder.join("root").join(FILE), &content).map_err(failed)?;
         fs::write(folder.join("twoport.toml"), CONFIG).map_err(failed)?;
-        let mut build = Build { net: &net, situation, hosts: Vec::new() };
-        build.links()?;
-        build.rules()?;
-        let hosts = build.hosts;
-        let host = |at: At| find(&hosts, at);
-        let mut beside = Vec::new();
+        let hosts = links(&net, situation)?;
+        rules(situation, &hosts)?;
+        let mut running = Vec::new();
         for one in situation.beside {
             match one {
-                Beside::Mute(at, port) => beside.push(boxes::Running::mute(host(*at)?, *port)?),
-                Beside::Socks(at, port) => beside.push(boxes::Running::socks(host(*at)?, *port)?),
+                Beside::Mute(at, port) => running.push(Running::mute(of(&hosts, *at), *port)?),
+                Beside::Socks(at, port) => running.push(Running::socks(of(&hosts, *at), *port)?),
                 Beside::SecondServer => {}
             }
         }
-        let server = host(At::Server)?;
-        let (mut ours, mut scripted) = (None, None);
+        let server = of(&hosts, At::Server);
+        let mut ours = None;
         match situation.peer {
             Peer::Ours(flags) => ours = Some(serve(server, program, &folder, situation, flags)?),
             Peer::Scripted(script) => {
-                scripted = Some(Running::begin(server, situation.port, script, content.clone())?);
+                running.push(scripted::begin(server, situation.port, script, content.clone())?);
             }
             Peer::Nobody => {}
         }
-        let client = host(At::Client)?.clone();
+        let client = of(&hosts, At::Client);
         client.etc("resolv.conf", "nameserver 127.0.0.1\n")?;
         let names: String = situation.names.iter().map(|address| format!("{address} {NAME}\n")).collect();
         client.etc("hosts", &format!("127.0.0.1 localhost\n{names}"))?;
         Ok(Stage {
             situation: *situation,
-            client,
             hosts,
             folder,
             content,
             _server: ours,
-            _scripted: scripted,
-            _beside: beside,
+            _running: running,
             _net: net,
         })
     }
@@ -118,7 +112,7 @@ impl Stage {
     /// Where the client is.
     #[must_use]
     pub fn client(&self) -> &Host {
-        &self.client
+        of(&self.hosts, At::Client)
     }
 
     /// A folder that goes with it. The client works in `here`, and its home is `home`.
@@ -161,23 +155,17 @@ impl Stage {
         format!("{scheme}://{USER}:{}@{}{port}/{FILE}", self.situation.password, self.server())
     }
 
-    /// How many packets have met the fault, as far as it is a rule that counts.
+    /// How many packets have met the fault; none where it is no rule that counts.
     ///
     /// # Errors
     /// When a host does not tell.
-    pub fn hits(&self) -> Result<u64> {
-        let counted = |rule: &Rule| rule.lines.contains("counter name hit");
-        let mut sum = 0;
-        for rule in self.situation.rules.iter().filter(|rule| counted(rule)) {
-            sum += find(&self.hosts, rule.at)?.count(&format!("hit_{}", rule.hook))?.packets;
+    pub fn hits(&self) -> Result<Option<u64>> {
+        let mut sum = None;
+        for rule in self.situation.rules.iter().filter(|rule| rule.lines.contains("counter name hit")) {
+            let hits = of(&self.hosts, rule.at).count(&format!("hit_{}", rule.hook))?;
+            sum = Some(sum.unwrap_or(0) + hits);
         }
         Ok(sum)
-    }
-
-    /// Whether the fault is a rule that counts.
-    #[must_use]
-    pub fn counts(&self) -> bool {
-        self.situation.rules.iter().any(|rule| rule.lines.contains("counter name hit"))
     }
 
     /// The rules of all hosts with what they have counted, for somebody who wonders.
@@ -187,18 +175,8 @@ impl Stage {
     }
 }
 
-fn find(hosts: &[Host], at: At) -> Result<&Host> {
-    let found = hosts.iter().find(|host| host.name() == name(at));
-    found.ok_or_else(|| Error::new(format!("this situation has no {}", name(at))))
-}
-
-fn name(at: At) -> &'static str {
-    match at {
-        At::Client => "client",
-        At::Home => "home",
-        At::Edge => "edge",
-        At::Server => "server",
-    }
+fn of(hosts: &[Host; 4], at: At) -> &Host {
+    &hosts[at as usize]
 }
 
 /// Bytes that nobody mistakes for others.
@@ -238,106 +216,95 @@ fn serve(
     Ok(process)
 }
 
-/// What has been built of a network.
-struct Build<'a> {
-    net: &'a Net,
-    situation: &'a Situation,
-    hosts: Vec<Host>,
+/// The hosts with their addresses and routes.
+fn links(net: &Net, situation: &Situation) -> Result<[Host; 4]> {
+    let (home, edge) = (net.router("home")?, net.router("edge")?);
+    let (client, server) = (net.host("client")?, net.host("server")?);
+    let (own, before) = match situation.client {
+        ClientPlace::Home => ("10.77.1.2", "10.77.1.1"),
+        ClientPlace::Public => ("192.0.2.2", "192.0.2.1"),
+        ClientPlace::Lan => ("192.168.50.9", "192.168.50.1"),
+    };
+    let (serving, router) = match situation.server {
+        ServerPlace::Public => (PUBLIC, "203.0.113.1"),
+        ServerPlace::Behind(_) => (PRIVATE, "192.168.50.1"),
+    };
+    let [own, behind, serving, routing] =
+        [own, before, serving, router].map(|address| format!("{address}/24"));
+    net.link(
+        (&home, "198.51.100.1/24 198.51.100.9/24 2001:db8:ff::1/64"),
+        (&edge, "198.51.100.2/24 2001:db8:ff::2/64"),
+    )?;
+    if situation.client == ClientPlace::Lan {
+        let switch = net.host("switch")?;
+        for (host, address) in [(&client, &own), (&server, &serving), (&edge, &routing)] {
+            net.link((host, address), (&switch, ""))?;
+        }
+        bridge(&switch, &["client", "server", "edge"])?;
+    } else {
+        net.link(
+            (&client, &format!("{own} 2001:db8:1::2/64")),
+            (&home, &format!("{behind} 2001:db8:1::1/64")),
+        )?;
+        net.link(
+            (&edge, &format!("{routing} 2001:db8:50::1/64")),
+            (&server, &format!("{serving} 2001:db8:50::2/64")),
+        )?;
+        client.goes_by("2001:db8:1::1")?;
+        server.goes_by("2001:db8:50::1")?;
+    }
+    client.goes_by(before)?;
+    server.goes_by(router)?;
+    home.goes_by("198.51.100.2 2001:db8:ff::2")?;
+    edge.goes_by("198.51.100.1 2001:db8:ff::1")?;
+    if situation.beside.iter().any(|one| matches!(one, Beside::SecondServer)) {
+        let second = net.host("second")?;
+        net.link((&edge, "192.168.60.1/24"), (&second, "192.168.60.2/24"))?;
+        second.goes_by("192.168.60.1")?;
+    }
+    if situation.mtu < 1500 {
+        let mtu = situation.mtu.to_string();
+        home.run("ip", ["link", "set", "edge", "mtu", &mtu])?;
+        edge.run("ip", ["link", "set", "home", "mtu", &mtu])?;
+    }
+    for host in [&client, &server] {
+        // None of them is a passive port.
+        host.set("net/ipv4/ip_local_port_range", "50000 60000")?;
+    }
+    Ok([client, home, edge, server])
 }
 
-impl Build<'_> {
-    fn links(&mut self) -> Result<()> {
-        let net = self.net;
-        let (home, edge) = (net.router("home")?, net.router("edge")?);
-        let (client, server) = (net.host("client")?, net.host("server")?);
-        let (own, before) = match self.situation.client {
-            ClientPlace::Home => ("10.77.1.2", "10.77.1.1"),
-            ClientPlace::Public => ("192.0.2.2", "192.0.2.1"),
-            ClientPlace::Lan => ("192.168.50.9", "192.168.50.1"),
-        };
-        let (serving, router) = match self.situation.server {
-            ServerPlace::Public => (PUBLIC, "203.0.113.1"),
-            ServerPlace::Behind(_) => (PRIVATE, "192.168.50.1"),
-        };
-        let [own, behind, serving, routing] =
-            [own, before, serving, router].map(|address| format!("{address}/24"));
-        net.link(
-            (&home, "198.51.100.1/24 198.51.100.9/24 2001:db8:ff::1/64"),
-            (&edge, "198.51.100.2/24 2001:db8:ff::2/64"),
-        )?;
-        if self.situation.client == ClientPlace::Lan {
-            let switch = net.host("switch")?;
-            for (host, address) in [(&client, &own), (&server, &serving), (&edge, &routing)] {
-                net.link((host, address), (&switch, ""))?;
-            }
-            bridge(&switch, &["client", "server", "edge"])?;
-        } else {
-            net.link(
-                (&client, &format!("{own} 2001:db8:1::2/64")),
-                (&home, &format!("{behind} 2001:db8:1::1/64")),
-            )?;
-            net.link(
-                (&edge, &format!("{routing} 2001:db8:50::1/64")),
-                (&server, &format!("{serving} 2001:db8:50::2/64")),
-            )?;
-            client.goes_by("2001:db8:1::1")?;
-            server.goes_by("2001:db8:50::1")?;
-        }
-        client.goes_by(before)?;
-        server.goes_by(router)?;
-        home.goes_by("198.51.100.2 2001:db8:ff::2")?;
-        edge.goes_by("198.51.100.1 2001:db8:ff::1")?;
-        if self.situation.beside.iter().any(|one| matches!(one, Beside::SecondServer)) {
-            let second = net.host("second")?;
-            net.link((&edge, "192.168.60.1/24"), (&second, "192.168.60.2/24"))?;
-            second.goes_by("192.168.60.1")?;
-        }
-        if self.situation.mtu < 1500 {
-            let mtu = self.situation.mtu.to_string();
-            home.run("ip", ["link", "set", "edge", "mtu", &mtu])?;
-            edge.run("ip", ["link", "set", "home", "mtu", &mtu])?;
-        }
-        for host in [&client, &server] {
-            // None of them is a passive port.
-            host.set("net/ipv4/ip_local_port_range", "50000 60000")?;
-        }
-        self.hosts.extend([client, home, edge, server]);
-        Ok(())
+fn rules(situation: &Situation, hosts: &[Host; 4]) -> Result<()> {
+    for (at, setting, value) in situation.settings {
+        of(hosts, *at).set(setting, value)?;
     }
-
-    fn rules(&self) -> Result<()> {
-        for (at, setting, value) in self.situation.settings {
-            find(&self.hosts, *at)?.set(setting, value)?;
-        }
-        let mut rules = self.situation.rules.to_vec();
-        let forwarded;
-        if self.situation.client == ClientPlace::Home {
-            rules.extend(HOME.iter().filter(|usual| !replaced(self.situation.rules, usual)));
-        }
-        if let ServerPlace::Behind(ports) = self.situation.server {
-            rules.extend(EDGE_NAT.iter().filter(|usual| !replaced(self.situation.rules, usual)));
-            forwarded = format!("ip daddr {EDGE} {ports} dnat ip to {PRIVATE}");
-            let usual = Rule { at: At::Edge, hook: "prerouting", lines: "" };
-            if !replaced(self.situation.rules, &usual) {
-                load(find(&self.hosts, At::Edge)?, "prerouting", &forwarded)?;
-            }
-        }
-        for rule in rules {
-            load(find(&self.hosts, rule.at)?, rule.hook, rule.lines)?;
-        }
-        for (at, port) in self.situation.helpers {
-            find(&self.hosts, *at)?.load_nft(&format!(
-                "table inet helper {{
-                    ct helper ftp {{ type \"ftp\" protocol tcp; }}
-                    chain watched {{
-                        type filter hook prerouting priority filter; policy accept;
-                        tcp dport {port} ct helper set \"ftp\"
-                    }}
-                }}"
-            ))?;
-        }
-        Ok(())
+    let mut rules = situation.rules.to_vec();
+    if situation.client == ClientPlace::Home {
+        rules.extend(HOME.iter().filter(|usual| !replaced(situation.rules, usual)));
     }
+    if let ServerPlace::Behind(ports) = situation.server {
+        rules.extend(EDGE_NAT.iter().filter(|usual| !replaced(situation.rules, usual)));
+        let forwarded = format!("ip daddr {EDGE} {ports} dnat ip to {PRIVATE}");
+        let usual = Rule { at: At::Edge, hook: "prerouting", lines: "" };
+        if !replaced(situation.rules, &usual) {
+            load(of(hosts, At::Edge), "prerouting", &forwarded)?;
+        }
+    }
+    for rule in rules {
+        load(of(hosts, rule.at), rule.hook, rule.lines)?;
+    }
+    for (at, port) in situation.helpers {
+        of(hosts, *at).load_nft(&format!(
+            "table inet helper {{
+                ct helper ftp {{ type \"ftp\" protocol tcp; }}
+                chain watched {{
+                    type filter hook prerouting priority filter; policy accept;
+                    tcp dport {port} ct helper set \"ftp\"
+                }}
+            }}"
+        ))?;
+    }
+    Ok(())
 }
 
 fn replaced(rules: &[Rule], usual: &Rule) -> bool {

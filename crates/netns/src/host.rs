@@ -64,12 +64,12 @@ impl Host {
     /// # Errors
     /// When no link leads there.
     pub fn goes_by(&self, routers: &str) -> Result<()> {
-        let routes: String =
-            routers.split_whitespace().map(|router| format!("route add default via {router}\n")).collect();
-        let (six, four): (Vec<&str>, Vec<&str>) = routes.lines().partition(|line| line.contains(':'));
-        let six = six.iter().map(|line| line.replace("default", "::/0"));
-        let lines: Vec<String> = four.iter().map(|line| (*line).to_owned()).chain(six).collect();
-        ip_batch(Some(&self.netns), &format!("{}\n", lines.join("\n")))
+        let mut lines = String::new();
+        for router in routers.split_whitespace() {
+            let all = if router.contains(':') { "::/0" } else { "default" };
+            lines.push_str(&format!("route add {all} via {router}\n"));
+        }
+        ip_batch(Some(&self.netns), &lines)
     }
 
     /// Sets a value below `/proc/sys`.

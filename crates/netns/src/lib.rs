@@ -32,7 +32,6 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 pub use host::{Host, feed};
 pub use process::Process;
-pub use tables::Count;
 
 use host::ip_batch;
 

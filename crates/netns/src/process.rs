@@ -29,12 +29,6 @@ impl Process {
         Ok(Process { child, said })
     }
 
-    /// All that it has printed until now, on both outputs.
-    #[must_use]
-    pub fn said(&self) -> String {
-        held(&self.said.0).clone()
-    }
-
     /// Waits until it has printed this.
     ///
     /// # Errors
@@ -65,7 +59,7 @@ impl Drop for Process {
         _ = self.child.kill();
         _ = self.child.wait();
         if std::thread::panicking() {
-            eprintln!("-- {} printed:\n{}", self.child.id(), self.said());
+            eprintln!("-- {} printed:\n{}", self.child.id(), held(&self.said.0));
         }
     }
 }

@@ -185,11 +185,7 @@ fn text(report: &Report) -> String {
         .map(|(client, fetched)| format!("{} {}", client.name(), fetched.name()))
         .collect();
     let doctor = match &report.diagnosis {
-        Some(found) => {
-            // A word, or a number.
-            let sure = found.confidence.as_str().map_or_else(|| found.confidence.to_string(), str::to_owned);
-            format!("{}, {}, {sure}", found.cause, found.side)
-        }
+        Some(found) => format!("{}, {}, {}", found.cause, found.side, found.confidence),
         None => "-".to_owned(),
     };
     format!(

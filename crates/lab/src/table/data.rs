@@ -5,10 +5,8 @@ use std::time::Duration;
 use crate::scripted::{GOOD, Script};
 use twoport_doctor::causes::{Cause, Side};
 
-use crate::situation::{At, ClientPlace, HALF, NO, PLAIN, Peer, Rule, Situation, YES};
-
-/// A public client; the fault sees passive data connections only, so active mode carries.
-const PUBLIC: Situation = Situation { modes: [NO, NO, YES, YES], client: ClientPlace::Public, ..PLAIN };
+use super::PUBLIC;
+use crate::situation::{At, HALF, NO, PLAIN, Peer, Rule, Situation};
 
 pub(super) const ALL: &[Situation] = &[
     Situation {

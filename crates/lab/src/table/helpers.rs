@@ -3,6 +3,7 @@
 use crate::scripted::{GOOD, Script};
 use twoport_doctor::causes::{Cause, Side};
 
+use super::TELLS;
 use crate::situation::{At, ClientPlace, NO, PLAIN, Peer, Rule, ServerPlace, Situation, Tls, YES};
 
 /// The NAT before the server forwards port 21 and leaves the rest to its helper.
@@ -26,7 +27,7 @@ pub(super) const ALL: &[Situation] = &[
         cause: Cause::HelperMasquerade,
         side: Side::Server,
         modes: [YES, NO, NO, NO],
-        peer: Peer::Ours(&["--passive-address", "198.51.100.2"]),
+        peer: TELLS,
         ..HELPED
     },
     Situation {

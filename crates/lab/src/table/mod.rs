@@ -8,12 +8,19 @@ mod passive;
 mod told;
 
 use crate::Situation;
+use crate::situation::{ClientPlace, NO, PLAIN, Peer, YES};
 
 /// All of them, in the order in which they are shown.
 #[must_use]
 pub fn situations() -> Vec<Situation> {
     [login::ALL, told::ALL, passive::ALL, helpers::ALL, active::ALL, data::ALL].concat()
 }
+
+/// A public client, for faults that only passive data connections see: active mode works there.
+const PUBLIC: Situation = Situation { modes: [NO, NO, YES, YES], client: ClientPlace::Public, ..PLAIN };
+
+/// A server behind NAT that tells the address of its router.
+const TELLS: Peer = Peer::Ours(&["--passive-address", "198.51.100.2"]);
 
 #[cfg(test)]
 mod tests {

@@ -3,13 +3,19 @@
 use crate::scripted::{GOOD, Script};
 use twoport_doctor::causes::{Cause, Side};
 
+use super::{PUBLIC, TELLS};
 use crate::situation::{At, Beside, ClientPlace, NO, PLAIN, Peer, Rule, ServerPlace, Situation, YES};
 
-/// A public client, so that active mode works where passive mode does not.
-const PUBLIC: Situation = Situation { modes: [NO, NO, YES, YES], client: ClientPlace::Public, ..PLAIN };
-
-/// A server behind NAT that tells the address of its router.
-const TELLS: Peer = Peer::Ours(&["--passive-address", "198.51.100.2"]);
+/// A firewall of the server's own that lets in the control connection only.
+const ONLY_CONTROL: Rule = Rule {
+    at: At::Server,
+    hook: "input",
+    lines: "iifname lo accept
+            ct state established,related accept
+            meta l4proto { icmp, ipv6-icmp } accept
+            tcp dport 21 accept
+            counter name hit drop",
+};
 
 pub(super) const ALL: &[Situation] = &[
     Situation {
@@ -18,15 +24,7 @@ pub(super) const ALL: &[Situation] = &[
         shows: "P1",
         cause: Cause::PassiveDroppedAtHost,
         side: Side::Server,
-        rules: &[Rule {
-            at: At::Server,
-            hook: "input",
-            lines: "iifname lo accept
-                    ct state established,related accept
-                    meta l4proto { icmp, ipv6-icmp } accept
-                    tcp dport 21 accept
-                    counter name hit drop",
-        }],
+        rules: &[ONLY_CONTROL],
         ..PUBLIC
     },
     Situation {
@@ -36,15 +34,7 @@ pub(super) const ALL: &[Situation] = &[
         cause: Cause::PassiveDroppedAtHost,
         side: Side::Server,
         modes: [NO; 4],
-        rules: &[Rule {
-            at: At::Server,
-            hook: "input",
-            lines: "iifname lo accept
-                    ct state established,related accept
-                    meta l4proto { icmp, ipv6-icmp } accept
-                    tcp dport 21 accept
-                    counter name hit drop",
-        }],
+        rules: &[ONLY_CONTROL],
         ..PLAIN
     },
     Situation {

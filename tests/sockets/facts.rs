@@ -11,6 +11,7 @@ use twoport_server::{PortRange, Right, Rights, Settings};
 
 use super::house::{House, account};
 use super::peer::{Peer, all, data, from_elsewhere};
+use crate::support::wait_until;
 
 const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 9, 0, 2));
 
@@ -269,6 +270,30 @@ fn a_transfer_that_is_given_up_has_seen_what_it_has_seen() {
     assert_eq!((seen.port, seen.first_packet), (Some(to.port()), Some(false)));
     assert_eq!(seen.came, [came(&stranger, false)]);
     assert_eq!((seen.fault, seen.sent), (None, None));
+}
+
+#[test]
+fn a_transfer_that_is_stopped_tells_what_it_was_stuck_with() {
+    let house = house_with(|settings| settings.limits.stall = Duration::from_secs(60));
+    house.put("large", &vec![7; 64 << 20]);
+    let mut peer = house.enter();
+    let _link = peer.passive();
+    peer.expect("RETR large", 150);
+    // All that the buffers between take, and no more.
+    let sent = |peer: &mut Peer| {
+        peer.send(b"STAT\r\n");
+        peer.reply().1
+    };
+    let mut before = String::new();
+    wait_until(|| {
+        let now = sent(&mut peer);
+        std::mem::replace(&mut before, now.clone()) == now
+    });
+    peer.send(b"ABOR\r\n");
+    assert_eq!([peer.reply().0, peer.reply().0], [426, 226]);
+    let seen = ask(&mut peer);
+    assert!(seen.unacknowledged.is_some_and(|bytes| bytes > 0), "{seen:?}");
+    assert_eq!(seen.fault, None);
 }
 
 #[test]

@@ -25,6 +25,9 @@ const STALL: Duration = Duration::from_secs(4);
 /// How long a data connection may stay open behind 226.
 const GRACE: Duration = Duration::from_millis(1500);
 
+/// How long a reset may take that our own end provokes.
+const PROVOKED: Duration = Duration::from_millis(700);
+
 /// How long 226 may take behind the end.
 const FINAL: Duration = Duration::from_secs(4);
 
@@ -220,7 +223,7 @@ async fn carry(
             }
         }
     }
-    let (mut buffer, mut deaf) = (vec![0; 1 << 16], false);
+    let (mut buffer, mut deaf, mut moved) = (vec![0; 1 << 16], false, Instant::now());
     loop {
         let patience = if last.is_some() { GRACE } else { STALL };
         let read = tokio::select! {
@@ -228,6 +231,10 @@ async fn carry(
             heard = dialogue.hear(patience), if last.is_none() && !deaf => match heard {
                 // An active server may say 150 only now.
                 Heard::Said(said) if said.code / 100 == 1 => continue,
+                // Nobody can have lost patience: it has lost the connection.
+                Heard::Said(said) if said.code / 100 == 4 && bytes > 0 && moved.elapsed() < STALL / 4 => {
+                    return Outcome::Cut { bytes, why: said.to_string() };
+                }
                 Heard::Said(said) => {
                     last = Some(said);
                     continue;
@@ -243,7 +250,7 @@ async fn carry(
         };
         match read {
             Some(Ok(0)) => break,
-            Some(Ok(n)) => bytes += n as u64,
+            Some(Ok(n)) => (bytes, moved) = (bytes + n as u64, Instant::now()),
             // The end is there, if not the word for it (TLS).
             Some(Err(e)) if e.kind() == std::io::ErrorKind::UnexpectedEof => break,
             Some(Err(e)) => {
@@ -251,6 +258,12 @@ async fn carry(
                     Some(said) => format!("{e}; the server said {said}"),
                     None => e.to_string(),
                 };
+                return Outcome::Cut { bytes, why };
+            }
+            // Who resets what comes from the server need not have told us: our own end makes it speak.
+            None if bytes > 0 && provokes_a_reset(&mut wire).await => {
+                let why =
+                    last.map_or_else(|| "a reset, when we ended it".to_owned(), |said| said.to_string());
                 return Outcome::Cut { bytes, why };
             }
             None => match last {
@@ -273,6 +286,18 @@ async fn carry(
         Some(said) => refused(said, bytes, asked),
         None => Outcome::NoWord(bytes),
     }
+}
+
+/// Whether a connection that stands still is reset when we say that we are done.
+async fn provokes_a_reset(wire: &mut DataStream) -> bool {
+    let ended = async {
+        wire.half_close().await?;
+        let mut rest = [0; 4096];
+        while wire.read(&mut rest).await? > 0 {}
+        Ok(())
+    };
+    let ended: Result<std::io::Result<()>, _> = tokio::time::timeout(PROVOKED, ended).await;
+    matches!(ended, Ok(Err(e)) if e.kind() == std::io::ErrorKind::ConnectionReset)
 }
 
 /// It has ended badly, or before it began: some say 150 while they wait.

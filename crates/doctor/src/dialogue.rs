@@ -22,6 +22,9 @@ const REPLY: usize = 1 << 20;
 /// How long a reply to a command may take that needs no disk and no other machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(6);
 
+/// How long the answer to ABOR may take.
+const ABORTING: Duration = Duration::from_secs(2);
+
 /// How long the password may take to be looked at.
 const LOGIN: Duration = Duration::from_secs(15);
 
@@ -212,6 +215,20 @@ impl Dialogue {
         let reply = tokio::time::timeout(PATIENCE, self.reply()).await.ok().flatten()?;
         let ours = reply.code == 211 && reply.lines.len() > 2;
         ours.then(|| Sightings::read(reply.lines.iter().map(Vec::as_slice)))
+    }
+
+    /// Ends a transfer that stands still, in words, and asks what the server saw of it: what it has sent in vain it tells only then.
+    pub(crate) async fn give_up(&mut self) -> Option<Reading> {
+        self.say(&Request::bare(Verb::Abor)).await;
+        loop {
+            match self.hear(ABORTING).await {
+                // 426 comes before it, where the transfer was at work still.
+                Heard::Said(said) if said.code / 100 == 2 => break,
+                Heard::Said(_) => {}
+                Heard::Nothing | Heard::End => return None,
+            }
+        }
+        self.sightings().await
     }
 
     /// Where the server sees us come from: the first address in the lines of STAT.

@@ -302,6 +302,8 @@ pub struct Flow {
     pub cuts: u32,
     /// What the server saw of it, of the first part where it was cut.
     pub seen: Option<Box<Reading>>,
+    /// Bytes of ours on the control connection that were not acknowledged behind it, while a new session was taken in.
+    pub unheard: Option<u64>,
 }
 
 /// Sessions that were left silent.

@@ -13,6 +13,8 @@ pub struct Sightings {
     pub peer: Option<SocketAddr>,
     /// `reached`: the server's own address that it reached.
     pub reached: Option<SocketAddr>,
+    /// `listens`: an address of the server's own at which it takes control connections; a line for each.
+    pub listens: Vec<SocketAddr>,
     /// `mss`: bytes that the server may put into one segment of the control connection.
     pub mss: Option<u32>,
     /// `secure`: whether the control connection is in TLS now, `yes` or `no`.
@@ -86,6 +88,14 @@ pub struct Reading {
     pub altered: bool,
 }
 
+impl Reading {
+    /// What the server saw, if these are its words.
+    #[must_use]
+    pub fn sound(&self) -> Option<&Sightings> {
+        (!self.altered).then_some(&self.sightings)
+    }
+}
+
 impl Sightings {
     /// The lines, without the space before each. The last is their sum: something on the way that looks for addresses in what is
     /// said may find these, and must not go unseen.
@@ -94,6 +104,9 @@ impl Sightings {
         let mut lines = Lines(Vec::new());
         lines.add("peer", self.peer);
         lines.add("reached", self.reached);
+        for listens in &self.listens {
+            lines.add("listens", Some(listens));
+        }
         lines.add("mss", self.mss);
         lines.add("secure", self.secure.map(|secure| word(secure, YES_NO)));
         lines.add("heard", self.heard.as_deref().map(escaped));
@@ -147,6 +160,9 @@ impl Sightings {
         match key {
             "peer" => self.peer = value.parse().ok(),
             "reached" => self.reached = value.parse().ok(),
+            "listens" => {
+                self.listens.extend(value.parse::<SocketAddr>().ok().filter(|_| self.listens.len() < MOST))
+            }
             "mss" => self.mss = number(value),
             "secure" => self.secure = which(value, YES_NO),
             "heard" => self.heard = unescaped(value),
@@ -179,6 +195,9 @@ impl Sightings {
         }
         newer(&mut self.peer, later.peer);
         newer(&mut self.reached, later.reached);
+        if !later.listens.is_empty() {
+            self.listens = later.listens;
+        }
         newer(&mut self.mss, later.mss);
         newer(&mut self.secure, later.secure);
         newer(&mut self.heard, later.heard);
@@ -301,7 +320,7 @@ const YES_NO: [&str; 2] = ["yes", "no"];
 const OWN: [&str; 2] = ["own", "stranger"];
 const HELPER: [&str; 2] = ["loaded", "absent"];
 
-/// Connections to a passive port that are read; a server of ours tells fewer.
+/// Connections to a passive port that are read, and addresses; a server of ours tells fewer.
 const MOST: usize = 64;
 
 #[cfg(test)]
@@ -313,6 +332,7 @@ mod tests {
         Sightings {
             peer: Some("203.0.113.5:40000".parse().unwrap()),
             reached: Some("[2001:db8::1]:21".parse().unwrap()),
+            listens: vec!["192.0.2.1:21".parse().unwrap(), "[2001:db8::1]:21".parse().unwrap()],
             mss: Some(1448),
             secure: Some(false),
             heard: Some(b"PORT 10,0,0,5,14,178".to_vec()),
@@ -362,6 +382,8 @@ mod tests {
         let expected = [
             "peer: 203.0.113.5:40000",
             "reached: [2001:db8::1]:21",
+            "listens: 192.0.2.1:21",
+            "listens: [2001:db8::1]:21",
             "mss: 1448",
             "secure: no",
             "heard: PORT 10,0,0,5,14,178",
@@ -382,7 +404,7 @@ mod tests {
             "held-back: 0",
             "fault: stalled",
             "helper: loaded",
-            "sum: c53676af",
+            "sum: 65a9adfc",
         ];
         assert_eq!(lines.collect::<Vec<_>>(), expected);
     }

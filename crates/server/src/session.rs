@@ -343,6 +343,7 @@ impl Session {
         Sightings {
             peer: Some(self.peer),
             reached: Some(self.reached),
+            listens: self.shared.listens(),
             mss: self.control.mss().ok(),
             helper: outlook::helper(),
             ..waiting.unwrap_or_default()

@@ -2,6 +2,7 @@
 //! one they began with.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -149,6 +150,23 @@ impl Shared {
     /// The same of somebody whose certificate is enough.
     pub(crate) fn recognize(&self, name: &[u8], shown: &Shown) -> Option<Entered> {
         self.accounts.recognize(name, shown).map(|account| self.enter(account))
+    }
+
+    /// Where control connections are taken, with the addresses by which the world may reach them in the place of "any". What the
+    /// system chose for port 0 is known to nobody else, and not told.
+    pub(crate) fn listens(&self) -> Vec<SocketAddr> {
+        let mut own = None;
+        let mut listens = Vec::new();
+        for at in self.listeners.iter().map(|listener| listener.address).filter(|at| at.port() != 0) {
+            if !at.ip().is_unspecified() {
+                listens.push(at);
+                continue;
+            }
+            let own = own.get_or_insert_with(twoport_net::own_addresses);
+            let same = own.iter().filter(|ip| at.is_ipv6() || ip.is_ipv4());
+            listens.extend(same.map(|ip| SocketAddr::new(*ip, at.port())));
+        }
+        listens
     }
 
     fn enter(&self, account: &Account) -> Entered {

@@ -159,8 +159,16 @@ impl Job {
         let stall = self.limits.limits.stall;
         let moved = tokio::select! {
             biased;
-            _ = &mut self.stopped => return self.stopped_ending(),
-            moved = twoport_pipe::send(body, &mut wire, form, stall, &self.progress) => moved,
+            _ = &mut self.stopped => None,
+            moved = twoport_pipe::send(body, &mut wire, form, stall, &self.progress) => Some(moved),
+        };
+        let Some(moved) = moved else {
+            if self.watched {
+                // Who stops what stands still may want to know why it did.
+                let unacknowledged = wire.send_queue().and_then(|queue| queue.unacknowledged());
+                self.tell_of(Some(Sightings { unacknowledged, ..Sightings::default() })).await;
+            }
+            return self.stopped_ending();
         };
         match moved {
             Ok(bytes) if form.framing == Framing::Block => {

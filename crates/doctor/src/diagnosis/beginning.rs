@@ -5,9 +5,9 @@ use std::time::Duration;
 use twoport_plan::LinkFault;
 
 use super::Confidence::{Certain, Likely, Possible};
-use super::{Found, span};
+use super::{Confidence, Found, both, span};
 use crate::causes::Cause;
-use crate::evidence::{Evidence, Login};
+use crate::evidence::{Evidence, Login, Said};
 
 /// The DNS knows no address.
 pub(super) fn no_name(evidence: &Evidence) -> Option<Found> {
@@ -52,7 +52,7 @@ pub(super) fn no_greeting(evidence: &Evidence) -> Option<Found> {
     let greeting = evidence.greeting.as_ref()?;
     match &greeting.said {
         Some(said) if said.code == 421 => {
-            Some(Found(Cause::ServerBusy, Likely, vec![format!("it greets with {said}")]))
+            Some(Found(Cause::ServerBusy, busy(said), vec![format!("it greets with {said}")]))
         }
         Some(_) => None,
         None if evidence.implicit => {
@@ -75,6 +75,14 @@ pub(super) fn no_greeting(evidence: &Evidence) -> Option<Found> {
     }
 }
 
+/// 421 says that the service is not there, and mostly why.
+fn busy(said: &Said) -> Confidence {
+    let text = said.text.to_ascii_lowercase();
+    let crowd = ["user", "connection", "session", "client"].iter().any(|word| text.contains(word));
+    let many = ["many", "maxim", "limit", "already", "full"].iter().any(|word| text.contains(word));
+    if crowd && many { Certain } else { Likely }
+}
+
 /// Nobody is logged in anywhere.
 pub(super) fn no_login(evidence: &Evidence) -> Option<Found> {
     if evidence.is_in() {
@@ -82,7 +90,7 @@ pub(super) fn no_login(evidence: &Evidence) -> Option<Found> {
     }
     evidence.legs.iter().find_map(|leg| match &leg.login {
         Login::Refused(said) if said.code == 421 => {
-            Some(Found(Cause::ServerBusy, Likely, vec![format!("the login was answered {said}")]))
+            Some(Found(Cause::ServerBusy, busy(said), vec![format!("the login was answered {said}")]))
         }
         Login::Refused(said) => {
             Some(Found(Cause::LoginRefused, Certain, vec![format!("the login was answered {said}")]))
@@ -106,11 +114,16 @@ pub(super) fn one_family(evidence: &Evidence) -> Option<Found> {
     let alive =
         evidence.doors.iter().find(|door| door.met.is_ok() && door.at.is_ipv4() != dead.at.is_ipv4())?;
     let cause = if dead.at.is_ipv4() { Cause::Ipv4Dead } else { Cause::Ipv6Dead };
-    let because = vec![
+    let mut because = vec![
         dead.met.as_ref().err().map(LinkFault::cause).unwrap_or_default(),
         format!("{} answered", alive.at),
     ];
-    Some(Found(cause, Likely, because))
+    // Else the name may have an address that is not the server's.
+    let sure = both::listens(evidence, dead.at);
+    if sure {
+        because.push(format!("the server tells that it listens on {}", dead.at));
+    }
+    Some(Found(cause, if sure { Certain } else { Likely }, because))
 }
 
 /// The greeting took long; the rest is well.

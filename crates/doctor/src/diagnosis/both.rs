@@ -1,5 +1,7 @@
 //! Where the server is ours it tells what it saw (SITE DOCTOR), and what was likely from one end is certain from two.
 
+use std::net::SocketAddr;
+
 use twoport_plan::LinkFault;
 use twoport_proto::Sightings;
 use twoport_proto::sightings::Dial;
@@ -9,9 +11,19 @@ use super::{Found, place};
 use crate::causes::Cause;
 use crate::evidence::{Cell, Evidence, Outcome};
 
-/// Tries of which the server has told.
+/// Tries of which the server has told, in its own words.
 fn seen(evidence: &Evidence) -> impl Iterator<Item = (&Cell, &Sightings)> {
-    evidence.cells().filter_map(|(_, cell)| Some((cell, &cell.seen.as_ref()?.sightings)))
+    evidence.cells().filter_map(|(_, cell)| Some((cell, cell.seen.as_ref()?.sound()?)))
+}
+
+/// Whether the server tells that it takes control connections at this address.
+pub(super) fn listens(evidence: &Evidence, at: SocketAddr) -> bool {
+    seen(evidence).any(|(_, sightings)| sightings.listens.contains(&at))
+}
+
+/// Whether the server is one of ours, and tells.
+pub(super) fn tells(evidence: &Evidence) -> bool {
+    seen(evidence).next().is_some()
 }
 
 /// The server said another thing than we heard, and what we heard leads nowhere. A NAT's helper gives 227 the outer address, at

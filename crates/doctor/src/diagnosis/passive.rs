@@ -53,13 +53,22 @@ pub(super) fn swallowed(evidence: &Evidence) -> Option<Found> {
         .find(|(_, cell)| matches!(cell.outcome, Outcome::NoAnswer { .. }) && cell.mode == Mode::Epsv)?;
     let other = evidence.of(Mode::Pasv).any(|cell| cell.said.is_some());
     let mut because = vec![format!("{} was never answered", cell.mode)];
-    if let Outcome::NoAnswer { lost: Some(lost @ 1..) } = cell.outcome {
-        because.push(format!("{lost} bytes of it were never acknowledged"));
-    }
+    let lost =
+        if let Outcome::NoAnswer { lost: Some(lost @ 1..) } = cell.outcome { Some(lost) } else { None };
+    because.extend(lost.map(|lost| format!("{lost} bytes of it were never acknowledged")));
     if other {
         because.push("PASV was answered in a new session".to_owned());
     }
-    Some(Found(Cause::EpsvSwallowed, if other { Likely } else { Possible }, because))
+    let sure = match other {
+        // Ours answers EPSV, and its system acknowledges whatever comes.
+        true if lost.is_some() && both::tells(evidence) => {
+            because.push("the server is a twoport, which answers EPSV".to_owned());
+            Certain
+        }
+        true => Likely,
+        false => Possible,
+    };
+    Some(Found(Cause::EpsvSwallowed, sure, because))
 }
 
 /// The connection was made, and the server takes nobody from there.

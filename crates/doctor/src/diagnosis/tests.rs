@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use twoport_plan::LinkFault;
 use twoport_proto::Sightings;
+use twoport_proto::sightings::Reading;
 
 use super::Confidence::{Certain, Likely, Possible};
 use super::*;
@@ -73,10 +74,15 @@ fn path(control: u8, last: u8, answered: Option<u8>) -> Option<Path> {
     Some(Path { control: Some(control), heard: true, port: 40014, last: Some((last, by)), answered })
 }
 
+/// What the server saw, in its own words.
+fn told(lines: &str) -> Option<Box<Reading>> {
+    let reading = Sightings::read(lines.lines().map(str::as_bytes));
+    Some(Box::new(Reading { altered: false, ..reading }))
+}
+
 /// The same, with what the server saw of it.
 fn told_by_both(cell: Cell, lines: &str) -> Evidence {
-    let lines: Vec<&[u8]> = lines.lines().map(str::as_bytes).collect();
-    let seen = Some(Box::new(Sightings::read(lines)));
+    let seen = told(lines);
     tried(vec![Cell { asked: Some("PORT 10,77,1,2,15,161".to_owned()), seen, ..cell }])
 }
 
@@ -117,7 +123,8 @@ fn all() -> Vec<(&'static str, Confidence, Evidence)> {
     let flow = |outcome: Outcome, cuts: u32| {
         with(tried(vec![epsv(works())]), &|evidence| {
             let took = Duration::from_secs(16);
-            evidence.flow = Some(Flow { verb: "RETR", outcome: outcome.clone(), took, cuts, seen: None });
+            let outcome = outcome.clone();
+            evidence.flow = Some(Flow { verb: "RETR", outcome, took, cuts, seen: None, unheard: None });
         })
     };
     let families = |dead: &str| {
@@ -168,7 +175,8 @@ fn all() -> Vec<(&'static str, Confidence, Evidence)> {
         ),
         ("ipv6-only-path", Likely, families(SERVER)),
         ("ipv6-path-dead", Likely, families("[2001:db8::2]:21")),
-        ("server-busy", Likely, greeted(reply("421 Too many users connected."), false)),
+        ("server-busy", Certain, greeted(reply("421 Too many users connected."), false)),
+        ("server-busy", Likely, greeted(reply("421 Service not available."), false)),
         ("turned-away", Likely, greeted(None, true)),
         (
             "not-an-ftp-server",
@@ -486,6 +494,13 @@ fn all() -> Vec<(&'static str, Confidence, Evidence)> {
             with(flow(Outcome::Stalled(0), 0), &|evidence| evidence.small = Some((536, Outcome::Stalled(0)))),
         ),
         ("idle-control-dropped", Likely, flow(Outcome::NoWord(200_000), 0)),
+        (
+            "idle-control-dropped",
+            Certain,
+            with(flow(Outcome::NoWord(200_000), 0), &|evidence| {
+                evidence.flow.as_mut().unwrap().unheard = Some(6);
+            }),
+        ),
         ("mid-transfer-reset", Likely, flow(Outcome::Works(200_000), 2)),
         ("data-fin-lost", Likely, flow(Outcome::NoEnd(200_000), 0)),
     ]
@@ -526,10 +541,6 @@ fn a_nat_is_certain_where_the_server_tells_whom_it_sees() {
 
 #[test]
 fn what_stands_still_or_is_cut_is_certain_where_the_server_tells_the_same() {
-    let told = |lines: &str| {
-        let lines: Vec<&[u8]> = lines.lines().map(str::as_bytes).collect();
-        Some(Box::new(Sightings::read(lines)))
-    };
     for (outcome, cuts, lines, cause) in [
         (Outcome::Works(200_000), 1, " fault: reset", Cause::MidReset),
         (Outcome::Stalled(90_000), 0, " unacknowledged: 65536", Cause::MidSilence),
@@ -537,11 +548,45 @@ fn what_stands_still_or_is_cut_is_certain_where_the_server_tells_the_same() {
     ] {
         let mut evidence = tried(vec![epsv(Outcome::Works(1))]);
         let took = Duration::from_secs(4);
-        evidence.flow = Some(Flow { verb: "RETR", outcome, took, cuts, seen: told(lines) });
+        evidence.flow = Some(Flow { verb: "RETR", outcome, took, cuts, seen: told(lines), unheard: None });
         evidence.small = Some((536, Outcome::Stalled(0)));
         let found = diagnose(&evidence);
         assert_eq!((found.cause, found.confidence), (cause, Certain), "{evidence:?}");
+        // What was changed on the way is nobody's word.
+        evidence.flow.as_mut().unwrap().seen.as_mut().unwrap().altered = true;
+        assert_ne!(diagnose(&evidence).confidence, Certain);
     }
+    let mut evidence = told_by_both(epsv(Outcome::Stalled(0)), " unacknowledged: 120");
+    evidence.small = Some((536, Outcome::Stalled(0)));
+    let found = diagnose(&evidence);
+    assert_eq!(
+        (found.cause, found.confidence),
+        (Cause::PayloadFiltered, Certain),
+        "where no mode has brought a byte"
+    );
+}
+
+#[test]
+fn a_dead_family_is_certain_where_the_server_tells_that_it_is_its_own() {
+    let dead = at("[2001:db8::2]:21");
+    let fault = LinkFault::TimedOut { to: dead, after: Duration::from_secs(6) };
+    for (listens, sure) in [("[2001:db8::2]:21", Certain), ("[2001:db8::3]:21", Likely)] {
+        let mut evidence =
+            told_by_both(epsv(Outcome::Works(1)), &format!(" listens: {SERVER}\n listens: {listens}"));
+        evidence.doors.insert(0, Door { at: dead, met: Err(fault.clone()) });
+        let found = diagnose(&evidence);
+        assert_eq!((found.cause, found.confidence), (Cause::Ipv6Dead, sure));
+    }
+}
+
+#[test]
+fn a_swallowed_epsv_is_certain_where_the_server_is_one_that_answers_it() {
+    let mut evidence =
+        told_by_both(pasv(Outcome::Works(1)), " told: 227 Entering Passive Mode (1,2,3,4,156,77).");
+    let swallowed = Cell::of(Mode::Epsv, Outcome::NoAnswer { lost: Some(6) });
+    evidence.legs[0].cells.insert(0, swallowed);
+    let found = diagnose(&evidence);
+    assert_eq!((found.cause, found.confidence), (Cause::EpsvSwallowed, Certain));
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub(super) fn cut(evidence: &Evidence) -> Option<Found> {
     };
     let times = flow.cuts.max(1);
     let mut because = vec![format!("{} was cut {times} times within {bytes} bytes", flow.verb)];
-    let told = flow.seen.as_ref().and_then(|seen| seen.sightings.fault.as_deref());
+    let told = flow.seen.as_ref().and_then(|seen| seen.sound()?.fault.as_deref());
     let sure = match told {
         // Each end says that it was the other.
         Some("reset") => {
@@ -44,13 +44,10 @@ pub(super) fn black_hole(evidence: &Evidence) -> Option<Found> {
         };
     }
     let stalled = |outcome: &Outcome| if let Outcome::Stalled(bytes) = outcome { Some(*bytes) } else { None };
-    let bytes = evidence
-        .flow
-        .as_ref()
-        .and_then(|flow| stalled(&flow.outcome))
-        .or_else(|| evidence.cells().find_map(|(_, cell)| stalled(&cell.outcome)))?;
-    let sightings = evidence.flow.as_ref().and_then(|flow| flow.seen.as_ref()).map(|seen| &seen.sightings);
-    let lost = sightings.and_then(|sightings| sightings.unacknowledged).filter(|lost| *lost > 0);
+    let flow = evidence.flow.iter().map(|flow| (&flow.outcome, &flow.seen));
+    let tries = flow.chain(evidence.cells().map(|(_, cell)| (&cell.outcome, &cell.seen)));
+    let (bytes, seen) = tries.into_iter().find_map(|(outcome, seen)| Some((stalled(outcome)?, seen)))?;
+    let lost = seen.as_ref().and_then(|seen| seen.sound()?.unacknowledged).filter(|lost| *lost > 0);
     let told = lost.map(|lost| format!("the server sent on, and {lost} bytes of it were not acknowledged"));
     if bytes >= MUCH {
         let because =
@@ -96,11 +93,17 @@ pub(super) fn idle(evidence: &Evidence) -> Option<Found> {
     }
     let flow = evidence.flow.as_ref()?;
     let Outcome::NoWord(bytes) = flow.outcome else { return None };
-    let because = vec![
+    let mut because = vec![
         format!("{bytes} bytes came in {}, the data connection ended, and 226 did not come", span(flow.took)),
         "the control connection does not answer any more".to_owned(),
     ];
-    Some(Found(Cause::IdleDropped, Likely, because))
+    // A server that has ended it would say so, and its system acknowledges whatever comes.
+    because.extend(flow.unheard.map(|lost| {
+        format!(
+            "{lost} bytes that we sent on it were not acknowledged, and a new session was taken in meanwhile"
+        )
+    }));
+    Some(Found(Cause::IdleDropped, if flow.unheard.is_some() { Certain } else { Likely }, because))
 }
 
 /// A data connection that does not resume is refused. Where the clear is allowed too, that is a choice and no fault.

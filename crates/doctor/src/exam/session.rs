@@ -98,9 +98,17 @@ impl Exam<'_> {
         let opening = if works { OPTIONAL } else { OPENING };
         let tried = attempt(&mut dialogue, mode, &Load { opening, ..Load::listing() }).await;
         let dead = tried.iter().any(|cell| is_dead(&cell.outcome));
+        let stalled = tried.iter().any(|cell| matches!(cell.outcome, Outcome::Stalled(_)));
         let offered =
             !tried.iter().any(|cell| cell.mode.is_passive() && matches!(cell.outcome, Outcome::Refused));
         cells.extend(tried);
+        if stalled
+            && self.both_ends != Some(false)
+            && let (Some(seen), Some(cell)) = (dialogue.give_up().await, cells.last_mut())
+        {
+            self.both_ends = Some(true);
+            cell.seen = Some(Box::new(seen));
+        }
         // A session that hangs is left as it is.
         if dead || !is_alive(&mut dialogue).await {
             return None;
@@ -168,9 +176,12 @@ impl Exam<'_> {
                 Outcome::Cut { bytes, why } => Outcome::Cut { bytes: bytes + total, why },
                 other => other,
             };
-            // A server of ours ends what stands still, and goes on.
-            let stalled = matches!(outcome, Outcome::Stalled(_)) && self.both_ends == Some(true);
-            let alive = (stalled || !is_dead(&outcome)) && is_alive(&mut dialogue).await;
+            if matches!(outcome, Outcome::Stalled(_)) && self.both_ends == Some(true) {
+                seen = dialogue.give_up().await.map(Box::new);
+            }
+            // A server of ours ends what stands still, and goes on; where the last word did not come, another may.
+            let may_live = seen.is_some() || !is_dead(&outcome) || matches!(outcome, Outcome::NoWord(_));
+            let alive = may_live && is_alive(&mut dialogue).await;
             break (outcome, alive);
         };
         if alive && seen.is_none() && self.both_ends == Some(true) {
@@ -178,7 +189,14 @@ impl Exam<'_> {
         }
         // Where much has come, it is not the size of segments.
         let stalled = matches!(outcome, Outcome::Stalled(..MUCH));
-        self.evidence.flow = Some(Flow { verb: "RETR", outcome, took: clock.elapsed(), cuts, seen });
+        let took = clock.elapsed();
+        let unheard = match dialogue.lost() {
+            Some(lost @ 1..) if matches!(outcome, Outcome::NoWord(_)) && !alive => {
+                self.again(at, secure, None).await.map(|_| lost)
+            }
+            _ => None,
+        };
+        self.evidence.flow = Some(Flow { verb: "RETR", outcome, took, cuts, seen, unheard });
         if stalled {
             self.small(at, secure, mode, command(Verb::Retr, &path)).await;
         }

@@ -2,14 +2,15 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::pin;
-use std::task::Poll;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::net::RecvFlags;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use twoport_proto::line::{LineBuf, LineFault};
 use twoport_proto::{Reply, Request};
@@ -218,19 +219,21 @@ impl ControlStream {
     /// # Errors
     /// When the connection broke.
     pub async fn read(&mut self) -> io::Result<bool> {
-        let mut buffer = [0; READ];
+        poll_fn(|cx| self.poll_read(cx)).await
+    }
+
+    /// The buffer is here only while bytes are at hand: a session that waits has none.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let mut buffer = [MaybeUninit::uninit(); READ];
+        let mut into = ReadBuf::uninit(&mut buffer);
         let read = match &mut self.stream {
-            Stream::Clear(tcp) => loop {
-                tcp.readable().await?;
-                match tcp.try_read(&mut buffer) {
-                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                    read => break read,
-                }
-            },
-            Stream::Tls(tls) => tls.read(&mut buffer).await,
-            Stream::Gone => return Ok(false),
+            Stream::Clear(tcp) => ready!(Pin::new(tcp).poll_read(cx, &mut into)),
+            Stream::Tls(tls) => ready!(Pin::new(tls).poll_read(cx, &mut into)),
+            Stream::Gone => return Poll::Ready(Ok(false)),
         };
-        Ok(self.arrived(&buffer, read)? == Arrived::Bytes)
+        let bytes = into.filled();
+        let read = read.map(|()| bytes.len());
+        Poll::Ready(self.arrived(bytes, read).map(|arrived| arrived == Arrived::Bytes))
     }
 
     /// Takes what has arrived until now, without waiting. It asks the socket itself: the runtime may not have heard yet

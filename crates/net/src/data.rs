@@ -1,6 +1,7 @@
 //! `DataStream`: a data connection, plain or in TLS, opened, used, perhaps for several files, and closed in the right order.
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -10,8 +11,9 @@ use rustix::net::RecvFlags;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
-use twoport_pipe::Wire;
+use twoport_pipe::{Bare, Wire};
 
+use crate::late::LateStream;
 use crate::queue::SendQueue;
 use crate::tls::{Acceptor, Connector, Facts, Member, TlsFault, TlsStream, Whose};
 
@@ -25,18 +27,21 @@ pub struct DataStream {
 /// What carries it.
 #[derive(Debug)]
 enum Stream {
-    Clear(TcpStream),
+    Clear(LateStream),
     Tls(TlsStream),
+}
+
+impl From<LateStream> for DataStream {
+    fn from(stream: LateStream) -> Self {
+        DataStream { stream: Stream::Clear(stream), unread: Vec::new() }
+    }
 }
 
 impl DataStream {
     /// Takes over a connection that is open.
     #[must_use]
     pub fn new(stream: TcpStream) -> Self {
-        // A small file must not wait in Nagle's queue for the ACK of nothing. Where the option is refused the
-        // transfer is slower and nothing else.
-        let _ = stream.set_nodelay(true);
-        DataStream { stream: Stream::Clear(stream), unread: Vec::new() }
+        DataStream { stream: Stream::Clear(stream.into()), unread: Vec::new() }
     }
 
     /// Begins TLS as the server, whichever side has connected (RFC 4217 §7): what was agreed on, and whose session was
@@ -52,7 +57,7 @@ impl DataStream {
         tickets: bool,
         patience: Duration,
     ) -> Result<(DataStream, Facts, Whose), TlsFault> {
-        let Stream::Clear(tcp) = self.stream else { return Err(twice()) };
+        let tcp = self.for_tls()?;
         let (tls, facts, whose) = acceptor.data(tcp, member, host, tickets, patience).await?;
         Ok((DataStream { stream: Stream::Tls(tls), unread: Vec::new() }, facts, whose))
     }
@@ -66,7 +71,7 @@ impl DataStream {
         connector: &Connector,
         patience: Duration,
     ) -> Result<(DataStream, Facts), TlsFault> {
-        let Stream::Clear(tcp) = self.stream else { return Err(twice()) };
+        let tcp = self.for_tls()?;
         let tls = connector.data(tcp, patience).await?;
         let facts = tls.facts();
         Ok((DataStream { stream: Stream::Tls(tls), unread: Vec::new() }, facts))
@@ -78,10 +83,19 @@ impl DataStream {
         matches!(self.stream, Stream::Tls(_))
     }
 
-    fn tcp(&self) -> &TcpStream {
+    fn for_tls(self) -> Result<TcpStream, TlsFault> {
+        match self.stream {
+            Stream::Clear(tcp) => {
+                tcp.into_known().map_err(|e| TlsFault::Gone(format!("the connection broke: {e}")))
+            }
+            Stream::Tls(_) => Err(TlsFault::Gone("TLS is on already".to_owned())),
+        }
+    }
+
+    fn tcp(&self) -> BorrowedFd<'_> {
         match &self.stream {
-            Stream::Clear(tcp) => tcp,
-            Stream::Tls(tls) => tls.tcp(),
+            Stream::Clear(tcp) => tcp.as_fd(),
+            Stream::Tls(tls) => tls.tcp().as_fd(),
         }
     }
 
@@ -104,7 +118,7 @@ impl DataStream {
     /// When the peer has broken the connection before.
     pub async fn half_close(&mut self) -> io::Result<()> {
         match &mut self.stream {
-            Stream::Clear(tcp) => tcp.shutdown().await,
+            Stream::Clear(tcp) => tcp.shut_down(),
             Stream::Tls(tls) => tls.shutdown().await,
         }
     }
@@ -131,22 +145,18 @@ impl DataStream {
     /// Bytes that we may put into one segment.
     #[must_use]
     pub fn mss(&self) -> Option<u32> {
-        SockRef::from(self.tcp()).tcp_mss().ok()
+        SockRef::from(&self.tcp()).tcp_mss().ok()
     }
 
     /// Its send queue, to be looked at while bytes pass.
     #[must_use]
     pub fn send_queue(&self) -> Option<SendQueue> {
-        SendQueue::of(self.tcp())
+        SendQueue::of(&self.tcp())
     }
 }
 
 /// How long the peer may take to end TLS, once we have.
 const FAREWELL: Duration = Duration::from_secs(1);
-
-fn twice() -> TlsFault {
-    TlsFault::Gone("TLS is on already".to_owned())
-}
 
 impl DataStream {
     /// Whether the peer has begun to speak already, in the clear or with what TLS begins with.
@@ -189,15 +199,15 @@ impl DataStream {
     /// Ends it by a reset: the peer sees that what came is not whole.
     pub fn reset(self) {
         // Where the option is refused the connection is dropped all the same.
-        let _ = SockRef::from(self.tcp()).set_linger(Some(Duration::ZERO));
+        let _ = SockRef::from(&self.tcp()).set_linger(Some(Duration::ZERO));
     }
 }
 
 impl Wire for DataStream {
-    fn bare(&self) -> Option<&TcpStream> {
-        match &self.stream {
-            Stream::Clear(tcp) => self.unread.is_empty().then_some(tcp),
-            Stream::Tls(_) => None,
+    fn bare(&mut self) -> Option<&mut dyn Bare> {
+        match &mut self.stream {
+            Stream::Clear(tcp) if self.unread.is_empty() => Some(tcp),
+            Stream::Clear(_) | Stream::Tls(_) => None,
         }
     }
 

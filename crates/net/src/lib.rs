@@ -7,6 +7,7 @@ pub mod dial;
 mod http;
 mod icmp;
 pub mod knock;
+mod late;
 pub mod listen;
 pub mod mapping;
 pub mod outside;

@@ -20,19 +20,20 @@ const BACKLOG: i32 = 1024;
 /// # Errors
 /// When the system refuses the address or the port.
 pub fn bind_control(address: SocketAddr) -> io::Result<TcpListener> {
-    bind(address, BACKLOG)
+    TcpListener::from_std(bind(address, BACKLOG)?.into())
 }
 
-pub(crate) fn bind(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+/// A socket that listens and does not block.
+pub(crate) fn bind(address: SocketAddr, backlog: i32) -> io::Result<Socket> {
+    let kind = Type::STREAM.nonblocking();
+    let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
         socket.set_only_v6(!address.ip().is_unspecified())?;
     }
-    socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(backlog)?;
-    TcpListener::from_std(socket.into())
+    Ok(socket)
 }
 
 /// This machine's own addresses on the way to the world, IPv4 and IPv6 where there is one. Nothing is sent: a

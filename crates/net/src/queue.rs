@@ -2,8 +2,9 @@
 //! that have only begun.
 
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
 
-use tokio::net::TcpStream;
+use socket2::SockRef;
 use twoport_plan::Stall;
 
 /// What the system has taken for the peer of a connection.
@@ -17,8 +18,9 @@ pub struct SendQueue {
 impl SendQueue {
     /// Of this connection; none where it is gone.
     #[must_use]
-    pub fn of(stream: &TcpStream) -> Option<Self> {
-        let (local, peer) = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
+    pub fn of(stream: &impl AsFd) -> Option<Self> {
+        let socket = SockRef::from(stream);
+        let (local, peer) = (socket.local_addr().ok()?.as_socket()?, socket.peer_addr().ok()?.as_socket()?);
         Some(SendQueue { table: table_of(local), local: local.port(), peer: peer.port() })
     }
 

@@ -16,8 +16,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use socket2::SockRef;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, oneshot};
 use twoport_plan::LinkFault;
 use twoport_plan::network::Network;
@@ -26,6 +24,8 @@ use twoport_proto::Sightings;
 use twoport_proto::sightings::Came;
 
 use crate::control::canonical;
+use crate::data::DataStream;
+use crate::late::{LateListener, LateStream};
 use crate::listen::bind;
 use crate::proxy_protocol::{self, Met, TurnedAway};
 use crate::queue;
@@ -67,6 +67,33 @@ struct Board {
     lines: HashMap<SocketAddr, Weak<Line>>,
     /// Of whom it was said that he waits on many, and when.
     crowded: HashMap<IpAddr, Instant>,
+    dice: Dice,
+}
+
+/// Random numbers: ports must not be guessed by somebody who wants to come first. The system is asked for many at once.
+#[derive(Default)]
+struct Dice {
+    bytes: [[u8; 8]; 32],
+    left: usize,
+}
+
+impl Dice {
+    fn roll(&mut self) -> usize {
+        if self.left == 0 {
+            if getrandom::fill(self.bytes.as_flattened_mut()).is_err() {
+                return 0;
+            }
+            self.left = self.bytes.len();
+        }
+        self.left -= 1;
+        usize::from_ne_bytes(std::mem::take(&mut self.bytes[self.left]))
+    }
+}
+
+impl fmt::Debug for Dice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Dice")
+    }
 }
 
 /// A client that waits on most of the ports that it may.
@@ -102,7 +129,7 @@ impl Board {
 /// A port that is listened on.
 #[derive(Debug)]
 struct Line {
-    listener: TcpListener,
+    listener: LateListener,
     port: u16,
     slots: Mutex<HashMap<IpAddr, Slot>>,
     tell: Tell,
@@ -121,7 +148,7 @@ struct Slot {
 /// A client's connection.
 #[derive(Debug)]
 struct Arrival {
-    stream: TcpStream,
+    stream: LateStream,
     from: SocketAddr,
     /// Who had come before it.
     strangers: Vec<SocketAddr>,
@@ -169,8 +196,12 @@ impl PassivePorts {
         share: Option<usize>,
         unwanted: impl Fn(u16, Unwanted) + Send + Sync + 'static,
     ) -> Self {
-        let board =
-            Board { pool: PortPool::new(range, share), lines: HashMap::new(), crowded: HashMap::new() };
+        let board = Board {
+            pool: PortPool::new(range, share),
+            lines: HashMap::new(),
+            crowded: HashMap::new(),
+            dice: Dice::default(),
+        };
         PassivePorts {
             board: Arc::new(Mutex::new(board)),
             freed: Arc::default(),
@@ -207,16 +238,18 @@ impl PassivePorts {
         let client = client.to_canonical();
         let mut board = lock(&self.board);
         let mut found = None;
-        for port in board.pool.free_for(client, random(), Instant::now()) {
+        let Board { pool, lines, dice, .. } = &mut *board;
+        for port in pool.free_for(client, dice.roll(), Instant::now()) {
             let mut at = local;
             // A link-local address keeps its scope.
             at.set_port(port);
-            if let Some(line) = board.lines.get(&at).and_then(Weak::upgrade) {
+            if let Some(line) = lines.get(&at).and_then(Weak::upgrade) {
                 found = Some((at, line));
                 break;
             }
             match bind(at, BACKLOG) {
                 Ok(listener) => {
+                    let listener = LateListener::new(listener.into());
                     let (slots, tell) = (Mutex::default(), self.tell.clone());
                     found = Some((at, Arc::new(Line { listener, port, slots, tell })));
                     break;
@@ -269,15 +302,6 @@ impl PassivePorts {
     }
 }
 
-/// Ports must not be guessed by somebody who wants to come first.
-fn random() -> usize {
-    let mut bytes = [0; 8];
-    match getrandom::fill(&mut bytes) {
-        Ok(()) => usize::from_ne_bytes(bytes),
-        Err(_) => 0,
-    }
-}
-
 /// A passive data port that waits for one client.
 #[derive(Debug)]
 pub struct DataListener {
@@ -286,7 +310,7 @@ pub struct DataListener {
     /// Who has come, once the client has.
     came: Vec<Came>,
     /// The client's connection, where it was seen before it was waited for.
-    early: Option<TcpStream>,
+    early: Option<LateStream>,
     /// Whether a balancer brings it.
     brought: bool,
     crowd: Option<Crowd>,
@@ -310,17 +334,25 @@ impl DataListener {
     ///
     /// # Errors
     /// When the client does not come within `patience`.
-    pub async fn accept(&mut self, patience: Duration) -> Result<TcpStream, LinkFault> {
+    pub async fn accept(&mut self, patience: Duration) -> Result<DataStream, LinkFault> {
         if let Some(stream) = self.early.take() {
-            return Ok(stream);
+            return Ok(stream.into());
         }
         let Some(line) = &self.lease.line else { return Err(self.nobody_came(patience)) };
+        // Nearly always the client comes before it says what for.
+        loop {
+            if let Ok(arrival) = self.link.try_recv() {
+                return Ok(self.note(arrival).into());
+            }
+            match line.listener.accept_now() {
+                Ok((stream, from)) => line.came(stream, canonical(from)),
+                Err(_) => break,
+            }
+        }
         let accepting = async {
             loop {
                 match line.listener.accept().await {
                     Ok((stream, from)) => line.came(stream, canonical(from)),
-                    // A connection that was reset while it waited is nobody.
-                    Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
                     Err(e) => return e,
                 }
             }
@@ -333,7 +365,7 @@ impl DataListener {
             }
         });
         match taken.await {
-            Ok(Ok(arrival)) => Ok(self.note(arrival)),
+            Ok(Ok(arrival)) => Ok(self.note(arrival).into()),
             Ok(Err(e)) => Err(LinkFault::Other {
                 to: None,
                 text: format!("cannot accept on port {}: {e}", self.lease.at.port()),
@@ -365,7 +397,7 @@ impl DataListener {
         }
     }
 
-    fn note(&mut self, Arrival { stream, from, strangers }: Arrival) -> TcpStream {
+    fn note(&mut self, Arrival { stream, from, strangers }: Arrival) -> LateStream {
         self.came.extend(strangers.into_iter().map(|from| Came { from, own: false }));
         self.came.push(Came { from, own: true });
         stream
@@ -389,17 +421,19 @@ impl DataListener {
 
 impl Line {
     /// A connection has come. Where a balancer may have brought it, its header is heard beside, and holds up nobody.
-    fn came(self: &Arc<Self>, stream: TcpStream, from: SocketAddr) {
+    fn came(self: &Arc<Self>, stream: LateStream, from: SocketAddr) {
         if !self.is_balancer(from.ip()) {
             return self.hand_over(stream, from);
         }
+        // One that cannot be waited for is closed.
+        let Ok(stream) = stream.into_known() else { return };
         let line = Arc::downgrade(self);
         tokio::spawn(async move {
             let met = proxy_protocol::meet(stream, from, proxy_protocol::PATIENCE).await;
             // Nobody waits any more where the line is gone.
             let Some(line) = line.upgrade() else { return };
             match met {
-                Ok(Met { stream, peer, .. }) => line.hand_over(stream, peer),
+                Ok(Met { stream, peer, .. }) => line.hand_over(stream.into(), peer),
                 Err(turned_away) => {
                     if !turned_away.fault.is_a_look() {
                         line.note(from);
@@ -419,7 +453,7 @@ impl Line {
     }
 
     /// Gives a connection to the client that waits for it, or drops it.
-    fn hand_over(&self, stream: TcpStream, from: SocketAddr) {
+    fn hand_over(&self, stream: LateStream, from: SocketAddr) {
         let slot = lock(&self.slots).remove(&from.ip());
         match slot {
             // One that has given up meanwhile needs none.
@@ -443,19 +477,9 @@ impl Line {
 
     /// Accepts what has come already. It asks the socket itself: the runtime may not have heard of it yet.
     fn take_what_waits(self: &Arc<Self>) {
-        let listener = SockRef::from(&self.listener);
         for _ in 0..BACKLOG {
-            match listener.accept() {
-                Ok((socket, from)) => {
-                    let stream =
-                        socket.set_nonblocking(true).and_then(|()| TcpStream::from_std(socket.into()));
-                    if let (Ok(stream), Some(from)) = (stream, from.as_socket()) {
-                        self.came(stream, canonical(from));
-                    }
-                }
-                Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(_) => return,
-            }
+            let Ok((stream, from)) = self.listener.accept_now() else { return };
+            self.came(stream, canonical(from));
         }
     }
 }

@@ -37,7 +37,7 @@ pub use pace::Terms;
 pub use progress::Progress;
 pub use rate::Rate;
 pub use recode::{Form, Framing, Recode};
-pub use wire::Wire;
+pub use wire::{Bare, Wire};
 
 #[cfg(test)]
 mod tests;

@@ -3,20 +3,20 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Advice, fadvise, sendfile};
 use rustix::net::SendFlags;
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 use tokio::io::Interest;
-use tokio::net::TcpStream;
 
 use crate::cut::Cut;
 use crate::pace::Pace;
 use crate::range::{Range, write_all_at};
+use crate::wire::Bare;
 
 /// Sends the range; `false` when the kernel refuses, and then the range is what is still to be sent.
-pub(crate) async fn send(range: &mut Range, wire: &TcpStream, pace: &mut Pace<'_>) -> Result<bool, Cut> {
+pub(crate) async fn send(range: &mut Range, wire: &mut dyn Bare, pace: &mut Pace<'_>) -> Result<bool, Cut> {
     if range.is_at_least(LARGE) {
         // Doubles the kernel's own read-ahead. Asking for windows with WILLNEED on top was measured, and slower, cold
         // cache or warm. Advice: nothing is lost when it is not taken.
@@ -29,14 +29,18 @@ pub(crate) async fn send(range: &mut Range, wire: &TcpStream, pace: &mut Pace<'_
             return Ok(true);
         }
         let want = pace.allow(want).await;
-        let mut at = range.at;
-        let mut step = || sendfile(wire, &range.file, Some(&mut at), want).map_err(io::Error::from);
+        let at = range.at;
+        let step = |wire: BorrowedFd<'_>| {
+            sendfile(wire, &range.file, Some(&mut { at }), want).map_err(io::Error::from)
+        };
         // A new socket can be written to, but the runtime learns that only by asking the kernel: for a small file the
         // one call that matters is made without asking.
-        let at_once = if std::mem::take(&mut first) { step() } else { Err(io::ErrorKind::WouldBlock.into()) };
+        let at_once =
+            if std::mem::take(&mut first) { step(wire.as_fd()) } else { Err(io::ErrorKind::WouldBlock.into()) };
         let sent = match at_once {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                pace.hold(wire.async_io(Interest::WRITABLE, step)).await
+                let known = wire.known().map_err(|error| pace.wire(error))?;
+                pace.hold(known.async_io(Interest::WRITABLE, || step(known.as_fd()))).await
             }
             done => done,
         };
@@ -60,17 +64,18 @@ pub(crate) async fn send(range: &mut Range, wire: &TcpStream, pace: &mut Pace<'_
 
 /// Sends the front of `bytes`, as much as a new socket takes without the runtime asking the kernel whether it is
 /// writable; 0 if it takes nothing or fails, and then the next write meets the fault too.
-pub(crate) fn at_once(wire: &TcpStream, bytes: &[u8]) -> usize {
-    rustix::net::send(wire, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL).unwrap_or(0)
+pub(crate) fn at_once(wire: &dyn Bare, bytes: &[u8]) -> usize {
+    rustix::net::send(wire.as_fd(), bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL).unwrap_or(0)
 }
 
 /// Receives into the file until the wire ends; `false` when the kernel refuses, and then nothing is under way.
 pub(crate) async fn receive(
-    wire: &TcpStream,
+    wire: &mut dyn Bare,
     file: &File,
     at: &mut u64,
     pace: &mut Pace<'_>,
 ) -> Result<bool, Cut> {
+    let wire = wire.known().map_err(|error| pace.wire(error))?;
     let Ok((from, into)) = pipe_with(PipeFlags::CLOEXEC) else { return Ok(false) };
     // A user with many pipes is held to small ones; those are slower, not wrong.
     let size = fcntl_setpipe_size(&into, CHUNK).unwrap_or(SMALL_PIPE);

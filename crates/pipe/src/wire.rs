@@ -2,6 +2,7 @@
 //! and its bytes go through a buffer.
 
 use std::io;
+use std::os::fd::AsFd;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -9,7 +10,7 @@ use tokio::net::TcpStream;
 /// A data connection, usable as `&mut dyn Wire`.
 pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin {
     /// The socket, if what is written to it reaches the peer as it is; `None` sends every byte through a buffer.
-    fn bare(&self) -> Option<&TcpStream>;
+    fn bare(&mut self) -> Option<&mut dyn Bare>;
 
     /// Takes back bytes that belong to what comes next; they are read again first.
     ///
@@ -23,8 +24,24 @@ pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin {
     }
 }
 
+/// A TCP socket that does not block. Many a connection is through before anybody has had to wait for it; of such a one the
+/// runtime need not hear.
+pub trait Bare: AsFd + Send {
+    /// The same for whoever has to wait.
+    ///
+    /// # Errors
+    /// When the runtime cannot take it in.
+    fn known(&mut self) -> io::Result<&TcpStream>;
+}
+
+impl Bare for TcpStream {
+    fn known(&mut self) -> io::Result<&TcpStream> {
+        Ok(self)
+    }
+}
+
 impl Wire for TcpStream {
-    fn bare(&self) -> Option<&TcpStream> {
+    fn bare(&mut self) -> Option<&mut dyn Bare> {
         Some(self)
     }
 }

@@ -1,7 +1,7 @@
 //! `PortRange` and `PortPool`: which passive ports there are and who waits on which. Numbers only; nothing is bound here, and
 //! a port never comes from outside the range: what a firewall lets in is what is used.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -115,6 +115,14 @@ impl PortRange {
         self.first <= other.last && other.first <= self.last
     }
 
+    fn place(self, port: u16) -> usize {
+        usize::from(port - self.first)
+    }
+
+    fn port(self, place: usize) -> u16 {
+        self.first + u16::try_from(place).expect("a place in a range of ports is below 65536")
+    }
+
     /// Its ports in order.
     #[must_use]
     pub fn ports(self) -> RangeInclusive<u16> {
@@ -197,8 +205,9 @@ pub struct PortPool {
     range: PortRange,
     share: usize,
     clients: HashMap<IpAddr, Client>,
-    /// Leases by port.
+    /// Leases by port, and the places of those ports.
     uses: HashMap<u16, usize>,
+    used: Places,
     leases: usize,
     /// When there are so many clients, those that are forgotten go.
     sweep_at: usize,
@@ -207,7 +216,71 @@ pub struct PortPool {
 #[derive(Debug, Clone, Default)]
 struct Client {
     held: HashSet<u16>,
-    given_back: HashMap<u16, Instant>,
+    /// Ports that it gave back, the longest rested first.
+    resting: VecDeque<(Instant, u16)>,
+    /// The places in the range of both: what is neither held nor resting is found without a look at each.
+    taken: Places,
+}
+
+impl Client {
+    /// Forgets the ports that have rested long enough.
+    fn wake(&mut self, range: PortRange, now: Instant) {
+        while let Some((since, port)) = self.resting.front()
+            && now.saturating_duration_since(*since) >= REST
+        {
+            self.taken.remove(range.place(*port));
+            self.resting.pop_front();
+        }
+    }
+}
+
+/// A set of places in a range, a bit each.
+#[derive(Debug, Clone, Default)]
+struct Places(Vec<u64>);
+
+impl Places {
+    fn insert(&mut self, place: usize) {
+        let word = place / 64;
+        if self.0.len() <= word {
+            self.0.resize(word + 1, 0);
+        }
+        self.0[word] |= 1 << (place % 64);
+    }
+
+    fn remove(&mut self, place: usize) {
+        if let Some(word) = self.0.get_mut(place / 64) {
+            *word &= !(1 << (place % 64));
+        }
+    }
+
+    fn word(&self, word: usize) -> u64 {
+        self.0.get(word).copied().unwrap_or(0)
+    }
+}
+
+/// The places from `from` up to `to` whose bits `word` gives, in order.
+fn places(from: usize, to: usize, word: impl Fn(usize) -> u64) -> impl Iterator<Item = usize> {
+    let inside = move |at: usize| {
+        let mut bits = word(at);
+        if at == from / 64 {
+            bits &= u64::MAX << (from % 64);
+        }
+        if to < (at + 1) * 64 {
+            bits &= !(u64::MAX << (to % 64));
+        }
+        bits
+    };
+    let words = if from < to { from / 64..to.div_ceil(64) } else { 0..0 };
+    words.flat_map(move |at| {
+        let mut bits = inside(at);
+        std::iter::from_fn(move || {
+            (bits != 0).then(|| {
+                let bit = bits.trailing_zeros();
+                bits &= bits - 1;
+                at * 64 + bit as usize
+            })
+        })
+    })
 }
 
 /// How long a pair of client and port rests: the systems and NATs between remember a connection that has ended for so long
@@ -226,6 +299,7 @@ impl PortPool {
             share: share.unwrap_or(range.len()).clamp(1, range.len()),
             clients: HashMap::new(),
             uses: HashMap::new(),
+            used: Places::default(),
             leases: 0,
             sweep_at: FEW,
         }
@@ -246,29 +320,25 @@ impl PortPool {
     /// Every port that `client` may have, once: those that nobody waits on first, then those that others wait on, then those
     /// that rest, the longest rested first; each from the one at `start` on (any number; a random one, so that the next port is
     /// not guessed). None when the client holds its share.
-    pub fn free_for(&self, client: IpAddr, start: usize, now: Instant) -> impl Iterator<Item = u16> + '_ {
+    pub fn free_for(&mut self, client: IpAddr, start: usize, now: Instant) -> impl Iterator<Item = u16> + '_ {
+        let client = client.to_canonical();
+        if let Some(own) = self.clients.get_mut(&client) {
+            own.wake(self.range, now);
+        }
         let size = if self.held_by(client) < self.share { self.range.len() } else { 0 };
         let start = start.checked_rem(size).unwrap_or(0);
-        let own = self.clients.get(&client.to_canonical());
-        let free = move || {
-            let all = (start..size).chain(0..start).map(|place| self.port(place));
-            all.filter(move |port| own.is_none_or(|own| !own.held.contains(port)))
-        };
-        let rested_since = move |port: &u16| {
-            let since = own.and_then(|own| own.given_back.get(port)).copied()?;
-            (now.saturating_duration_since(since) < REST).then_some(since)
-        };
-        let alone = move |port: &u16| !self.uses.contains_key(port);
-        let resting = move || {
-            let mut resting: Vec<_> = free().filter_map(|port| Some((rested_since(&port)?, port))).collect();
-            resting.sort_by_key(|(since, _)| *since);
-            resting.into_iter().map(|(_, port)| port)
-        };
-        let fresh = move || free().filter(move |port| rested_since(port).is_none());
-        fresh()
-            .filter(move |port| alone(port))
-            .chain(fresh().filter(move |port| !alone(port)))
-            .chain(std::iter::once_with(resting).flatten())
+        let own = self.clients.get(&client);
+        let (taken, used) = (own.map(|own| &own.taken), &self.used);
+        let fresh = move |word: usize| !taken.map_or(0, |taken| taken.word(word));
+        let alone = move |word: usize| fresh(word) & !used.word(word);
+        let shared = move |word: usize| fresh(word) & used.word(word);
+        let resting = own.filter(|_| size > 0).into_iter().flat_map(|own| &own.resting);
+        places(start, size, alone)
+            .chain(places(0, start, alone))
+            .chain(places(start, size, shared))
+            .chain(places(0, start, shared))
+            .map(|place| self.range.port(place))
+            .chain(resting.map(|(_, port)| *port))
     }
 
     /// Leases `port` to `client`; false when it has it already, holds its share, or the port is not of the range.
@@ -277,12 +347,19 @@ impl PortPool {
             return false;
         }
         let own = self.clients.entry(client.to_canonical()).or_default();
-        let taken = own.held.insert(port);
-        if taken {
+        let new = own.held.insert(port);
+        if new {
+            let place = self.range.place(port);
+            // Whoever takes a port that rests takes the longest rested, mostly.
+            if let Some(at) = own.resting.iter().position(|(_, resting)| *resting == port) {
+                own.resting.remove(at);
+            }
+            own.taken.insert(place);
             *self.uses.entry(port).or_default() += 1;
+            self.used.insert(place);
             self.leases += 1;
         }
-        taken
+        new
     }
 
     /// Gives a lease back at `now`; one that is not there is left as it is.
@@ -291,12 +368,13 @@ impl PortPool {
         if !own.held.remove(&port) {
             return;
         }
-        own.given_back.insert(port, now);
+        own.resting.push_back((now, port));
         self.leases -= 1;
         if let Some(uses) = self.uses.get_mut(&port) {
             *uses -= 1;
             if *uses == 0 {
                 self.uses.remove(&port);
+                self.used.remove(self.range.place(port));
             }
         }
         self.forget_the_rested(now);
@@ -327,14 +405,10 @@ impl PortPool {
             return;
         }
         self.clients.retain(|_, own| {
-            own.given_back.retain(|_, since| now.saturating_duration_since(*since) < REST);
-            !own.held.is_empty() || !own.given_back.is_empty()
+            own.wake(self.range, now);
+            !own.held.is_empty() || !own.resting.is_empty()
         });
         self.sweep_at = FEW.max(self.clients.len() * 2);
-    }
-
-    fn port(&self, place: usize) -> u16 {
-        self.range.first + u16::try_from(place).expect("a place in a range of ports is below 65536")
     }
 }
 
@@ -353,7 +427,7 @@ mod tests {
         IpAddr::from([192, 0, 2, last])
     }
 
-    fn free(pool: &PortPool, of: u8, start: usize, now: Instant) -> Vec<u16> {
+    fn free(pool: &mut PortPool, of: u8, start: usize, now: Instant) -> Vec<u16> {
         pool.free_for(client(of), start, now).collect()
     }
 
@@ -394,18 +468,18 @@ mod tests {
         }
         for start in [0, 1, 64, 99, 100, usize::MAX] {
             for (of, count) in [(1, 66), (2, 100)] {
-                let mut free = free(&pool, of, start, now);
+                let mut free = free(&mut pool, of, start, now);
                 assert_eq!(free.len(), count);
                 free.sort_unstable();
                 free.dedup();
                 assert_eq!(free.len(), count);
             }
         }
-        assert_eq!(free(&pool, 1, 10, now)[0], 50010);
-        assert_eq!(free(&pool, 1, 9, now)[0], 50010);
+        assert_eq!(free(&mut pool, 1, 10, now)[0], 50010);
+        assert_eq!(free(&mut pool, 1, 9, now)[0], 50010);
         // Where one waits alone is better than where two do.
-        assert_eq!(free(&pool, 2, 9, now)[0], 50010);
-        assert_eq!(free(&pool, 2, 9, now)[66], 50009);
+        assert_eq!(free(&mut pool, 2, 9, now)[0], 50010);
+        assert_eq!(free(&mut pool, 2, 9, now)[66], 50009);
     }
 
     #[test]
@@ -438,11 +512,11 @@ mod tests {
             assert!(pool.take(client(1), port));
             pool.give_back(client(1), port, later(at));
         }
-        assert_eq!(free(&pool, 1, 0, later(3)), [50003, 50002, 50000, 50001]);
+        assert_eq!(free(&mut pool, 1, 0, later(3)), [50003, 50002, 50000, 50001]);
         // It is nobody else's rest.
-        assert_eq!(free(&pool, 2, 0, later(3)), [50000, 50001, 50002, 50003]);
-        assert_eq!(free(&pool, 1, 0, later(241)), [50000, 50002, 50003, 50001]);
-        assert_eq!(free(&pool, 1, 1, later(242)), [50001, 50002, 50003, 50000]);
+        assert_eq!(free(&mut pool, 2, 0, later(3)), [50000, 50001, 50002, 50003]);
+        assert_eq!(free(&mut pool, 1, 0, later(241)), [50000, 50002, 50003, 50001]);
+        assert_eq!(free(&mut pool, 1, 1, later(242)), [50001, 50002, 50003, 50000]);
     }
 
     #[test]
@@ -453,14 +527,14 @@ mod tests {
             assert!(pool.take(client(1), port));
         }
         assert!(!pool.take(client(1), 50003));
-        assert_eq!(free(&pool, 1, 5, now), []);
+        assert_eq!(free(&mut pool, 1, 5, now), []);
         assert_eq!(
             pool.spent(client(1)).to_string(),
             "3 passive ports wait for connections of your address, as many as it may have"
         );
-        assert_eq!(free(&pool, 2, 5, now).len(), 10);
+        assert_eq!(free(&mut pool, 2, 5, now).len(), 10);
         pool.give_back(client(1), 50001, now);
-        assert_eq!(free(&pool, 1, 5, now).len(), 8);
+        assert_eq!(free(&mut pool, 1, 5, now).len(), 8);
     }
 
     #[test]

@@ -25,23 +25,22 @@ pub(crate) enum Road {
 impl Road {
     /// The data connection.
     pub(crate) async fn open(&mut self, patience: Duration) -> Result<DataStream, LinkFault> {
-        let stream = match self {
-            Road::Passive { listener } => listener.accept(patience).await?,
+        match self {
+            Road::Passive { listener } => listener.accept(patience).await,
             Road::Active { target, source, from } => {
                 let (stream, as_wished) = dial_telling(*target, *source, patience, None, Some(from)).await?;
                 if !as_wished {
                     Journal::port_20_refused();
                 }
-                stream
+                Ok(DataStream::new(stream))
             }
             Road::Open(_) | Road::None => {
                 let Road::Open(mut wire) = std::mem::replace(self, Road::None) else {
                     return Err(LinkFault::NoPlan);
                 };
-                return if wire.is_over() { Err(LinkFault::NoPlan) } else { Ok(wire) };
+                if wire.is_over() { Err(LinkFault::NoPlan) } else { Ok(wire) }
             }
-        };
-        Ok(DataStream::new(stream))
+        }
     }
 
     /// What was seen on it: a connection, or a fault, or neither where it was given up before.

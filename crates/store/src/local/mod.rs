@@ -20,7 +20,7 @@ use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{
     AtFlags, CWD, FileType, Mode, OFlags, RawMode, Stat, Timespec, Timestamps, UTIME_OMIT, chmodat, fchmod,
-    fcntl_getfl, fcntl_setfl, fstat, fstatvfs, mkdirat, openat, renameat, symlinkat, unlinkat, utimensat,
+    fcntl_setfl, fstat, fstatvfs, mkdirat, openat, renameat, symlinkat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
 use twoport_pipe::Body;
@@ -270,9 +270,9 @@ fn regular(file: OwnedFd) -> Result<(File, Stat)> {
         FileType::Directory => return Err(Failure::IsDirectory.into()),
         _ => return Err(Failure::Denied.into()),
     }
-    // It was there so that the opening did not hang; some network file systems heed it in reads as well.
-    let flags = fcntl_getfl(&file)?;
-    fcntl_setfl(&file, flags.difference(OFlags::NONBLOCK))?;
+    // It was there so that the opening did not hang; some network file systems heed it in reads as well. Nothing else is set that
+    // can be.
+    fcntl_setfl(&file, OFlags::empty())?;
     Ok((File::from(file), stat))
 }
 

@@ -10,9 +10,8 @@ use std::task::{Context, Poll};
 
 use rustix::io::Errno;
 use rustix::net::{Shutdown, SocketFlags, acceptfrom_with};
-use tokio::io::unix::AsyncFd;
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
 use twoport_pipe::Bare;
 
 /// A connection that does not block.
@@ -110,15 +109,15 @@ impl AsyncWrite for LateStream {
 /// A port that is listened on, by as many at once as like to.
 #[derive(Debug)]
 pub(crate) struct LateListener {
-    socket: Arc<OwnedFd>,
-    /// What the runtime knows it by.
-    known: Mutex<Option<Arc<AsyncFd<Arc<OwnedFd>>>>>,
+    socket: OwnedFd,
+    /// The runtime's own door to the same socket.
+    known: Mutex<Option<Arc<TcpListener>>>,
 }
 
 impl LateListener {
     /// A socket that listens and does not block.
     pub(crate) fn new(socket: OwnedFd) -> Self {
-        LateListener { socket: Arc::new(socket), known: Mutex::default() }
+        LateListener { socket, known: Mutex::default() }
     }
 
     /// A connection that has come already; `WouldBlock` where none has.
@@ -145,20 +144,22 @@ impl LateListener {
         }
         let known = self.known()?;
         loop {
-            let mut ready = known.readable().await?;
-            if let Ok(come) = ready.try_io(|_| self.accept_now()) {
-                return come;
+            match known.accept().await {
+                Ok((stream, from)) => return Ok((stream.into(), from)),
+                Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(e) => return Err(e),
             }
         }
     }
 
-    fn known(&self) -> io::Result<Arc<AsyncFd<Arc<OwnedFd>>>> {
+    fn known(&self) -> io::Result<Arc<TcpListener>> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = &*known {
-            return Ok(Arc::clone(known));
+        match &*known {
+            Some(known) => Ok(Arc::clone(known)),
+            None => {
+                let new = Arc::new(TcpListener::from_std(self.socket.try_clone()?.into())?);
+                Ok(Arc::clone(known.insert(new)))
+            }
         }
-        let new = Arc::new(AsyncFd::register_with_interest(Arc::clone(&self.socket), Interest::READABLE)?);
-        *known = Some(Arc::clone(&new));
-        Ok(new)
     }
 }

@@ -6,14 +6,16 @@
 //!   lease (client B, port) ─┴─ line: one listening socket, and a slot for each client
 //! ```
 //!
-//! Whoever waits accepts for all who share the line; the socket goes with the last lease.
+//! Whoever waits accepts for all who share the line; the socket goes with the last lease. The pool says in a moment which port it is,
+//! and is not held while the system is asked for a socket, or closes one: that a port has its line, or is getting or losing it, is
+//! known at its berth.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, oneshot};
@@ -64,7 +66,8 @@ impl fmt::Debug for Tell {
 #[derive(Debug)]
 struct Board {
     pool: PortPool,
-    lines: HashMap<SocketAddr, Weak<Line>>,
+    /// The ports with at least one lease.
+    berths: HashMap<SocketAddr, Arc<Berth>>,
     /// Of whom it was said that he waits on many, and when.
     crowded: HashMap<IpAddr, Instant>,
     dice: Dice,
@@ -109,6 +112,40 @@ pub struct Crowd {
 const SAID: Duration = Duration::from_secs(60);
 
 impl Board {
+    /// All ports that a client may have, the best first.
+    fn all_for(&mut self, client: IpAddr) -> impl Iterator<Item = u16> + '_ {
+        self.pool.free_for(client, self.dice.roll(), Instant::now())
+    }
+
+    /// Leases the best one, and says where its line is or will be.
+    fn take_best(
+        &mut self,
+        client: IpAddr,
+        place: impl Fn(u16) -> SocketAddr,
+    ) -> Option<(SocketAddr, Arc<Berth>)> {
+        let port = self.all_for(client).next()?;
+        self.take(client, place(port))
+    }
+
+    /// The same of a certain one; none where another session has taken it meanwhile.
+    fn take(&mut self, client: IpAddr, at: SocketAddr) -> Option<(SocketAddr, Arc<Berth>)> {
+        self.pool.take(client, at.port()).then(|| (at, Arc::clone(self.berths.entry(at).or_default())))
+    }
+
+    /// Puts one back that could not be bound.
+    fn put_back(&mut self, client: IpAddr, at: SocketAddr, berth: &Arc<Berth>) {
+        self.let_go(at, berth);
+        self.pool.put_back(client, at.port());
+    }
+
+    /// Forgets a berth that nobody else has. One that two let go of in the same moment stays, and serves who comes next.
+    fn let_go(&mut self, at: SocketAddr, berth: &Arc<Berth>) {
+        // Here, and whoever asks.
+        if Arc::strong_count(berth) == 2 {
+            self.berths.remove(&at);
+        }
+    }
+
     /// At four fifths of its share something is said of a client, now and then.
     fn crowd(&mut self, client: IpAddr) -> Option<Crowd> {
         let (held, share) = (self.pool.held_by(client), self.pool.share());
@@ -157,25 +194,71 @@ struct Arrival {
 /// Strangers that are remembered for one client.
 const STRANGERS: usize = 8;
 
+/// Where the line of a port is, as long as somebody has a lease there.
+#[derive(Debug, Default)]
+struct Berth(Mutex<Moored>);
+
+#[derive(Debug, Default)]
+struct Moored {
+    line: Option<Arc<Line>>,
+    leases: usize,
+}
+
+impl Berth {
+    /// One more who waits there; the first one has the port bound.
+    fn join(
+        &self,
+        at: SocketAddr,
+        client: IpAddr,
+        trusted: &Arc<[Network]>,
+        tell: &Tell,
+    ) -> io::Result<(Arc<Line>, oneshot::Receiver<Arrival>)> {
+        let mut moored = lock(&self.0);
+        let line = match &moored.line {
+            Some(line) => Arc::clone(line),
+            None => {
+                let listener = LateListener::new(bind(at, BACKLOG)?.into());
+                let line = Line { listener, port: at.port(), slots: Mutex::default(), tell: tell.clone() };
+                Arc::clone(moored.line.insert(Arc::new(line)))
+            }
+        };
+        moored.leases += 1;
+        let (link, arrival) = oneshot::channel();
+        let slot = Slot { link, trusted: Arc::clone(trusted), strangers: Vec::new() };
+        lock(&line.slots).insert(client, slot);
+        Ok((line, arrival))
+    }
+
+    /// One less; the socket goes with the last, before anybody else can have the port bound.
+    fn leave(&self, client: IpAddr, line: Arc<Line>) {
+        let mut moored = lock(&self.0);
+        lock(&line.slots).remove(&client);
+        moored.leases -= 1;
+        if moored.leases == 0 {
+            moored.line = None;
+        }
+        drop(line);
+    }
+}
+
 /// A pair of client and port out of the pool; it goes back when this is dropped.
 #[derive(Debug)]
 struct Lease {
     ports: PassivePorts,
     client: IpAddr,
     at: SocketAddr,
+    berth: Arc<Berth>,
+    /// There until the drop.
     line: Option<Arc<Line>>,
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let mut board = lock(&self.ports.board);
         if let Some(line) = self.line.take() {
-            lock(&line.slots).remove(&self.client);
-            // Under the lock, so that nobody tries to bind the port while the socket is still there.
-            if Arc::into_inner(line).is_some() {
-                board.lines.remove(&self.at);
-            }
+            self.berth.leave(self.client, line);
         }
+        let mut board = lock(&self.ports.board);
+        board.let_go(self.at, &self.berth);
         board.pool.give_back(self.client, self.at.port(), Instant::now());
         drop(board);
         self.ports.freed.notify_waiters();
@@ -198,7 +281,7 @@ impl PassivePorts {
     ) -> Self {
         let board = Board {
             pool: PortPool::new(range, share),
-            lines: HashMap::new(),
+            berths: HashMap::new(),
             crowded: HashMap::new(),
             dice: Dice::default(),
         };
@@ -236,45 +319,41 @@ impl PassivePorts {
         trusted: Arc<[Network]>,
     ) -> Result<DataListener, LinkFault> {
         let client = client.to_canonical();
-        let mut board = lock(&self.board);
-        let mut found = None;
-        let Board { pool, lines, dice, .. } = &mut *board;
-        for port in pool.free_for(client, dice.roll(), Instant::now()) {
+        // A link-local address keeps its scope.
+        let place = |port: u16| {
             let mut at = local;
-            // A link-local address keeps its scope.
             at.set_port(port);
-            if let Some(line) = lines.get(&at).and_then(Weak::upgrade) {
-                found = Some((at, line));
-                break;
-            }
-            match bind(at, BACKLOG) {
-                Ok(listener) => {
-                    let listener = LateListener::new(listener.into());
-                    let (slots, tell) = (Mutex::default(), self.tell.clone());
-                    found = Some((at, Arc::new(Line { listener, port, slots, tell })));
-                    break;
+            at
+        };
+        let mut next = lock(&self.board).take_best(client, place);
+        // Nearly always the first can be bound, and no other is looked for.
+        let mut others = None;
+        while let Some((at, berth)) = next {
+            match berth.join(at, client, &trusted, &self.tell) {
+                Ok((line, link)) => {
+                    let crowd = lock(&self.board).crowd(client);
+                    let lease = Lease { ports: self.clone(), client, at, berth, line: Some(line) };
+                    let brought = !trusted.is_empty();
+                    return Ok(DataListener { lease, link, came: Vec::new(), early: None, brought, crowd });
                 }
                 // In use by somebody else: the next one may be free.
-                Err(e) if matches!(e.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied) => {}
-                Err(e) => {
-                    return Err(LinkFault::Other {
-                        to: None,
-                        text: format!("cannot listen on port {port}: {e}"),
+                Err(e) if matches!(e.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied) => {
+                    let mut board = lock(&self.board);
+                    board.put_back(client, at, &berth);
+                    let others = others.get_or_insert_with(|| {
+                        let rest = board.all_for(client).filter(|other| *other != at.port());
+                        rest.collect::<Vec<u16>>().into_iter()
                     });
+                    next = others.find_map(|port| board.take(client, place(port)));
+                }
+                Err(e) => {
+                    lock(&self.board).put_back(client, at, &berth);
+                    let text = format!("cannot listen on port {}: {e}", at.port());
+                    return Err(LinkFault::Other { to: None, text });
                 }
             }
         }
-        let Some((at, line)) = found else {
-            return Err(board.pool.spent(client).into());
-        };
-        board.pool.take(client, at.port());
-        let (tell, link) = oneshot::channel();
-        let brought = !trusted.is_empty();
-        lock(&line.slots).insert(client, Slot { link: tell, trusted, strangers: Vec::new() });
-        board.lines.insert(at, Arc::downgrade(&line));
-        let crowd = board.crowd(client);
-        let lease = Lease { ports: self.clone(), client, at, line: Some(line) };
-        Ok(DataListener { lease, link, came: Vec::new(), early: None, brought, crowd })
+        Err(lock(&self.board).pool.spent(client).into())
     }
 
     /// The same, and where none is left waits up to `patience` for one that is given back.
@@ -404,7 +483,7 @@ impl DataListener {
     }
 
     fn nobody_came(&self, waited: Duration) -> LinkFault {
-        let Lease { client, at, line, ports } = &self.lease;
+        let Lease { client, at, line, ports, .. } = &self.lease;
         let seen = line.as_ref().and_then(|line| lock(&line.slots).get(client)?.strangers.last().copied());
         match seen {
             Some(from) => LinkFault::of_stranger(at.port(), from.ip(), *client),

@@ -364,11 +364,24 @@ impl PortPool {
 
     /// Gives a lease back at `now`; one that is not there is left as it is.
     pub fn give_back(&mut self, client: IpAddr, port: u16, now: Instant) {
+        self.end(client, port, Some(now));
+        self.forget_the_rested(now);
+    }
+
+    /// Puts a lease back that came to nothing: the port could not be bound. It need not rest.
+    pub fn put_back(&mut self, client: IpAddr, port: u16) {
+        self.end(client, port, None);
+    }
+
+    fn end(&mut self, client: IpAddr, port: u16, rests_from: Option<Instant>) {
         let Some(own) = self.clients.get_mut(&client.to_canonical()) else { return };
         if !own.held.remove(&port) {
             return;
         }
-        own.resting.push_back((now, port));
+        match rests_from {
+            Some(now) => own.resting.push_back((now, port)),
+            None => own.taken.remove(self.range.place(port)),
+        }
         self.leases -= 1;
         if let Some(uses) = self.uses.get_mut(&port) {
             *uses -= 1;
@@ -377,7 +390,6 @@ impl PortPool {
                 self.used.remove(self.range.place(port));
             }
         }
-        self.forget_the_rested(now);
     }
 
     /// How many ports the client holds.

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Advice, fadvise, sendfile};
@@ -17,6 +18,9 @@ use crate::wire::Bare;
 
 /// Sends the range; `false` when the kernel refuses, and then the range is what is still to be sent.
 pub(crate) async fn send(range: &mut Range, wire: &mut dyn Bare, pace: &mut Pace<'_>) -> Result<bool, Cut> {
+    if !range.is_at_least(SMALL) && !pace.is_limited() {
+        send_small(range, wire, pace);
+    }
     if range.is_at_least(LARGE) {
         // Doubles the kernel's own read-ahead. Asking for windows with WILLNEED on top was measured, and slower, cold
         // cache or warm. Advice: nothing is lost when it is not taken.
@@ -35,8 +39,11 @@ pub(crate) async fn send(range: &mut Range, wire: &mut dyn Bare, pace: &mut Pace
         };
         // A new socket can be written to, but the runtime learns that only by asking the kernel: for a small file the
         // one call that matters is made without asking.
-        let at_once =
-            if std::mem::take(&mut first) { step(wire.as_fd()) } else { Err(io::ErrorKind::WouldBlock.into()) };
+        let at_once = if std::mem::take(&mut first) {
+            step(wire.as_fd())
+        } else {
+            Err(io::ErrorKind::WouldBlock.into())
+        };
         let sent = match at_once {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 let known = wire.known().map_err(|error| pace.wire(error))?;
@@ -62,10 +69,23 @@ pub(crate) async fn send(range: &mut Range, wire: &mut dyn Bare, pace: &mut Pace
     }
 }
 
+/// What is read with one call goes with one packet, and the end of the connection with it: sendfile would send it alone. What the
+/// socket does not take, or cannot be read so, is still to be sent.
+fn send_small(range: &mut Range, wire: &dyn Bare, pace: &mut Pace<'_>) {
+    let mut buffer = [MaybeUninit::uninit(); SMALL as usize];
+    let want = range.next(buffer.len());
+    if let Ok((read, _)) = rustix::io::pread(&range.file, &mut buffer[..want], range.at) {
+        let sent = at_once(wire, read);
+        range.advance(sent);
+        pace.count(sent);
+    }
+}
+
 /// Sends the front of `bytes`, as much as a new socket takes without the runtime asking the kernel whether it is
-/// writable; 0 if it takes nothing or fails, and then the next write meets the fault too.
+/// writable; 0 if it takes nothing or fails, and then the next write meets the fault too. The system may wait for more for a moment.
 pub(crate) fn at_once(wire: &dyn Bare, bytes: &[u8]) -> usize {
-    rustix::net::send(wire.as_fd(), bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL).unwrap_or(0)
+    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL | SendFlags::MORE;
+    rustix::net::send(wire.as_fd(), bytes, flags).unwrap_or(0)
 }
 
 /// Receives into the file until the wire ends; `false` when the kernel refuses, and then nothing is under way.
@@ -78,7 +98,7 @@ pub(crate) async fn receive(
     let wire = wire.known().map_err(|error| pace.wire(error))?;
     let Ok((from, into)) = pipe_with(PipeFlags::CLOEXEC) else { return Ok(false) };
     // A user with many pipes is held to small ones; those are slower, not wrong.
-    let size = fcntl_setpipe_size(&into, CHUNK).unwrap_or(SMALL_PIPE);
+    let size = fcntl_setpipe_size(&into, PIPE).unwrap_or(SMALL_PIPE);
     loop {
         let most = pace.allow(size).await;
         let step = || splice(wire, None, &into, None, most, SpliceFlags::NONBLOCK).map_err(io::Error::from);
@@ -142,8 +162,12 @@ fn is_of_the_wire(error: &io::Error) -> bool {
 }
 
 /// Bytes of one call at most: a stop is late by as much.
-const CHUNK: usize = 1 << 20;
+const CHUNK: usize = 512 << 10;
+/// Bytes below which a file is read and sent, and not sent by sendfile.
+const SMALL: u64 = 16 << 10;
 /// Bytes from which read-ahead is worth a call.
 const LARGE: u64 = 1 << 20;
+/// Bytes of a pipe where the user may have one of that size.
+const PIPE: usize = 1 << 20;
 /// Bytes of a pipe as the kernel makes it.
 const SMALL_PIPE: usize = 64 << 10;

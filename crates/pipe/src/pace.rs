@@ -132,8 +132,9 @@ impl Drop for Pace<'_> {
     }
 }
 
-/// Bytes after which a transfer that never waits gives way: about a millisecond's worth from the page cache.
-const SHARE: u64 = 4 << 20;
+/// Bytes after which a transfer that never waits gives way: about a tenth of a millisecond's worth from the page cache. Whatever
+/// else its thread carries waits for so long.
+const SHARE: u64 = 512 << 10;
 
 #[cfg(test)]
 mod tests {

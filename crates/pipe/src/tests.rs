@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::pace::Pace;
 use crate::range::Range;
 use crate::{
-    Body, Boxed, Cut, Progress, Rate, Recode, Side, Sink, Source, Taker, Terms, Wire, receive, send,
+    Bare, Body, Boxed, Cut, Progress, Rate, Recode, Side, Sink, Source, Taker, Terms, Wire, receive, send,
 };
 
 const LONG: Duration = Duration::from_secs(60);
@@ -27,7 +27,7 @@ const SIZES: [usize; 7] = [0, 1, 4095, 4096, 65536, (1 << 20) + 3, 20 << 20];
 struct Veiled<S>(S);
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Wire for Veiled<S> {
-    fn bare(&self) -> Option<&TcpStream> {
+    fn bare(&mut self) -> Option<&mut dyn Bare> {
         None
     }
 }
@@ -270,7 +270,7 @@ async fn a_file_that_shrinks_ends_where_it_ends() {
         file.set_len(5000).unwrap();
         #[cfg(target_os = "linux")]
         if bare {
-            assert!(crate::linux::send(&mut range, &near, &mut pace).await.unwrap());
+            assert!(crate::linux::send(&mut range, &mut near, &mut pace).await.unwrap());
         }
         let outlet = crate::fallback::Outlet::new(&mut near, None);
         outlet.send_range(&mut range, &mut pace).await.unwrap();
@@ -597,10 +597,10 @@ mod refusals {
             assert_eq!(cut.source.raw_os_error(), Some(28));
         }
 
-        let (near, mut far) = pair().await;
+        let (mut near, mut far) = pair().await;
         far.write_all(b"abc").await.unwrap();
         let (progress, mut at) = (Progress::default(), 0);
-        let said = crate::linux::receive(&near, &full(), &mut at, &mut Pace::new(LONG, &progress)).await;
+        let said = crate::linux::receive(&mut near, &full(), &mut at, &mut Pace::new(LONG, &progress)).await;
         let cut = assert_cut(said, Side::File, io::ErrorKind::StorageFull);
         assert_eq!((cut.moved, at), (3, 0));
     }

@@ -20,7 +20,7 @@ use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{
     AtFlags, CWD, FileType, Mode, OFlags, RawMode, Stat, Timespec, Timestamps, UTIME_OMIT, chmodat, fchmod,
-    fcntl_setfl, fstat, fstatvfs, mkdirat, openat, renameat, symlinkat, unlinkat, utimensat,
+    fcntl_setfl, fstat, fstatvfs, major, mkdirat, openat, renameat, symlinkat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
 use twoport_pipe::Body;
@@ -270,9 +270,11 @@ fn regular(file: OwnedFd) -> Result<(File, Stat)> {
         FileType::Directory => return Err(Failure::IsDirectory.into()),
         _ => return Err(Failure::Denied.into()),
     }
-    // It was there so that the opening did not hang; some network file systems heed it in reads as well. Nothing else is set that
-    // can be.
-    fcntl_setfl(&file, OFlags::empty())?;
+    // It was there so that the opening did not hang. Some network file systems heed it in reads as well, and those have no device.
+    // Nothing else is set that can be.
+    if major(stat.st_dev) == 0 {
+        fcntl_setfl(&file, OFlags::empty())?;
+    }
     Ok((File::from(file), stat))
 }
 

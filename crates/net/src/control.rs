@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
@@ -10,7 +9,7 @@ use std::time::Duration;
 
 use rustix::net::RecvFlags;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use twoport_proto::line::{LineBuf, LineFault};
 use twoport_proto::{Reply, Request};
@@ -224,16 +223,17 @@ impl ControlStream {
 
     /// The buffer is here only while bytes are at hand: a session that waits has none.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        let mut buffer = [MaybeUninit::uninit(); READ];
-        let mut into = ReadBuf::uninit(&mut buffer);
+        let mut buffer = [0; READ];
         let read = match &mut self.stream {
-            Stream::Clear(tcp) => ready!(Pin::new(tcp).poll_read(cx, &mut into)),
-            Stream::Tls(tls) => ready!(Pin::new(tls).poll_read(cx, &mut into)),
+            Stream::Clear(tcp) => ready!(poll_clear(tcp, cx, &mut buffer)),
+            Stream::Tls(tls) => {
+                let mut into = ReadBuf::new(&mut buffer);
+                let read = ready!(Pin::new(tls).poll_read(cx, &mut into));
+                read.map(|()| into.filled().len())
+            }
             Stream::Gone => return Poll::Ready(Ok(false)),
         };
-        let bytes = into.filled();
-        let read = read.map(|()| bytes.len());
-        Poll::Ready(self.arrived(bytes, read).map(|arrived| arrived == Arrived::Bytes))
+        Poll::Ready(self.arrived(&buffer, read).map(|arrived| arrived == Arrived::Bytes))
     }
 
     /// Takes what has arrived until now, without waiting. It asks the socket itself: the runtime may not have heard yet
@@ -341,6 +341,30 @@ impl ControlStream {
         }
     }
 }
+
+/// Reads what is there. After whole lines nothing more is looked for before the system tells of it; but a mark of Telnet may be urgent
+/// data, where reading stops though more is there (RFC 959 §4.1.3).
+fn poll_clear(tcp: &TcpStream, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+    loop {
+        ready!(tcp.poll_read_ready(cx))?;
+        let mut read = None;
+        let tried = tcp.try_io(Interest::READABLE, || {
+            let (count, _) = rustix::net::recv(tcp, &mut *into, RecvFlags::DONTWAIT)?;
+            read = Some(count);
+            let bytes = &into[..count];
+            let settled = count < into.len() && bytes.ends_with(b"\n") && !bytes.contains(&IAC);
+            if settled { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        });
+        match (read, tried) {
+            (Some(count), _) => return Poll::Ready(Ok(count)),
+            (None, Err(e)) if e.kind() != io::ErrorKind::WouldBlock => return Poll::Ready(Err(e)),
+            (None, _) => {}
+        }
+    }
+}
+
+/// What marks of Telnet begin with (RFC 854).
+const IAC: u8 = 0xFF;
 
 /// What a look at the socket found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 mod args;
 mod exit;
+mod log;
 mod progress;
 mod run;
 mod security;

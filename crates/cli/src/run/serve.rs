@@ -1,25 +1,25 @@
 //! `twoport serve`: binds, says how to reach it and what could be in the way, serves, and drains when told to stop.
 
-use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 use twoport_server::{
     Listener, Password, Server, Settings, StartError, Warden, outlook, raise_descriptor_limit,
 };
 
 use crate::args::Serve;
 use crate::exit::{Exit, Stopped};
+use crate::log::Log;
 use crate::settle::{self, Settled, Told};
 
 /// Runs until SIGTERM or Ctrl-C and the end of what was going on then.
 pub(crate) fn serve(args: Box<Serve>) -> Result<(), Stopped> {
-    start_log(args.quiet);
+    let _log = Log::start(args.quiet);
     raise_descriptor_limit();
     let settled = settle::serve(&args)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    // Whoever comes is met here; sessions have threads of their own.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|e| Stopped::local(format!("cannot start: {e}")))?;
@@ -27,18 +27,6 @@ pub(crate) fn serve(args: Box<Serve>) -> Result<(), Stopped> {
     // A transfer that was cut at the end has put its file in order when the runtime has let go of it.
     drop(runtime);
     ended
-}
-
-fn start_log(quiet: bool) {
-    let level = if quiet { "warn" } else { "info" };
-    let filter = EnvFilter::try_from_env("TWOPORT_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_target(false)
-        .with_ansi(colour)
-        .with_writer(std::io::stderr)
-        .init();
 }
 
 async fn run(args: Box<Serve>, settled: Settled) -> Result<(), Stopped> {

@@ -17,6 +17,14 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// The system gives no threads.
+    #[error(
+        "no threads for sessions: {source}. This user or container may have too few tasks or open files (ulimit -u, ulimit -n)"
+    )]
+    Threads {
+        /// What the system said.
+        source: io::Error,
+    },
     /// A folder to be shared could not be opened.
     #[error("cannot share {}: {why}", .root.display())]
     Root {

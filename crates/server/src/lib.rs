@@ -19,6 +19,7 @@ pub mod server;
 pub mod settings;
 
 mod balancers;
+mod crew;
 mod error;
 mod files;
 mod journal;

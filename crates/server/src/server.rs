@@ -15,6 +15,7 @@ use twoport_net::{ControlStream, bind_control};
 use twoport_plan::ports::Gauge;
 
 use crate::certificates::{self, Known, Source};
+use crate::crew::Crew;
 use crate::error::StartError;
 use crate::session::Session;
 use crate::settings::{Listener, Settings};
@@ -24,6 +25,7 @@ use crate::stop::told_to_stop;
 /// A server that is bound and not yet running.
 pub struct Server {
     listeners: Vec<(TcpListener, Listener)>,
+    crew: Crew,
     warden: Warden,
     max_sessions: usize,
     drain: Duration,
@@ -108,6 +110,7 @@ impl Server {
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Server {
             listeners,
+            crew: Crew::hire(settings.threads).map_err(|source| StartError::Threads { source })?,
             warden: Warden { current: Arc::new(Mutex::new(Arc::new(shared))), changed: Arc::default() },
             max_sessions: settings.max_sessions,
             drain: settings.drain,
@@ -131,10 +134,12 @@ impl Server {
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let (stop, stopping) = watch::channel(false);
         let room = Arc::new(Semaphore::new(self.max_sessions));
+        let crew = Arc::new(self.crew);
         let mut doors = JoinSet::new();
         for (place, (bound, listener)) in self.listeners.into_iter().enumerate() {
             let place = Place { listener, place, most: self.max_sessions };
-            doors.spawn(serve(bound, place, self.warden.clone(), Arc::clone(&room), stopping.clone()));
+            let hall = (Arc::clone(&room), Arc::clone(&crew));
+            doors.spawn(serve(bound, place, self.warden.clone(), hall, stopping.clone()));
         }
         let mut keeping = JoinSet::new();
         let (warden, changed) = (self.warden.clone(), Arc::clone(&self.warden.changed));
@@ -146,11 +151,13 @@ impl Server {
             self.drain.as_secs()
         );
         stop.send_replace(true);
-        // Each door lets its sessions out; all of them hold a receiver until then.
+        // Each door and each session holds a receiver until its end.
         if tokio::time::timeout(self.drain, stop.closed()).await.is_err() {
             tracing::warn!("transfers that did not finish in time are cut");
         }
         doors.shutdown().await;
+        // The last one lets the threads go; the sessions that are left go with them.
+        drop(crew);
     }
 }
 
@@ -177,15 +184,14 @@ impl Place {
     }
 }
 
-/// One listener: accepts until the server stops, then waits for its sessions.
+/// One listener: accepts until the server stops.
 async fn serve(
     listener: TcpListener,
     place: Place,
     warden: Warden,
-    room: Arc<Semaphore>,
+    (room, crew): (Arc<Semaphore>, Arc<Crew>),
     mut stopping: watch::Receiver<bool>,
 ) {
-    let mut sessions = JoinSet::new();
     let for_sessions = stopping.clone();
     let mut reception = Reception::default();
     let is_trusted = |from| {
@@ -201,8 +207,10 @@ async fn serve(
                     Ok(seat) => {
                         let (shared, stopping) = (warden.shared(), for_sessions.clone());
                         let today = place.today(&shared);
-                        sessions.spawn(async move {
-                            begin(met, today, shared, stopping).await;
+                        crew.carry(async move {
+                            if let Some(session) = begin(met, today, shared).await {
+                                Box::pin(session.run(stopping)).await;
+                            }
                             drop(seat);
                         });
                     }
@@ -218,33 +226,35 @@ async fn serve(
                 }
                 Err(_) => {}
             },
-            Some(_) = sessions.join_next() => {}
         }
     }
-    drop((listener, reception));
-    while sessions.join_next().await.is_some() {}
 }
 
-async fn begin(met: Met, listener: Listener, shared: Arc<Shared>, stopping: watch::Receiver<bool>) {
+/// A session with whoever was met. It is in a box, as all that is needed once and not while it waits: most sessions wait.
+async fn begin(met: Met, listener: Listener, shared: Arc<Shared>) -> Option<Box<Session>> {
     let Met { stream, peer, local, by } = met;
-    if by == By::Balancer && listener.door.implicit && is_a_look(&stream, &shared).await {
+    // It came to another thread's runtime.
+    let stream = stream.into_std().and_then(TcpStream::from_std).ok()?;
+    if by == By::Balancer
+        && listener.door.implicit
+        && Box::pin(is_a_look(&stream, shared.session.limits.handshake)).await
+    {
         tracing::debug!("a connection from {peer} was closed without a byte");
-        return;
+        return None;
     }
     match ControlStream::new(stream, shared.session.limits.line, shared.keepalive) {
-        Ok(control) => {
-            if let Some(session) = Session::new(control, peer, local, by, listener, shared) {
-                session.run(stopping).await;
-            }
+        Ok(control) => Session::new(control, peer, local, by, listener, shared).map(Box::new),
+        Err(e) => {
+            tracing::debug!("a connection was gone before it began: {e}");
+            None
         }
-        Err(e) => tracing::debug!("a connection was gone before it began: {e}"),
     }
 }
 
 /// Whether a connection that must begin with TLS ends before its first byte: then it was no handshake that failed.
-async fn is_a_look(stream: &TcpStream, shared: &Shared) -> bool {
+async fn is_a_look(stream: &TcpStream, patience: Duration) -> bool {
     let mut byte = [0; 1];
-    let first = tokio::time::timeout(shared.session.limits.handshake, stream.peek(&mut byte)).await;
+    let first = tokio::time::timeout(patience, stream.peek(&mut byte)).await;
     matches!(first, Ok(Ok(0) | Err(_)))
 }
 

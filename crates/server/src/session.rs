@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Sleep, sleep_until};
 use twoport_certs::Facts;
@@ -16,10 +17,10 @@ use twoport_net::proxy_protocol::By;
 use twoport_net::tls::Member;
 use twoport_net::{DataListener, DataStream, Packets, Source};
 use twoport_plan::{LinkFault, Network, Way};
-use twoport_proto::{Reply, Sightings};
+use twoport_proto::{Failure, Reply, Sightings};
 use twoport_session::rights::Right;
 use twoport_session::server::io::{
-    Channel, Input, Link, LinkId, Listening, NotSecured, Output, Task, TransferOrder,
+    Channel, Ending, Input, Link, LinkId, Listening, NotSecured, Output, Task, TransferOrder,
 };
 use twoport_session::server::{Door, Ends};
 use twoport_session::{Event, Grant, ServerSession};
@@ -72,8 +73,6 @@ pub(crate) struct Session {
     open: Option<(LinkId, DataStream)>,
     links: u64,
     running: Option<Running>,
-    news: mpsc::Receiver<News>,
-    tell: mpsc::Sender<News>,
     /// Whether the peer's half of the control connection is still open.
     reading: bool,
 }
@@ -97,8 +96,34 @@ struct Secured {
 /// The transfer beside the session.
 struct Running {
     progress: twoport_pipe::Progress,
+    news: mpsc::Receiver<News>,
     stop: Option<oneshot::Sender<()>>,
     keep: Option<oneshot::Sender<()>>,
+}
+
+impl Running {
+    /// What a transfer tells next. One that has died tells nothing more, and is at its end.
+    fn last_word(&self) -> News {
+        let (bytes, failure) = (self.progress.moved(), Failure::Io);
+        News::Happened(Input::Ended(Ending::FileFailed { bytes, failure }))
+    }
+
+    /// News that are there already.
+    fn try_news(&mut self) -> Option<News> {
+        match self.news.try_recv() {
+            Ok(news) => Some(news),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => Some(self.last_word()),
+        }
+    }
+
+    /// The next news; for ever where nothing runs.
+    async fn news_of(running: &mut Option<Running>) -> News {
+        match running {
+            Some(running) => running.news.recv().await.unwrap_or_else(|| running.last_word()),
+            None => std::future::pending().await,
+        }
+    }
 }
 
 impl Session {
@@ -117,7 +142,6 @@ impl Session {
         // Without certificates there is nothing to offer.
         let door = if shared.secure.is_some() { listener.door } else { Door::CLEAR };
         let machine = ServerSession::new(Arc::clone(&shared.session), ends, door, Instant::now());
-        let (tell, news) = mpsc::channel(NEWS);
         Some(Session {
             trusted: if listener.headers { shared.balancers.networks() } else { Arc::default() },
             shared,
@@ -137,14 +161,12 @@ impl Session {
             open: None,
             links: 0,
             running: None,
-            news,
-            tell,
             reading: true,
         })
     }
 
     /// Runs until the end of the session.
-    pub(crate) async fn run(mut self, mut stopping: watch::Receiver<bool>) {
+    pub(crate) async fn run(mut self: Box<Self>, mut stopping: watch::Receiver<bool>) {
         let mut draining = false;
         let alarm = sleep_until(Instant::now().into());
         tokio::pin!(alarm);
@@ -159,6 +181,10 @@ impl Session {
             if self.machine.is_closed() && self.running.is_none() {
                 break;
             }
+            if let Some(news) = self.running.as_mut().and_then(Running::try_news) {
+                self.hear(news);
+                continue;
+            }
             if self.machine.wants_lines() && self.take_line() {
                 continue;
             }
@@ -171,7 +197,7 @@ impl Session {
             let reading = self.reading && self.machine.wants_lines();
             tokio::select! {
                 biased;
-                Some(news) = self.news.recv() => self.hear(news),
+                news = Running::news_of(&mut self.running), if self.running.is_some() => self.hear(news),
                 answer = async { self.asking.as_mut().expect("it is asked").await }, if self.asking.is_some() => {
                     self.asking = None;
                     self.heard(answer);
@@ -191,7 +217,7 @@ impl Session {
                 }
             }
         }
-        self.control.close(REPLY_PATIENCE).await;
+        Box::pin(self.control.close(REPLY_PATIENCE)).await;
     }
 
     fn handle(&mut self, input: Input) {
@@ -274,17 +300,17 @@ impl Session {
                     }
                 }
                 Output::Secure { reply, host } => {
-                    let answer = self.shake_hands(reply, host).await;
+                    let answer = Box::pin(self.shake_hands(reply, host)).await;
                     self.handle(Input::Secured(answer));
                 }
                 Output::Clear(reply) => {
                     self.control.say(&reply);
-                    self.control.end_tls(self.shared.session.limits.handshake).await?;
+                    Box::pin(self.control.end_tls(self.shared.session.limits.handshake)).await?;
                     self.handle(Input::Cleared);
                 }
                 Output::Files(operation) => {
                     let store = self.store.as_ref().expect("files are asked for after a login only");
-                    let answer = files::carry_out(store, operation).await;
+                    let answer = Box::pin(files::carry_out(store, operation)).await;
                     self.handle(Input::Filed(answer));
                 }
                 Output::Listen(way) => {
@@ -300,7 +326,7 @@ impl Session {
                     self.listener.take_if(|(held, _)| *held == id);
                     self.open.take_if(|(held, _)| *held == id);
                 }
-                Output::Begin(order) => self.begin(*order),
+                Output::Begin(order) => self.begin(*order).await,
                 Output::Keep => fire(self.running.as_mut().and_then(|running| running.keep.take())),
                 Output::Stop => fire(self.running.as_mut().and_then(|running| running.stop.take())),
                 Output::Measure => {
@@ -431,7 +457,9 @@ impl Session {
         LinkId(self.links)
     }
 
-    fn begin(&mut self, order: TransferOrder) {
+    /// Begins a transfer. A small one is through at once, and its first reply goes out with its last; one that has to wait goes on
+    /// beside the session.
+    async fn begin(&mut self, order: TransferOrder) {
         let road = match order.link {
             Link::Passive(id) => {
                 let held = self.listener.take_if(|(held, _)| *held == id);
@@ -452,6 +480,7 @@ impl Session {
         };
         let (stop, stopped) = oneshot::channel();
         let (keep, kept) = oneshot::channel();
+        let (tell, news) = mpsc::channel(NEWS);
         let progress = twoport_pipe::Progress::default();
         let job = Job {
             store: Arc::clone(self.store.as_ref().expect("transfers are ordered after a login only")),
@@ -461,12 +490,15 @@ impl Session {
             protection: if order.private { self.protection(&order.task) } else { None },
             limits: Arc::clone(&self.shared.session),
             progress: progress.clone(),
-            news: self.tell.clone(),
+            news: tell,
             stopped,
             kept: Some(kept),
         };
-        self.running = Some(Running { progress, stop: Some(stop), keep: Some(keep) });
-        tokio::spawn(job.carry_out(order));
+        self.running = Some(Running { progress, news, stop: Some(stop), keep: Some(keep) });
+        let mut carrying = Box::pin(job.carry_out(order));
+        if poll_fn(|cx| Poll::Ready(carrying.as_mut().poll(cx))).await.is_pending() {
+            tokio::spawn(carrying);
+        }
     }
 
     /// Where an active connection to `target` comes from: the address that the client knows. Behind a balancer it knows none of

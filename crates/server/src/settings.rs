@@ -1,6 +1,7 @@
 //! The server's configuration: values that cannot be wrong, read from a file, from flags, or made by a caller.
 
 use std::net::{AddrParseError, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -115,6 +116,8 @@ pub struct Settings {
     pub cut_uploads: CutUploads,
     /// Sessions at once; more are told 421.
     pub max_sessions: usize,
+    /// Threads that carry the sessions; as many as there are processors by default.
+    pub threads: NonZeroUsize,
     /// How long transfers may go on after the order to stop.
     pub drain: Duration,
     /// Caps and deadlines of a session.
@@ -154,6 +157,7 @@ impl Settings {
             durable: false,
             cut_uploads: CutUploads::Keep,
             max_sessions: 1000,
+            threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             drain: Duration::from_secs(30),
             limits: Limits::default(),
             keepalive: Some(twoport_net::control::KEEPALIVE),

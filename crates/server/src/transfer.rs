@@ -14,7 +14,7 @@ use twoport_proto::modes::{Algorithm, Mode};
 use twoport_proto::placement::Placement;
 use twoport_proto::{Failure, FtpPath, Sightings};
 use twoport_session::server::Settings;
-use twoport_session::server::io::{Ending, Input, Task, TransferOrder};
+use twoport_session::server::io::{Ending, Input, ListOrder, Task, TransferOrder};
 use twoport_store::{Error, Store};
 
 use crate::journal::Journal;
@@ -95,22 +95,25 @@ impl Job {
     /// Runs to the end and tells it. The session hears `Ended` exactly once.
     pub(crate) async fn carry_out(mut self, order: TransferOrder) {
         let form = form(&order);
+        // Each in a box of its own: a transfer is moved a few times before it begins, and is as large as the largest of them.
         let ending = match order.task {
-            Task::Send { path, from, length } => self.send_file(path, from, length, form).await,
-            Task::Receive { path, placement } => self.receive_file(path, placement, form).await,
-            Task::List(order) => {
-                let asked = order.asked.as_deref().unwrap_or_default();
-                let path = order.folder.join(asked).unwrap_or_else(|_| order.folder.clone());
-                match Lister::open(Arc::clone(&self.store), order).await {
-                    Ok(lister) => self.send(path, None, Body::Source(Box::new(lister)), form).await,
-                    Err(failure) => self.no_file(failure).await,
-                }
-            }
+            Task::Send { path, from, length } => Box::pin(self.send_file(path, from, length, form)).await,
+            Task::Receive { path, placement } => Box::pin(self.receive_file(path, placement, form)).await,
+            Task::List(order) => Box::pin(self.send_list(order, form)).await,
             Task::Digest { path, algorithm, from, length } => {
-                self.digest(path, algorithm, from, length).await
+                Box::pin(self.digest(path, algorithm, from, length)).await
             }
         };
         self.say(Input::Ended(ending)).await;
+    }
+
+    async fn send_list(&mut self, order: ListOrder, form: Form) -> Ending {
+        let asked = order.asked.as_deref().unwrap_or_default();
+        let path = order.folder.join(asked).unwrap_or_else(|_| order.folder.clone());
+        match Lister::open(Arc::clone(&self.store), order).await {
+            Ok(lister) => self.send(path, None, Body::Source(Box::new(lister)), form).await,
+            Err(failure) => self.no_file(failure).await,
+        }
     }
 
     /// The session is told; one that is gone needs nothing any more.
@@ -305,7 +308,7 @@ impl Job {
         let secured = tokio::select! {
             biased;
             _ = &mut self.stopped => return Err(self.stopped_ending()),
-            secured = protection.put_on(wire, early, patience) => secured,
+            secured = Box::pin(protection.put_on(wire, early, patience)) => secured,
         };
         secured.map_err(Ending::NoLink)
     }

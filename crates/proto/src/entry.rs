@@ -1,5 +1,7 @@
 //! `Entry`: what is known of one file or folder, whoever tells it.
 
+use std::borrow::Cow;
+
 use crate::time::Moment;
 
 /// What kind of thing a name stands for.
@@ -33,9 +35,9 @@ pub struct Entry {
     /// Number of hard links.
     pub links: Option<u64>,
     /// The owner's name, or number as text.
-    pub owner: Option<String>,
+    pub owner: Option<Cow<'static, str>>,
     /// The group's name, or number as text.
-    pub group: Option<String>,
+    pub group: Option<Cow<'static, str>>,
     /// The same for two names of one file, different for different files (RFC 3659 §7.5.2).
     pub unique: Option<(u64, u64)>,
     /// Where a link points, as it is written in the link.

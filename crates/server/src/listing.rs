@@ -11,12 +11,12 @@ use twoport_proto::glob::Glob;
 use twoport_proto::listing::{mlsx, unix};
 use twoport_proto::{Entry, Failure, FtpPath, Moment};
 use twoport_session::server::io::{ListForm, ListOrder};
-use twoport_store::{Folder, Links, Store};
+use twoport_store::{Folder, Links, Order, Store};
 
 use crate::pattern;
 
 /// Entries that are asked of the store at once: few enough for a first line soon, many enough to be worth the way.
-pub(crate) const BATCH: usize = 200;
+pub(crate) const BATCH: usize = 500;
 
 /// A listing under way.
 pub(crate) struct Lister {
@@ -118,7 +118,9 @@ impl Lister {
 
     /// Opens a folder; `ls -a` shows it and its parent too.
     async fn enter(&mut self, Below { path, prefix }: Below) -> Result<(), Failure> {
-        let folder = self.store.list(&path).await.map_err(|e| e.failure)?;
+        // Machines sort for themselves.
+        let order = if matches!(self.order.form, ListForm::Facts(_)) { Order::Any } else { Order::ByName };
+        let folder = self.store.list(&path, order).await.map_err(|e| e.failure)?;
         let own = match self.order.form {
             ListForm::Names => None,
             ListForm::Long | ListForm::Facts(_) => self.store.stat(&path, Links::Follow).await.ok(),

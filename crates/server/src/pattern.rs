@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use twoport_proto::glob::Glob;
 use twoport_proto::{Entry, Failure, FtpPath, Kind};
-use twoport_store::{Links, Store};
+use twoport_store::{Links, Order, Store};
 
 use crate::listing::BATCH;
 
@@ -58,7 +58,7 @@ pub(crate) async fn expand(
 /// The entries of one folder that a pattern matches; none where it cannot be read.
 async fn matching(store: &Arc<dyn Store>, path: &FtpPath, pattern: &Glob, budget: &mut usize) -> Vec<Entry> {
     let mut matching = Vec::new();
-    let Ok(mut folder) = store.list(path).await else { return matching };
+    let Ok(mut folder) = store.list(path, Order::ByName).await else { return matching };
     while let Ok(entries) = folder.next(BATCH).await
         && !entries.is_empty()
         && *budget > 0

@@ -10,7 +10,7 @@ use twoport_proto::placement::{Change, Placement};
 use twoport_proto::{Entry, Failure, FtpPath, Kind, Moment};
 
 use crate::error::Error;
-use crate::store::{CutUploads, Links, Store, Upload};
+use crate::store::{CutUploads, Links, Order, Store, Upload};
 
 /// Tries everything that [`Store`] promises. `home` is an existing empty folder of `store` that is the test's own, and is
 /// left with files in it; `cuts` is what the store does with the first bytes of a new file whose upload was cut.
@@ -134,8 +134,8 @@ impl Home<'_> {
         done(self.store.make_dir(&self.at(name)).await, "make_dir", name);
     }
 
-    async fn names(&self, name: &str, at_most: usize) -> Vec<Vec<u8>> {
-        let mut folder = done(self.store.list(&self.at(name)).await, "list", name);
+    async fn names(&self, name: &str, order: Order, at_most: usize) -> Vec<Vec<u8>> {
+        let mut folder = done(self.store.list(&self.at(name), order).await, "list", name);
         let mut names = Vec::new();
         loop {
             let batch = done(folder.next(at_most).await, "next", name);
@@ -153,7 +153,11 @@ async fn missing_names_are_not_found(home: &Home<'_>) {
     for path in [&path, &below] {
         fails(home.store.stat(path, Links::Follow).await, Failure::NotFound, "stat of a missing name");
         fails(home.store.stat(path, Links::Show).await, Failure::NotFound, "stat of a missing name");
-        fails(home.store.list(path).await.map(drop), Failure::NotFound, "list of a missing name");
+        fails(
+            home.store.list(path, Order::ByName).await.map(drop),
+            Failure::NotFound,
+            "list of a missing name",
+        );
         fails(home.store.read(path, 0, None).await, Failure::NotFound, "read of a missing name");
         fails(home.store.remove(path).await, Failure::NotFound, "remove of a missing name");
         fails(home.store.remove_dir(path).await, Failure::NotFound, "remove_dir of a missing name");
@@ -202,7 +206,7 @@ async fn uploads_replace_and_are_read_back(home: &Home<'_>) {
         Failure::NotDirectory,
         "stat below a file",
     );
-    fails(home.store.list(&path).await.map(drop), Failure::NotDirectory, "list of a file");
+    fails(home.store.list(&path, Order::ByName).await.map(drop), Failure::NotDirectory, "list of a file");
 
     home.put("file", Placement::Replace, b"new").await;
     home.holds("file", Some(b"new"), "after it was replaced by something shorter").await;
@@ -376,7 +380,10 @@ async fn names_are_changed(home: &Home<'_>) {
 
 async fn listings_are_sorted_and_come_in_batches(home: &Home<'_>) {
     home.make_dir("many").await;
-    assert!(home.names("many", 10).await.is_empty(), "an empty folder lists nothing, not even . and ..");
+    assert!(
+        home.names("many", Order::ByName, 10).await.is_empty(),
+        "an empty folder lists nothing, not even . and .."
+    );
     let mut expected = Vec::new();
     for number in (0..150).rev() {
         let name = format!("n{number}");
@@ -385,7 +392,14 @@ async fn listings_are_sorted_and_come_in_batches(home: &Home<'_>) {
     }
     expected.sort();
     for at_most in [1, 7, 150, 1000] {
-        assert_eq!(home.names("many", at_most).await, expected, "names sorted by bytes, {at_most} at a time");
+        assert_eq!(
+            home.names("many", Order::ByName, at_most).await,
+            expected,
+            "names sorted by bytes, {at_most} at a time"
+        );
+        let mut any = home.names("many", Order::Any, at_most).await;
+        any.sort();
+        assert_eq!(any, expected, "each name once, {at_most} at a time");
     }
 }
 
@@ -418,7 +432,7 @@ async fn names_are_bytes(home: &Home<'_>) {
     }
     let mut sorted = names.to_vec();
     sorted.sort_unstable();
-    assert_eq!(home.names("odd", 100).await, sorted, "odd names in a listing");
+    assert_eq!(home.names("odd", Order::ByName, 100).await, sorted, "odd names in a listing");
 }
 
 async fn facts_are_changed(home: &Home<'_>) {

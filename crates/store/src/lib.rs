@@ -16,4 +16,4 @@ pub use error::Error;
 #[cfg(target_os = "linux")]
 pub use local::{Local, LocalOptions};
 pub use memory::Memory;
-pub use store::{Answer, CutUploads, Folder, Links, Pending, Reading, Store, Upload};
+pub use store::{Answer, CutUploads, Folder, Links, Order, Pending, Reading, Store, Upload};

@@ -12,7 +12,7 @@ use twoport_proto::placement::{Change, Placement};
 use twoport_proto::{Entry, Failure, FtpPath, Kind, Moment};
 
 use crate::error::Result;
-use crate::store::{Answer, Folder, Links, MOST_UNIQUE, Pending, Reading, Store, Upload, unique_name};
+use crate::store::{Answer, Folder, Links, MOST_UNIQUE, Order, Pending, Reading, Store, Upload, unique_name};
 
 /// A tree of files in memory.
 #[derive(Debug)]
@@ -178,7 +178,7 @@ impl Store for Memory {
         Box::pin(async move { Ok(lock(&self.tree).find(path)?.entry(path.name())) })
     }
 
-    fn list<'a>(&'a self, path: &'a FtpPath) -> Answer<'a, Box<dyn Folder>> {
+    fn list<'a>(&'a self, path: &'a FtpPath, _: Order) -> Answer<'a, Box<dyn Folder>> {
         Box::pin(async move {
             let tree = lock(&self.tree);
             let Content::Folder(inside) = &tree.find(path)?.content else {

@@ -44,7 +44,7 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// `NotFound`, `Denied`, `NotDirectory`.
-    fn list<'a>(&'a self, path: &'a FtpPath) -> Answer<'a, Box<dyn Folder>>;
+    fn list<'a>(&'a self, path: &'a FtpPath, order: Order) -> Answer<'a, Box<dyn Folder>>;
 
     /// Opens a file from byte `from` on, `length` bytes at most, or to its end.
     ///
@@ -110,6 +110,15 @@ pub struct Reading {
     pub body: Body,
     /// Size of the whole file in bytes, at the time of opening.
     pub size: u64,
+}
+
+/// In which order the entries of a folder come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// By name, byte by byte, as far as a backend can hold them.
+    ByName,
+    /// As it is quickest.
+    Any,
 }
 
 /// A folder that is being read.

@@ -210,8 +210,8 @@ impl Tree {
         entry.modified = Some(node.modified);
         entry.mode = Some(node.mode);
         entry.links = Some(if kind == Kind::Directory { 3 } else { 1 });
-        entry.owner = Some("slacker".to_owned());
-        entry.group = Some("users".to_owned());
+        entry.owner = Some("slacker".into());
+        entry.group = Some("users".into());
         if let Content::Link(target) = &node.content {
             entry.target = Some(target.clone());
         }

@@ -251,6 +251,8 @@ async fn list(client: &mut Client, folder: &[u8], timed: bool) -> Result<Vec<Ent
         Err(e) => return Err(client.explained(folder, e).await),
         Ok(entries) => entries,
     };
+    // Servers give long folders in any order.
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
     if timed {
         client.settle_times(folder, &mut entries).await?;
     }

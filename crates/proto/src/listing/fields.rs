@@ -1,6 +1,8 @@
 //! What the dialects have in common: the fields of a line, numbers, hours, and dates with or without a year. Which field
 //! means what is left to each dialect. All of it is linear in the line, and nothing in it trusts the line.
 
+use std::borrow::Cow;
+
 use crate::time::{Civil, Moment};
 
 /// The first fields of a line and their places; more than a line before its name can have are not looked for.
@@ -38,9 +40,9 @@ impl<'a> Fields<'a> {
     }
 
     /// The fields from `from` to before `to`, and what stands between them, as text; nothing when there are none.
-    pub(super) fn text(&self, from: usize, to: usize) -> Option<String> {
+    pub(super) fn text(&self, from: usize, to: usize) -> Option<Cow<'static, str>> {
         let bytes = self.line.get(self.place(from)?.0..self.place(to.checked_sub(1)?)?.1)?;
-        Some(String::from_utf8_lossy(bytes).into_owned())
+        Some(Cow::Owned(String::from_utf8_lossy(bytes).into_owned()))
     }
 
     /// What follows a field, without the blanks before it; nothing when that is nothing.

@@ -1,6 +1,8 @@
 //! Facts for machines, `type=file;size=104;modify=20260727014500; name` (RFC 3659 §7), both ways, and which of them a
 //! client chose by OPTS MLST. What an account may do is the session's to say: it comes in as [`May`].
 
+use std::borrow::Cow;
+
 use super::{push_name, push_number, push_zeroed};
 use crate::entry::{Access, Entry, Kind};
 use crate::error::Malformed;
@@ -316,9 +318,9 @@ pub fn read_line(line: &[u8]) -> Option<(Entry, MlsKind)> {
             entry.mode = read_in_base(8, value).and_then(|mode| u32::try_from(mode & 0o7777).ok());
         // Names go before numbers, where a server says both.
         } else if is("UNIX.ownername") || (is("UNIX.owner") || is("UNIX.uid")) && entry.owner.is_none() {
-            entry.owner = Some(String::from_utf8_lossy(value).into_owned());
+            entry.owner = Some(Cow::Owned(String::from_utf8_lossy(value).into_owned()));
         } else if is("UNIX.groupname") || (is("UNIX.group") || is("UNIX.gid")) && entry.group.is_none() {
-            entry.group = Some(String::from_utf8_lossy(value).into_owned());
+            entry.group = Some(Cow::Owned(String::from_utf8_lossy(value).into_owned()));
         }
     }
     if let Some(letters) = perm {

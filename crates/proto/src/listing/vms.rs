@@ -1,6 +1,8 @@
 //! OpenVMS: `README.TXT;1   2/4  30-MAR-2020 09:10:11  [SYSTEM]  (RWED,RWED,RE,)`. A name too long for its column stands
 //! alone in a line and the rest in the next. Sizes are in blocks of 512 bytes: an upper bound.
 
+use std::borrow::Cow;
+
 use super::Outcome;
 use super::fields::{Fields, read_clock, read_month, read_number};
 use crate::entry::{Entry, Kind};
@@ -84,7 +86,7 @@ fn read_line(line: &[u8], settled: bool) -> Option<(Entry, u64)> {
         && open < close
     {
         let owner = &rest[open + 1..close];
-        let text = |bytes: &[u8]| Some(String::from_utf8_lossy(bytes.trim_ascii()).into_owned());
+        let text = |bytes: &[u8]| Some(Cow::Owned(String::from_utf8_lossy(bytes.trim_ascii()).into_owned()));
         // `[GROUP,OWNER]`, or one identifier for both.
         match owner.iter().position(|b| *b == b',') {
             Some(comma) => (entry.group, entry.owner) = (text(&owner[..comma]), text(&owner[comma + 1..])),

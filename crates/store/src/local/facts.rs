@@ -1,7 +1,9 @@
 //! What statx says, as an [`Entry`]: the names of owners (read once) and what this process may do (computed, so that a
 //! long listing costs one system call a file).
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::OnceLock;
 
@@ -50,12 +52,12 @@ impl Identity {
 
 /// Looks at an open file or, through an O_PATH descriptor, at a link itself.
 pub(super) fn entry_of(file: BorrowedFd<'_>, name: &[u8], identity: &Identity) -> Result<Entry, Errno> {
-    entry(file, b"", AtFlags::EMPTY_PATH, name, identity)
+    entry(file, c"", AtFlags::EMPTY_PATH, name, identity)
 }
 
 /// Looks at `name` in `folder`; a link is told as a link.
-pub(super) fn entry_in(folder: BorrowedFd<'_>, name: &[u8], identity: &Identity) -> Result<Entry, Errno> {
-    entry(folder, name, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT, name, identity)
+pub(super) fn entry_in(folder: BorrowedFd<'_>, name: &CStr, identity: &Identity) -> Result<Entry, Errno> {
+    entry(folder, name, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT, name.to_bytes(), identity)
 }
 
 /// Reads the names of owners now. To be called before a wall goes up around `/etc`.
@@ -65,7 +67,7 @@ pub(super) fn read_owner_names() {
 
 fn entry(
     at: impl AsFd,
-    path: &[u8],
+    path: &CStr,
     flags: AtFlags,
     name: &[u8],
     identity: &Identity,
@@ -75,7 +77,7 @@ fn entry(
     let mode = u32::from(facts.stx_mode) & 0o7777;
     // Gone or changed in between: the link is shown without its target.
     let target = match kind {
-        Kind::Link => readlinkat(at.as_fd(), path, Vec::new()).ok().map(std::ffi::CString::into_bytes),
+        Kind::Link => readlinkat(at.as_fd(), path, Vec::new()).ok().map(CString::into_bytes),
         _ => None,
     };
     let names = owner_names();
@@ -139,8 +141,8 @@ fn read_names(text: &[u8]) -> HashMap<u32, String> {
     names
 }
 
-fn named(names: &HashMap<u32, String>, number: u32) -> String {
-    names.get(&number).cloned().unwrap_or_else(|| number.to_string())
+fn named(names: &'static HashMap<u32, String>, number: u32) -> Cow<'static, str> {
+    names.get(&number).map_or_else(|| Cow::Owned(number.to_string()), |name| Cow::Borrowed(name.as_str()))
 }
 
 #[cfg(test)]
@@ -160,8 +162,10 @@ mod tests {
     #[test]
     fn owner_files_are_read_with_their_oddities() {
         let names = read_names(b"root:x:0:0:root:/root:/bin/sh\ntoor:x:0:\n+::::\nbad\n\xff:x:9:\n");
-        assert_eq!(named(&names, 0), "root");
-        assert_eq!(named(&names, 9), "\u{fffd}");
-        assert_eq!(named(&names, 12345), "12345");
+        // They live as long as the process.
+        let names = Box::leak(Box::new(names));
+        assert_eq!(named(names, 0), "root");
+        assert_eq!(named(names, 9), "\u{fffd}");
+        assert_eq!(named(names, 12345), "12345");
     }
 }

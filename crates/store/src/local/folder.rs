@@ -1,132 +1,262 @@
 //! A folder of this machine being listed: names first, sorted up to a bound, then looked at batch by batch. Working
 //! names are left out.
 
-use std::os::fd::OwnedFd;
+use std::collections::VecDeque;
+use std::ffi::CStr;
+use std::ops::Range;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::vec;
 
-use rustix::fs::Dir;
+use rustix::fs::RawDir;
 use rustix::io::Errno;
 use twoport_proto::entry::Access;
 use twoport_proto::{Entry, Failure, Kind};
 
 use super::facts::{Identity, entry_in};
-use super::off_thread::{FEW, Weight, off_thread};
+use super::off_thread::{Begun, FEW, Weight, begin, off_thread};
 use super::working::is_working;
 use crate::error::Result;
 use crate::store::{Answer, Folder};
 
-/// An open listing; `None` while a batch is away, and for ever when its future was dropped.
+/// An open listing. Of a long one the next batches are looked at by other threads while the one before is written and sent.
 pub(super) struct LocalFolder {
-    listing: Option<Listing>,
+    /// None while another thread reads and sorts, and for ever when that was given up.
+    names: Option<Names>,
+    sight: Arc<Sight>,
+    /// Batches that are being looked at, in order.
+    ahead: VecDeque<Begun<Result<Seen>>>,
+    /// What was seen more than was asked for.
+    rest: vec::IntoIter<Entry>,
 }
 
-struct Listing {
-    dir: Dir,
-    names: vec::IntoIter<Box<[u8]>>,
-    stage: Stage,
+/// The names that are held.
+struct Names {
+    held: Arc<Held>,
+    /// How many of them are through.
+    next: usize,
+    /// How many are sorted before the first is told.
     most_sorted: usize,
+    behind: Behind,
+}
+
+/// What is in the folder behind the names that are held.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Behind {
+    /// More, and what is held is not sorted.
+    Unsorted,
+    /// More, in any order.
+    More,
+    /// Nothing.
+    Nothing,
+}
+
+/// A batch.
+struct Seen {
+    entries: Vec<Entry>,
+    /// Whether the folder ended with it.
+    is_last: bool,
+}
+
+/// Names, one behind the other, each with a NUL as the system wants it.
+#[derive(Default)]
+struct Held {
+    text: Vec<u8>,
+    /// Where each begins and ends, without its NUL.
+    places: Vec<(u32, u32)>,
+}
+
+impl Held {
+    fn push(&mut self, name: &CStr) {
+        let bytes = name.to_bytes_with_nul();
+        let begin = self.text.len();
+        self.text.extend_from_slice(bytes);
+        let place = |at: usize| u32::try_from(at).expect("the names of one look are no 4 GiB");
+        self.places.push((place(begin), place(begin + bytes.len() - 1)));
+    }
+
+    fn sort(&mut self) {
+        let Held { text, places } = self;
+        let name = |(begin, end): &(u32, u32)| &text[*begin as usize..*end as usize];
+        places.sort_unstable_by(|a, b| name(a).cmp(name(b)));
+    }
+
+    fn name(&self, at: usize) -> &CStr {
+        let (begin, end) = self.places[at];
+        CStr::from_bytes_with_nul(&self.text[begin as usize..=end as usize]).unwrap_or_default()
+    }
+}
+
+/// What it takes to look at a name.
+struct Sight {
+    folder: OwnedFd,
     identity: Arc<Identity>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// `names` holds a first look, unsorted; there is more.
-    Begun,
-    /// `names` holds as many as are sorted; there is more behind them.
-    Streaming,
-    /// `names` holds all that is left.
-    AllRead,
-}
+/// Batches that are looked at before they are asked for.
+const AHEAD: usize = 3;
 
 impl LocalFolder {
     /// Takes a folder that is open for reading. A small one is read at once, so that it never needs another thread; of a
     /// long one about `most_sorted` names are held and sorted.
     pub(super) fn open(folder: OwnedFd, identity: Arc<Identity>, most_sorted: usize) -> Result<Self> {
-        let mut dir = Dir::new(folder)?;
-        let mut names = Vec::new();
-        let is_all = read_names(&mut dir, &mut names, FEW)?;
-        let stage = if is_all { Stage::AllRead } else { Stage::Begun };
+        let mut held = Held::default();
+        let is_all = read_names(folder.as_fd(), &mut held, FEW, BUFFER)?;
+        let behind = match (is_all, most_sorted) {
+            (true, _) => Behind::Nothing,
+            (false, 0) => Behind::More,
+            (false, _) => Behind::Unsorted,
+        };
         if is_all {
-            names.sort_unstable();
+            held.sort();
         }
         Ok(LocalFolder {
-            listing: Some(Listing { dir, names: names.into_iter(), stage, most_sorted, identity }),
+            names: Some(Names { held: Arc::new(held), next: 0, most_sorted, behind }),
+            sight: Arc::new(Sight { folder, identity }),
+            ahead: VecDeque::new(),
+            rest: Vec::new().into_iter(),
         })
+    }
+
+    /// Has the next batch looked at; false where there is none, or another must be waited for first.
+    async fn look_on(&mut self, at_most: usize) -> Result<bool> {
+        let names = self.names.as_mut().ok_or(Failure::Stopped)?;
+        if names.behind == Behind::Unsorted {
+            let mut names = self.names.take().ok_or(Failure::Stopped)?;
+            let sight = Arc::clone(&self.sight);
+            let (names, sorted) = off_thread(Weight::Files(usize::MAX), move || {
+                let sorted = names.sort(&sight);
+                (names, sorted)
+            })
+            .await?;
+            self.names = Some(names);
+            sorted?;
+            return Ok(true);
+        }
+        let sight = Arc::clone(&self.sight);
+        let batch = names.take(at_most);
+        let looking = if !batch.is_empty() {
+            let is_last = names.left() == 0 && names.behind == Behind::Nothing;
+            let (weight, held) = (if is_last { batch.len() } else { usize::MAX }, Arc::clone(&names.held));
+            begin(Weight::Files(weight), move || Ok(Seen { entries: sight.look(&held, batch), is_last }))
+        } else if names.behind == Behind::More {
+            // Several threads read on side by side: the system gives each what no other has had.
+            begin(Weight::Files(usize::MAX), move || {
+                let mut held = Held::default();
+                let is_last = read_names(
+                    sight.folder.as_fd(),
+                    &mut held,
+                    1,
+                    at_most.clamp(FEW, MOST_AT_ONCE) * DIRENT,
+                )?;
+                let all = 0..held.places.len();
+                Ok(Seen { entries: sight.look(&held, all), is_last })
+            })
+        } else {
+            return Ok(false);
+        };
+        let is_away = matches!(looking, Begun::Away(_));
+        self.ahead.push_back(looking);
+        Ok(is_away)
     }
 }
 
 impl Folder for LocalFolder {
     fn next<'a>(&'a mut self, at_most: usize) -> Answer<'a, Vec<Entry>> {
         Box::pin(async move {
-            let mut listing = self.listing.take().ok_or(Failure::Stopped)?;
             let at_most = at_most.max(1);
-            let weight = match listing.stage {
-                Stage::AllRead => Weight::Files(listing.names.len().min(at_most)),
-                Stage::Begun | Stage::Streaming => Weight::Files(usize::MAX),
-            };
-            let (listing, batch) = off_thread(weight, move || {
-                let batch = listing.batch(at_most);
-                (listing, batch)
-            })
-            .await?;
-            self.listing = Some(listing);
-            batch
+            loop {
+                let rest: Vec<Entry> = self.rest.by_ref().take(at_most).collect();
+                if !rest.is_empty() {
+                    return Ok(rest);
+                }
+                while self.ahead.len() < AHEAD && self.look_on(at_most).await? {}
+                // It stays in its place until it is there: whoever gives up waiting loses nothing.
+                let Some(looking) = self.ahead.front_mut() else { return Ok(Vec::new()) };
+                let seen = looking.end().await;
+                self.ahead.pop_front();
+                let Seen { entries, is_last } = seen??;
+                if let (true, Some(names)) = (is_last, &mut self.names) {
+                    names.behind = Behind::Nothing;
+                }
+                match entries {
+                    few if few.len() > at_most => self.rest = few.into_iter(),
+                    // All of them have gone meanwhile.
+                    none if none.is_empty() => {}
+                    entries => return Ok(entries),
+                }
+            }
         })
     }
 }
 
-impl Listing {
-    fn batch(&mut self, at_most: usize) -> Result<Vec<Entry>> {
-        if self.stage == Stage::Begun {
-            let mut names: Vec<_> = std::mem::take(&mut self.names).collect();
-            let is_all = read_names(&mut self.dir, &mut names, self.most_sorted)?;
-            names.sort_unstable();
-            self.names = names.into_iter();
-            self.stage = if is_all { Stage::AllRead } else { Stage::Streaming };
-        }
-        let mut batch = Vec::with_capacity(at_most.min(self.names.len().max(FEW)));
-        while batch.len() < at_most {
-            match self.names.next() {
-                Some(name) => batch.extend(self.look(&name)?),
-                None if self.stage == Stage::Streaming => {
-                    let mut names = Vec::new();
-                    if read_names(&mut self.dir, &mut names, at_most)? {
-                        self.stage = Stage::AllRead;
-                    }
-                    self.names = names.into_iter();
-                }
-                None => break,
-            }
-        }
-        Ok(batch)
+impl Names {
+    /// How many are held and not through.
+    fn left(&self) -> usize {
+        self.held.places.len() - self.next
     }
 
-    fn look(&self, name: &[u8]) -> Result<Option<Entry>> {
-        match entry_in(self.dir.fd()?, name, &self.identity) {
-            Ok(entry) => Ok(Some(entry)),
-            Err(Errno::NOENT) => Ok(None),
-            // A folder that may be read but not entered: the name is all that can be known.
-            Err(_) => {
-                let access = Access { read: false, write: false, enter: false };
-                Ok(Some(Entry { access, ..Entry::new(name, Kind::Other, 0) }))
-            }
-        }
+    /// The next ones, by their places.
+    fn take(&mut self, at_most: usize) -> Range<usize> {
+        let begin = self.next;
+        self.next += at_most.min(self.left());
+        begin..self.next
+    }
+
+    /// Reads as many as are sorted, and sorts them.
+    fn sort(&mut self, sight: &Sight) -> Result<()> {
+        let mut held = Arc::into_inner(std::mem::take(&mut self.held)).unwrap_or_default();
+        let is_all = read_names(sight.folder.as_fd(), &mut held, self.most_sorted, BUFFER)?;
+        held.sort();
+        self.held = Arc::new(held);
+        self.behind = if is_all { Behind::Nothing } else { Behind::More };
+        Ok(())
     }
 }
 
-/// Reads on until `names` holds `enough`; says whether the folder ended before.
-fn read_names(dir: &mut Dir, names: &mut Vec<Box<[u8]>>, enough: usize) -> Result<bool> {
-    while names.len() < enough {
-        let Some(found) = dir.read() else { return Ok(true) };
+impl Sight {
+    /// What is there of these names.
+    fn look(&self, held: &Held, batch: Range<usize>) -> Vec<Entry> {
+        let mut entries = Vec::with_capacity(batch.len());
+        for name in batch.map(|at| held.name(at)) {
+            match entry_in(self.folder.as_fd(), name, &self.identity) {
+                Ok(entry) => entries.push(entry),
+                Err(Errno::NOENT) => {}
+                // A folder that may be read but not entered: the name is all that can be known.
+                Err(_) => {
+                    let access = Access { read: false, write: false, enter: false };
+                    entries.push(Entry { access, ..Entry::new(name.to_bytes(), Kind::Other, 0) });
+                }
+            }
+        }
+        entries
+    }
+}
+
+/// Reads on, so many bytes at once, until `enough` names are held, and what came with the last of them; says whether the folder
+/// ended before.
+fn read_names(folder: BorrowedFd<'_>, held: &mut Held, enough: usize, bytes: usize) -> Result<bool> {
+    let mut buffer = Vec::with_capacity(bytes);
+    let mut dir = RawDir::new(folder, buffer.spare_capacity_mut());
+    while held.places.len() < enough || !dir.is_buffer_empty() {
+        let Some(found) = dir.next() else { return Ok(true) };
         let found = found?;
-        let name = found.file_name().to_bytes();
-        if name != b"." && name != b".." && !is_working(name) {
-            names.push(name.into());
+        let name = found.file_name();
+        if !matches!(name.to_bytes(), b"." | b"..") && !is_working(name.to_bytes()) {
+            held.push(name);
         }
     }
     Ok(false)
 }
+
+/// Bytes of names that are asked of the system at once.
+const BUFFER: usize = 16 << 10;
+
+/// Names that are read and looked at in one go.
+const MOST_AT_ONCE: usize = 4096;
+
+/// Bytes that the system needs for a name of usual length.
+const DIRENT: usize = 40;
 
 /// Up to so many names are held and sorted, about 5 MB; a longer folder goes on unsorted behind them, so that memory
 /// stays flat.

@@ -32,7 +32,7 @@ use self::facts::{Identity, entry_of, read_owner_names};
 use self::folder::{LocalFolder, MOST_SORTED};
 use self::working::{is_working, sweep_folder};
 use crate::error::{Error, Result};
-use crate::store::{Answer, CutUploads, Folder, Links, Reading, Store, Upload};
+use crate::store::{Answer, CutUploads, Folder, Links, Order, Reading, Store, Upload};
 
 /// A folder of this machine; nothing outside of it can be reached, by whatever path or link.
 #[derive(Debug)]
@@ -85,10 +85,11 @@ impl Local {
         Ok(entry_of(file.as_fd(), path.name(), self.identity())?)
     }
 
-    fn list_now(&self, path: &FtpPath) -> Result<Box<dyn Folder>> {
+    fn list_now(&self, path: &FtpPath, order: Order) -> Result<Box<dyn Folder>> {
         seen(path)?;
         let folder = self.beneath.open_path(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK)?;
-        Ok(Box::new(LocalFolder::open(folder, Arc::clone(self.identity()), MOST_SORTED)?))
+        let most_sorted = if order == Order::ByName { MOST_SORTED } else { 0 };
+        Ok(Box::new(LocalFolder::open(folder, Arc::clone(self.identity()), most_sorted)?))
     }
 
     fn read_now(&self, path: &FtpPath, from: u64, length: Option<u64>) -> Result<Reading> {
@@ -210,8 +211,8 @@ impl Store for Local {
         Box::pin(async move { self.stat_now(path, links) })
     }
 
-    fn list<'a>(&'a self, path: &'a FtpPath) -> Answer<'a, Box<dyn Folder>> {
-        Box::pin(async move { self.list_now(path) })
+    fn list<'a>(&'a self, path: &'a FtpPath, order: Order) -> Answer<'a, Box<dyn Folder>> {
+        Box::pin(async move { self.list_now(path, order) })
     }
 
     fn read<'a>(&'a self, path: &'a FtpPath, from: u64, length: Option<u64>) -> Answer<'a, Reading> {

@@ -103,7 +103,7 @@ fn no_name_breaks_the_listing() {
     let link = Entry { target: Some(b"c\nd".to_vec()), kind: Kind::Link, ..file("a\r\nb", "20260727014500") };
     let line = written(&link);
     assert!(line.ends_with(" a??b -> c?d\r\n"), "{line}");
-    let owner = Entry { owner: Some("Domain Users\r\n".into()), group: Some(String::new()), ..folder() };
+    let owner = Entry { owner: Some("Domain Users\r\n".into()), group: Some("".into()), ..folder() };
     assert_eq!(
         written(&owner),
         "drwx------   3 Domain_Users__ ftp           104 Jul 27 01:45 public_html\r\n"

@@ -44,8 +44,12 @@ impl Local {
     }
 
     fn replace(&self, path: &FtpPath) -> Result<Upload> {
-        let spot = self.writable_spot(path)?;
-        let old = look(&spot)?;
+        let mut spot = self.beneath.spot(path)?;
+        let mut old = look(&spot)?;
+        if old.as_ref().is_some_and(|old| is(old, FileType::Symlink)) {
+            spot = self.writable_spot(path)?;
+            old = look(&spot)?;
+        }
         if let Some(old) = &old {
             must_be_file(old)?;
             // A rename would silently get around a file that the system does not let us write.

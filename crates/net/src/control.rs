@@ -22,6 +22,9 @@ use crate::tls::{Acceptor, Connector, TlsFault, TlsStream};
 /// Bytes that are read at once: a client that sends more than this in one go sends a pipeline.
 const READ: usize = 4096;
 
+/// Bytes of a usual reply.
+const USUAL: usize = 96;
+
 /// How long a control connection is quiet before the system shows that it lives, unless somebody knows better. What is on the
 /// way forgets a quiet connection after a minute at the earliest (RFC 5382 asks for two hours, balancers take one to six minutes),
 /// and while a transfer runs this one says nothing.
@@ -270,6 +273,7 @@ impl ControlStream {
 
     /// Puts a reply into the buffer that [`ControlStream::flush`] sends.
     pub fn say(&mut self, reply: &Reply) {
+        self.out.reserve(USUAL);
         reply.write(&mut self.out);
     }
 
@@ -293,7 +297,8 @@ impl ControlStream {
             return Ok(());
         }
         let sent = self.send(patience).await;
-        self.out.clear();
+        // A session that waits has no buffers.
+        self.out = Vec::new();
         sent
     }
 
@@ -320,7 +325,7 @@ impl ControlStream {
         // Nearly always the socket takes it all at once; no timer is needed then.
         match poll_fn(|cx| Poll::Ready(sending.as_mut().poll(cx))).await {
             Poll::Ready(sent) => sent,
-            Poll::Pending => tokio::time::timeout(patience, sending).await?,
+            Poll::Pending => Box::pin(tokio::time::timeout(patience, sending)).await?,
         }
     }
 

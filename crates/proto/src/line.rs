@@ -83,12 +83,8 @@ impl LineBuf {
                 return Some(self.end_line());
             }
         }
-        self.at = 0;
-        if self.raw.capacity() > KEPT {
-            self.raw = Vec::new();
-        } else {
-            self.raw.clear();
-        }
+        // Whoever waits for the next line waits long, mostly, and needs no room for it.
+        (self.raw, self.at) = (Vec::new(), 0);
         None
     }
 
@@ -193,9 +189,6 @@ const IAC: u8 = 0xFF;
 
 /// The longest subnegotiation that is waited for, in bytes: no option that anybody would offer FTP needs more.
 const MAX_SUB: usize = 256;
-
-/// The raw buffer's capacity that an idle session keeps, in bytes.
-const KEPT: usize = 4096;
 
 #[cfg(test)]
 mod tests;

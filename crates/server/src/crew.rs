@@ -35,15 +35,12 @@ impl Crew {
         (1..=count.get()).map(Hand::hire).collect::<io::Result<_>>().map(|hands| Crew { hands })
     }
 
-    /// Has a session carried by whoever carries the fewest.
-    pub(crate) fn carry(&self, session: impl Future<Output = ()> + Send + 'static) {
+    /// Has a session carried by whoever carries the fewest. It is counted as long as it keeps what it is given.
+    pub(crate) fn carry<F: Future<Output = ()> + Send + 'static>(&self, session: impl FnOnce(One) -> F) {
         let load = |hand: &&Hand| hand.sessions.load(Ordering::Relaxed);
-        let Some(hand) = self.hands.iter().min_by_key(load) else { return };
-        let one = One::more(&hand.sessions);
-        hand.runtime.spawn(async move {
-            session.await;
-            drop(one);
-        });
+        if let Some(hand) = self.hands.iter().min_by_key(load) {
+            hand.runtime.spawn(session(One::more(&hand.sessions)));
+        }
     }
 }
 
@@ -75,7 +72,7 @@ impl Hand {
 }
 
 /// A session that is counted.
-struct One(Arc<AtomicUsize>);
+pub(crate) struct One(Arc<AtomicUsize>);
 
 impl One {
     fn more(sessions: &Arc<AtomicUsize>) -> Self {

@@ -207,11 +207,11 @@ async fn serve(
                     Ok(seat) => {
                         let (shared, stopping) = (warden.shared(), for_sessions.clone());
                         let today = place.today(&shared);
-                        crew.carry(async move {
-                            if let Some(session) = begin(met, today, shared).await {
+                        crew.carry(|one| async move {
+                            if let Some(session) = Box::pin(begin(met, today, shared)).await {
                                 Box::pin(session.run(stopping)).await;
                             }
-                            drop(seat);
+                            drop((seat, one));
                         });
                     }
                     Err(_) => refuse(&met, place.most),

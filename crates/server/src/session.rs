@@ -66,7 +66,7 @@ pub(crate) struct Session {
     /// Packets of this machine, when the data connection was agreed on.
     counted: Option<Packets>,
     secure: Option<Secured>,
-    listener: Option<(LinkId, DataListener)>,
+    listener: Option<(LinkId, Box<DataListener>)>,
     /// A listener that is waited for.
     asking: Option<Asking>,
     /// The data connection that a transfer has left open.
@@ -446,7 +446,7 @@ impl Session {
                 self.journal.crowded(crowd);
             }
             let id = self.next_link();
-            self.listener = Some((id, listener));
+            self.listener = Some((id, Box::new(listener)));
             Listening { id, told }
         });
         self.handle(Input::Listening(answer));
@@ -465,7 +465,7 @@ impl Session {
                 let held = self.listener.take_if(|(held, _)| *held == id);
                 let (_, listener) =
                     held.expect("the machine orders transfers over the listener that it was given");
-                Road::Passive { listener }
+                Road::Passive { listener: *listener }
             }
             Link::Active(target) => {
                 self.count();

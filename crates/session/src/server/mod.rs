@@ -263,7 +263,12 @@ impl ServerSession {
 
     /// What to do next; nothing when all is done until the next input.
     pub fn poll(&mut self) -> Option<Output> {
-        self.out.pop_front()
+        let next = self.out.pop_front();
+        if next.is_none() {
+            // Most sessions wait, and for long.
+            self.out = VecDeque::new();
+        }
+        next
     }
 
     /// When to hand in [`Input::Deadline`] at the latest.
@@ -342,6 +347,7 @@ impl ServerSession {
                 return;
             }
             let Some(next) = self.queue.pop_front() else {
+                self.queue = VecDeque::new();
                 if self.life == Life::PeerGone {
                     self.close("connection closed by the client");
                 }

@@ -39,8 +39,8 @@ pub struct ControlStream {
     stream: Stream,
     lines: LineBuf,
     out: Vec<u8>,
-    /// The first bytes that came, as they came.
-    opening: Vec<u8>,
+    /// The first bytes that came, as they came, and how many they are.
+    opening: ([u8; OPENING], usize),
 }
 
 /// What carries it.
@@ -88,7 +88,7 @@ impl ControlStream {
         socket.set_out_of_band_inline(true)?;
         let stream = Stream::Clear(stream);
         let control =
-            ControlStream { stream, lines: LineBuf::new(line_cap), out: Vec::new(), opening: Vec::new() };
+            ControlStream { stream, lines: LineBuf::new(line_cap), out: Vec::new(), opening: ([0; OPENING], 0) };
         control.keep_alive(quiet)?;
         Ok(control)
     }
@@ -157,7 +157,7 @@ impl ControlStream {
     /// line of version 1 is whole, and before the QUIT in version 2 is.
     #[must_use]
     pub fn began_with_header(&self) -> bool {
-        is_header(&self.opening)
+        is_header(&self.opening.0[..self.opening.1])
     }
 
     /// Begins TLS as the server: what was said goes out, then hands are shaken. `host` is what HOST has said.
@@ -261,8 +261,10 @@ impl ControlStream {
         match read {
             Ok(0) => Ok(Arrived::End),
             Ok(n) => {
-                let missing = OPENING.saturating_sub(self.opening.len());
-                self.opening.extend_from_slice(&buffer[..n.min(missing)]);
+                let (opening, known) = &mut self.opening;
+                let more = n.min(OPENING - *known);
+                opening[*known..*known + more].copy_from_slice(&buffer[..more]);
+                *known += more;
                 self.lines.feed(&buffer[..n]);
                 Ok(Arrived::Bytes)
             }

@@ -65,12 +65,12 @@ pub(crate) struct Session {
     watched: bool,
     /// Packets of this machine, when the data connection was agreed on.
     counted: Option<Packets>,
-    secure: Option<Secured>,
+    secure: Option<Box<Secured>>,
     listener: Option<(LinkId, Box<DataListener>)>,
     /// A listener that is waited for.
     asking: Option<Asking>,
     /// The data connection that a transfer has left open.
-    open: Option<(LinkId, DataStream)>,
+    open: Option<(LinkId, Box<DataStream>)>,
     links: u64,
     running: Option<Running>,
     /// Whether the peer's half of the control connection is still open.
@@ -250,7 +250,7 @@ impl Session {
             News::Happened(input) => input,
             News::Kept(wire) => {
                 let id = self.next_link();
-                self.open = Some((id, wire));
+                self.open = Some((id, Box::new(wire)));
                 Input::Kept(id)
             }
         };
@@ -404,7 +404,7 @@ impl Session {
             server_name: secured.server_name,
             certified: shown.is_some(),
         };
-        self.secure = Some(Secured { member: Arc::new(secured.member), shown, host });
+        self.secure = Some(Box::new(Secured { member: Arc::new(secured.member), shown, host }));
         Ok(channel)
     }
 
@@ -474,7 +474,7 @@ impl Session {
             Link::Open(id) => {
                 let held = self.open.take_if(|(held, _)| *held == id);
                 let (_, wire) = held.expect("the machine orders transfers over the link that was left open");
-                Road::Open(wire)
+                Road::Open(*wire)
             }
             Link::None => Road::None,
         };

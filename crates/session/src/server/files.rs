@@ -51,7 +51,7 @@ impl ServerSession {
     }
 
     pub(super) fn ask_files(&mut self, verb: Verb, operation: FileOp, awaited: Awaited) {
-        self.doing = Doing::Filing(verb, awaited);
+        self.doing = Doing::Filing(verb, Box::new(awaited));
         self.out.push_back(Output::Files(operation));
     }
 
@@ -143,7 +143,7 @@ impl ServerSession {
         };
         match answer {
             Err(failure) => {
-                let reply = match awaited {
+                let reply = match *awaited {
                     Awaited::Size(name)
                     | Awaited::Modified(name)
                     | Awaited::Changed(_, _, name)
@@ -157,7 +157,7 @@ impl ServerSession {
                 };
                 self.say(reply);
             }
-            Ok(answer) => self.filed_well(verb, awaited, answer),
+            Ok(answer) => self.filed_well(verb, *awaited, answer),
         }
     }
 

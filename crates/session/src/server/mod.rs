@@ -104,7 +104,7 @@ pub struct ServerSession {
     quiet: Instant,
     failures: u32,
     /// What SITE WHY tells.
-    last_fault: Option<LastFault>,
+    last_fault: Option<Box<LastFault>>,
     /// What SITE DOCTOR tells; nothing is gathered for an account that may not ask.
     seen: Option<Box<Sightings>>,
     life: Life,
@@ -119,7 +119,7 @@ enum Doing {
     /// Hands are being shaken, or TLS is being ended.
     Securing,
     /// Files are being asked.
-    Filing(Verb, Awaited),
+    Filing(Verb, Box<Awaited>),
     /// A listener is being made.
     Asking(Way),
     /// The connections are being looked at.

@@ -21,11 +21,11 @@ impl ServerSession {
     pub(super) fn failed(&mut self, now: Instant, verb: Verb, fault: LinkFault) {
         self.tell(Event::LinkFailed { verb, fault: fault.clone() });
         self.missed(&fault);
-        self.last_fault = Some(LastFault { at: now, verb, fault });
+        self.last_fault = Some(Box::new(LastFault { at: now, verb, fault }));
     }
 
     pub(super) fn why(&self, now: Instant) -> Reply {
-        let Some(LastFault { at, verb, fault }) = &self.last_fault else {
+        let Some(LastFault { at, verb, fault }) = self.last_fault.as_deref() else {
             return Reply::new(211, "No data connection of this session has failed.");
         };
         let seconds = now.saturating_duration_since(*at).as_secs();

@@ -87,8 +87,12 @@ impl ControlStream {
         // ABOR may come with urgent data (RFC 959 §4.1.3): in line, the Telnet marks stay where they belong.
         socket.set_out_of_band_inline(true)?;
         let stream = Stream::Clear(stream);
-        let control =
-            ControlStream { stream, lines: LineBuf::new(line_cap), out: Vec::new(), opening: ([0; OPENING], 0) };
+        let control = ControlStream {
+            stream,
+            lines: LineBuf::new(line_cap),
+            out: Vec::new(),
+            opening: ([0; OPENING], 0),
+        };
         control.keep_alive(quiet)?;
         Ok(control)
     }

@@ -2,11 +2,13 @@
 //! file opened for appending, a container's filter) both say so and leave everything ready for the plain loop.
 
 use std::fs::File;
-use std::io;
-use std::mem::MaybeUninit;
+use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 use rustix::fs::{Advice, fadvise, sendfile};
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use rustix::net::SendFlags;
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 use tokio::io::Interest;
@@ -33,6 +35,7 @@ pub(crate) async fn send(range: &mut Range, wire: &mut dyn Bare, pace: &mut Pace
             return Ok(true);
         }
         let want = pace.allow(want).await;
+        warm(range, want).await;
         let at = range.at;
         let step = |wire: BorrowedFd<'_>| {
             sendfile(wire, &range.file, Some(&mut { at }), want).map_err(io::Error::from)
@@ -70,15 +73,43 @@ pub(crate) async fn send(range: &mut Range, wire: &mut dyn Bare, pace: &mut Pace
 }
 
 /// What is read with one call goes with one packet, and the end of the connection with it: sendfile would send it alone. What the
-/// socket does not take, or cannot be read so, is still to be sent.
+/// socket does not take, or is not in memory, is still to be sent.
 fn send_small(range: &mut Range, wire: &dyn Bare, pace: &mut Pace<'_>) {
-    let mut buffer = [MaybeUninit::uninit(); SMALL as usize];
+    let mut buffer = [0; SMALL as usize];
     let want = range.next(buffer.len());
-    if let Ok((read, _)) = rustix::io::pread(&range.file, &mut buffer[..want], range.at) {
-        let sent = at_once(wire, read);
+    if let Ok(read) = read_now(&range.file, range.at, &mut buffer[..want]) {
+        let sent = at_once(wire, &buffer[..read]);
         range.advance(sent);
         pace.count(sent);
     }
+}
+
+/// Reads what is in memory.
+fn read_now(file: &File, at: u64, into: &mut [u8]) -> Result<usize, Errno> {
+    preadv2(file, &mut [IoSliceMut::new(into)], at, ReadWriteFlags::NOWAIT)
+}
+
+/// Waits until the next bytes of the file are in memory, so that sendfile does not wait for a disk and hold up whatever else this
+/// thread carries. A look at both ends of them is enough; where the system does not tell, they are taken to be there.
+async fn warm(range: &Range, bytes: usize) {
+    let mut byte = [0];
+    let last = range.at + (bytes as u64).saturating_sub(1);
+    let cold = |at: u64, byte: &mut [u8]| matches!(read_now(&range.file, at, byte), Err(Errno::AGAIN));
+    if !cold(range.at, &mut byte) && !cold(last, &mut byte) {
+        return;
+    }
+    let (file, mut at) = (Arc::clone(&range.file), range.at);
+    // What fails here fails again where it is told.
+    let _ = tokio::task::spawn_blocking(move || {
+        let mut buffer = vec![0; SMALL_PIPE];
+        while at <= last {
+            match file.read_at(&mut buffer, at) {
+                Ok(read @ 1..) => at += read as u64,
+                Ok(0) | Err(_) => break,
+            }
+        }
+    })
+    .await;
 }
 
 /// Sends the front of `bytes`, as much as a new socket takes without the runtime asking the kernel whether it is
@@ -123,7 +154,7 @@ fn empty(from: &OwnedFd, mut left: usize, file: &File, at: &mut u64) -> io::Resu
     while left > 0 {
         match splice(from, None, file, Some(at), left, SpliceFlags::empty()) {
             Ok(moved) if moved > 0 => left -= moved,
-            Err(rustix::io::Errno::INTR) => {}
+            Err(Errno::INTR) => {}
             // By hand either it goes, or it fails with the word of a plain write.
             _ => {
                 let mut buffer = vec![0; left];
@@ -140,7 +171,6 @@ fn empty(from: &OwnedFd, mut left: usize, file: &File, at: &mut u64) -> io::Resu
 }
 
 fn is_refusal(error: &io::Error) -> bool {
-    use rustix::io::Errno;
     let refusals = [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP, Errno::PERM, Errno::ACCESS];
     Errno::from_io_error(error).is_some_and(|errno| refusals.contains(&errno))
 }

@@ -259,6 +259,31 @@ async fn a_promised_length_that_the_file_has_not_is_a_cut() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_is_on_the_disk_only_is_waited_for_elsewhere() {
+    use rustix::fs::{Advice, fadvise};
+
+    for size in [5_000, 3 << 20] {
+        let bytes = pattern(size);
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        file.sync_all().unwrap();
+        fadvise(&file, 0, None, Advice::DontNeed).unwrap();
+        let body = Body::File { file: Arc::new(file), from: 1, length: Some(size as u64 - 1) };
+        let (mut near, mut far) = pair().await;
+        let progress = Progress::default();
+        let mut came = Vec::new();
+        let sending = async {
+            send(body, &mut near, Recode::None, LONG, &progress).await.unwrap();
+            near.shutdown().await.unwrap();
+        };
+        let (_, read) = tokio::join!(sending, far.read_to_end(&mut came));
+        read.unwrap();
+        assert!(came == bytes[1..], "{size}");
+    }
+}
+
 #[tokio::test]
 async fn a_file_that_shrinks_ends_where_it_ends() {
     let (mut near, mut far) = pair().await;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 mod conformance;
 mod fuzz;
 mod install;
+mod instructions;
 mod peers;
 mod reach;
 mod test;
@@ -15,8 +16,8 @@ mod wan;
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
-  test [--quick]   everything: formatting, clippy, tidy, unit tests, tables, dialogues, walks, sockets,
-                   netns, interop, reach
+  test [--quick]   everything: formatting, clippy, tidy, instruction counts, unit tests, tables, dialogues,
+                   walks, sockets, netns, interop, reach
                    --quick leaves out the 1 GiB files
   install          only what the tests need from outside: clients and servers of other people
   tidy             the rules of the house that a machine can check, in seconds
@@ -24,6 +25,9 @@ usage: cargo xtask COMMAND
   reach [--impossible | --diagnose] [SITUATION…]
                    our client, or our doctor, in the reachability laboratory, where it lies beside the checkout (root, Linux)
   wan              a tree of small files over a long road, by our client and by others (root, Linux): times, not a test
+  instructions [--bless]
+                   how many instructions fixed work in proto and session takes, beside what was accepted (valgrind);
+                   --bless accepts
   fuzz [TARGET] [--seconds N]
                    the fuzz targets, all side by side or one, 60 seconds each unless told otherwise
 ";
@@ -41,6 +45,8 @@ fn main() -> ExitCode {
         ["conformance", "--check"] => conformance::run(&root, true),
         ["reach", rest @ ..] => test::reach(&root, rest),
         ["wan"] => test::wan(&root),
+        ["instructions"] => test::instructions(&root, false),
+        ["instructions", "--bless"] => test::instructions(&root, true),
         ["fuzz", rest @ ..] => fuzz::run(&root, rest),
         ["help" | "-h" | "--help"] => {
             print!("{USAGE}");

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+#[cfg(target_os = "linux")]
+mod bench;
 mod conformance;
 mod fuzz;
 mod install;
@@ -24,6 +26,10 @@ usage: cargo xtask COMMAND
   conformance      writes docs/conformance and docs/causes.md from the grammar, the law, faults and causes; --check only compares
   reach [--impossible | --diagnose] [SITUATION…]
                    our client, or our doctor, in the reachability laboratory, where it lies beside the checkout (root, Linux)
+  bench [--rounds N] [--loads A,B] [--seconds N] [--folder DIR] [SERVER…]
+                   our server beside those of other people, under the same loads (Linux; root for most of them): figures,
+                   not a test. The raw run is kept under benches/runs
+  bench --page     docs/performance.md and its plots, from the newest raw run
   wan              a tree of small files over a long road, by our client and by others (root, Linux): times, not a test
   instructions [--bless]
                    how many instructions fixed work in proto and session takes, beside what was accepted (valgrind);
@@ -44,6 +50,10 @@ fn main() -> ExitCode {
         ["conformance"] => conformance::run(&root, false),
         ["conformance", "--check"] => conformance::run(&root, true),
         ["reach", rest @ ..] => test::reach(&root, rest),
+        #[cfg(target_os = "linux")]
+        ["bench", "--floor", at, folder] => bench::floor(at, folder),
+        #[cfg(target_os = "linux")]
+        ["bench", rest @ ..] => test::bench(&root, rest),
         ["wan"] => test::wan(&root),
         ["instructions"] => test::instructions(&root, false),
         ["instructions", "--bless"] => test::instructions(&root, true),

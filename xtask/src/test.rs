@@ -131,6 +131,20 @@ pub(crate) fn wan(root: &Path) -> Result<(), String> {
     wan::run(root, &world.target, &world.binary)
 }
 
+/// The comparison of servers, with the release build.
+#[cfg(target_os = "linux")]
+pub(crate) fn bench(root: &Path, args: &[&str]) -> Result<(), String> {
+    let order = crate::bench::Order::read(args)?;
+    let mut world = World::of(root, false)?;
+    if order.measures() {
+        match std::env::var_os("TWOPORT_BIN") {
+            Some(binary) => world.binary = binary.into(),
+            None => world.cargo("build", &["--release", "-p", "twoport"])?,
+        }
+    }
+    crate::bench::run(&order, root, &world.target, &world.binary)
+}
+
 /// Only the counts of instructions.
 pub(crate) fn instructions(root: &Path, bless: bool) -> Result<(), String> {
     World::of(root, false)?.instructions(bless)

@@ -10,8 +10,8 @@ use std::process::Command;
 
 use crate::install::on_path;
 
-/// How far a count may be above the accepted one, and below it without a word: a fraction.
-const ALLOWED: f64 = 0.05;
+/// How far a count may be above the accepted one, and below it without a word, in hundredths.
+const ALLOWED: u64 = 5;
 
 const ACCEPTED: &str = "benches/instructions.toml";
 
@@ -138,10 +138,10 @@ fn judge(accepted: &BTreeMap<String, u64>, counts: &BTreeMap<String, u64>) -> Ve
         };
         let change = count as f64 / *before as f64 - 1.0;
         let _ = writeln!(verdict.shown, "{name:<20} {millions:>8.2} M  {:+.1} %", change * 100.0);
-        if change > ALLOWED {
+        if count * 100 > before * (100 + ALLOWED) {
             verdict.worse.push(name.clone());
         }
-        verdict.better |= change < -ALLOWED;
+        verdict.better |= count * 100 < before * (100 - ALLOWED);
     }
     verdict
 }

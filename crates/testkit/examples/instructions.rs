@@ -141,7 +141,7 @@ static FACTS: LazyLock<Vec<u8>> = LazyLock::new(facts);
 /// A folder's entries, of different sizes and dates.
 fn entries() -> Vec<Entry> {
     let entry = |number: usize| {
-        let kind = if number % 10 == 0 { Kind::Directory } else { Kind::File };
+        let kind = if number.is_multiple_of(10) { Kind::Directory } else { Kind::File };
         let size = (number * number * 977) as u64;
         let mut entry = Entry::new(format!("file-{number:05}.dat"), kind, size);
         entry.modified = Some(Moment::from_seconds(MODIFIED.seconds - number as i64 * 86_400));

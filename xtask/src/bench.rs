@@ -97,6 +97,7 @@ pub(crate) fn run(order: &Order<'_>, root: &Path, target: &Path, binary: &Path) 
     }
     let files = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, rustix::process::Rlimit { current: files.maximum, ..files });
+    group::clear_after_the_dead();
     let place = Place::new(&order.below)?;
     // Below the ephemeral ports; another run at the same time has others, as far as there are.
     let low = 12_000 + u16::try_from(std::process::id() % 10).unwrap_or(0) * 2_000;

@@ -155,6 +155,15 @@ impl Data {
         Ok(None)
     }
 
+    /// Reads to the end; how many lines there were.
+    pub(super) fn lines(mut self) -> Result<usize, String> {
+        let mut text = Vec::new();
+        match self.wire.read_to_end(&mut text) {
+            Err(e) if e.kind() != io::ErrorKind::UnexpectedEof => Err(format!("the data connection: {e}")),
+            _ => Ok(text.iter().filter(|byte| **byte == b'\n').count()),
+        }
+    }
+
     /// Sends the first `size` bytes of a file in memory and ends in order.
     pub(super) fn fill(mut self, source: BorrowedFd<'_>, size: u64, meter: &Meter) -> Result<(), String> {
         let sent = match &mut self.wire {

@@ -33,11 +33,7 @@ impl Drop for Group {
                 if there.is_empty() {
                     break;
                 }
-                for pid in there {
-                    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-                        let _ = kill_process(pid, signal);
-                    }
-                }
+                end(&there, signal);
                 std::thread::sleep(Duration::from_millis(20));
             }
         }
@@ -149,13 +145,52 @@ impl Group {
 
     fn processes(&self) -> Vec<u32> {
         match self.folders().next() {
-            Some(folder) => {
-                let text = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
-                text.lines().filter_map(|line| line.parse().ok()).collect()
-            }
+            Some(folder) => processes_in(folder),
             None => self.leader.as_ref().map(|leader| descendants(leader.id())).unwrap_or_default(),
         }
     }
+}
+
+/// Ends what a run has left that was killed itself: its groups bear its number, and its number is nobody's any more.
+pub(super) fn clear_after_the_dead() {
+    for top in ["/sys/fs/cgroup", "/sys/fs/cgroup/cpuacct", "/sys/fs/cgroup/memory"] {
+        for folder in left_by_the_dead(Path::new(top)) {
+            end(&processes_in(&folder), Signal::KILL);
+            std::thread::sleep(Duration::from_millis(20));
+            let _ = fs::remove_dir(folder);
+        }
+    }
+}
+
+/// Folders `twoport-bench-PROCESS…` whose process lives no more.
+pub(super) fn left_by_the_dead(below: &Path) -> Vec<PathBuf> {
+    let there = fs::read_dir(below).into_iter().flatten().flatten().map(|entry| entry.path());
+    let dead = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let behind = name.strip_prefix("twoport-bench-").unwrap_or_default();
+        let number = behind.split('-').next().and_then(|number| number.parse::<u32>().ok());
+        number.is_some_and(|number| !lives(number))
+    };
+    there.filter(dead).collect()
+}
+
+/// Whether it runs: one that has ended, and that nobody has asked how, does not.
+fn lives(pid: u32) -> bool {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    text.rsplit_once(')').is_some_and(|(_, state)| !state.starts_with(" Z"))
+}
+
+fn end(processes: &[u32], signal: Signal) {
+    for pid in processes {
+        if let Some(pid) = i32::try_from(*pid).ok().and_then(Pid::from_raw) {
+            let _ = kill_process(pid, signal);
+        }
+    }
+}
+
+fn processes_in(folder: &Path) -> Vec<u32> {
+    let text = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
+    text.lines().filter_map(|line| line.parse().ok()).collect()
 }
 
 /// A process and all that it has started, and they.
@@ -215,6 +250,6 @@ mod tests {
     #[test]
     fn this_process_descends_from_itself_and_has_a_number_of_ticks() {
         assert!(descendants(std::process::id()).contains(&std::process::id()));
-        assert!(ticks_of(std::process::id()).is_some());
+        assert!(ticks_of(std::process::id()).is_some() && lives(std::process::id()) && !lives(u32::MAX));
     }
 }

@@ -52,7 +52,8 @@ fn page(raw: &Raw, name: &str) -> String {
     let about = |key: &str| raw.about.get(key).map_or("unknown", String::as_str);
     let mut text = format!(
         "# Performance\n\n\
-         Made by `cargo xtask bench --page` from [`{RUNS}/{name}`](../{RUNS}/{name}): {} cores of {}, {}, {}, {}; files on {}. \
+         Made by `cargo xtask bench --page` from [`{RUNS}/{name}`](../{RUNS}/{name}): {} cores of {}, {}, {}, {}; files on {}; processor time and memory \
+         from {}. \
          The checkout was at {}, twoport {}. Medians; rounds: {}.\n\n{METHOD}\n## The servers\n\n| server | version |\n| --- | --- |\n",
         about("cores"),
         about("processor"),
@@ -60,6 +61,7 @@ fn page(raw: &Raw, name: &str) -> String {
         about("kernel"),
         about("system"),
         about("files on"),
+        about("processor time from"),
         about("commit"),
         about("twoport"),
         about("rounds"),
@@ -219,6 +221,8 @@ session, or another way through the kernel.
   hold best, latencies worst.
 - Where a server takes little (`idle`, `noop`), a round more or less shows in the last digit. The thin line in a plot goes
   from the least to the most of all rounds.
+- Without control groups (`/proc`) less is seen of servers that start a process a session: what the kernel does for a process
+  that begins or ends is partly nobody's there. The line above says which it was.
 - Memory is anonymous pages and what the kernel keeps for the processes, without files and without what waits in sockets.
   A process a session shares pages with its parent until it writes to them.
 - A load of one kind says nothing of another. What you do with a server is none of these.

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::group::left_by_the_dead;
 use crate::install::quiet;
 
 /// Bytes of the large file.
@@ -33,8 +34,11 @@ impl Drop for Place {
 }
 
 impl Place {
-    /// Makes them below a folder of the user's choice.
+    /// Makes them below a folder of the user's choice, and removes there what a run has left that was killed.
     pub(super) fn new(below: &Path) -> Result<Place, String> {
+        for left in left_by_the_dead(below) {
+            let _ = fs::remove_dir_all(left);
+        }
         let place = Place { folder: below.join(format!("twoport-bench-{}", std::process::id())) };
         place.furnish().map_err(|e| format!("{} cannot be filled: {e}", place.folder.display()))?;
         place.certify()?;

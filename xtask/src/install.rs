@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// A program that the interop tests drive or the laboratory is built with, and the Debian package that brings it.
+/// A program that the interop tests drive, the laboratory is built with or instructions are counted by, and the Debian package that brings it.
 const CLIENTS: &[(&str, &str)] = &[
     ("curl", "curl"),
     ("lftp", "lftp"),
@@ -19,6 +19,7 @@ const CLIENTS: &[(&str, &str)] = &[
     ("nft", "nftables"),
     ("openssl", "openssl"),
     ("sslscan", "sslscan"),
+    ("valgrind", "valgrind"),
 ];
 
 /// Installs the missing clients where that is possible, and says what will be skipped where it is not.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::peers::Peers;
 use crate::reach::{Aim, Campaign};
-use crate::{conformance, fuzz, install, tidy, wan};
+use crate::{conformance, fuzz, install, instructions, tidy, wan};
 
 struct Step {
     name: &'static str,
@@ -46,6 +46,7 @@ const STEPS: &[Step] = &[
         },
     },
     Step { name: "release build", run: |world| world.cargo("build", &["--release", "-p", "twoport"]) },
+    Step { name: "instructions", run: |world| world.instructions(false) },
     Step {
         name: "unit, tables, dialogues, walks, sockets",
         run: |world| {
@@ -130,6 +131,25 @@ pub(crate) fn wan(root: &Path) -> Result<(), String> {
     wan::run(root, &world.target, &world.binary)
 }
 
+/// The comparison of servers, with the release build.
+#[cfg(target_os = "linux")]
+pub(crate) fn bench(root: &Path, args: &[&str]) -> Result<(), String> {
+    let order = crate::bench::Order::read(args)?;
+    let mut world = World::of(root, false)?;
+    if order.measures() {
+        match std::env::var_os("TWOPORT_BIN") {
+            Some(binary) => world.binary = binary.into(),
+            None => world.cargo("build", &["--release", "-p", "twoport"])?,
+        }
+    }
+    crate::bench::run(&order, root, &world.target, &world.binary)
+}
+
+/// Only the counts of instructions.
+pub(crate) fn instructions(root: &Path, bless: bool) -> Result<(), String> {
+    World::of(root, false)?.instructions(bless)
+}
+
 impl World {
     fn of(root: &Path, quick: bool) -> Result<World, String> {
         let target = target_dir(root)?;
@@ -140,6 +160,15 @@ impl World {
     fn reach(&self, aim: Aim, only: &[&str]) -> Result<(), String> {
         let World { root, target, binary, .. } = self;
         Campaign { root, target, binary, aim, only }.run()
+    }
+
+    fn instructions(&self, bless: bool) -> Result<(), String> {
+        self.cargo("build", &["--release", "-p", "twoport-testkit", "--example", "instructions"])?;
+        let program = self
+            .target
+            .join("release/examples")
+            .join(format!("instructions{}", std::env::consts::EXE_SUFFIX));
+        instructions::run(&self.root, &program, bless)
     }
 
     fn cargo(&self, command: &str, args: &[&str]) -> Result<(), String> {

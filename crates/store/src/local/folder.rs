@@ -75,10 +75,24 @@ impl Held {
         self.places.push((place(begin), place(begin + bytes.len() - 1)));
     }
 
+    /// By name. Names of one folder are much alike: what all begin with is passed over, and eight bytes behind that tell most apart.
     fn sort(&mut self) {
         let Held { text, places } = self;
-        let name = |(begin, end): &(u32, u32)| &text[*begin as usize..*end as usize];
-        places.sort_unstable_by(|a, b| name(a).cmp(name(b)));
+        let name = |(begin, end): (u32, u32)| &text[begin as usize..end as usize];
+        let Some(first) = places.first().map(|place| name(*place)) else { return };
+        let alike = places.iter().fold(first.len(), |alike, place| {
+            first[..alike].iter().zip(name(*place)).take_while(|(a, b)| a == b).count()
+        });
+        let key = |place: (u32, u32)| {
+            let rest = &name(place)[alike..];
+            let mut key = [0; 8];
+            let length = rest.len().min(key.len());
+            key[..length].copy_from_slice(&rest[..length]);
+            u64::from_be_bytes(key)
+        };
+        let mut keyed: Vec<_> = places.iter().map(|place| (key(*place), *place)).collect();
+        keyed.sort_unstable_by(|(a, at), (b, bt)| a.cmp(b).then_with(|| name(*at).cmp(name(*bt))));
+        *places = keyed.into_iter().map(|(_, place)| place).collect();
     }
 
     fn name(&self, at: usize) -> &CStr {
@@ -134,7 +148,8 @@ impl LocalFolder {
             return Ok(true);
         }
         let sight = Arc::clone(&self.sight);
-        let batch = names.take(at_most);
+        // The first ones soon.
+        let batch = names.take(if names.next == 0 { at_most.min(FEW) } else { at_most });
         let looking = if !batch.is_empty() {
             let is_last = names.left() == 0 && names.behind == Behind::Nothing;
             let (weight, held) = (if is_last { batch.len() } else { usize::MAX }, Arc::clone(&names.held));

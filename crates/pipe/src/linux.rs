@@ -192,7 +192,7 @@ fn is_of_the_wire(error: &io::Error) -> bool {
 }
 
 /// Bytes of one call at most: a stop is late by as much.
-const CHUNK: usize = 512 << 10;
+const CHUNK: usize = 256 << 10;
 /// Bytes below which a file is read and sent, and not sent by sendfile.
 const SMALL: u64 = 16 << 10;
 /// Bytes from which read-ahead is worth a call.

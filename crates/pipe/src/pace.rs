@@ -134,7 +134,7 @@ impl Drop for Pace<'_> {
 
 /// Bytes after which a transfer that never waits gives way: about a tenth of a millisecond's worth from the page cache. Whatever
 /// else its thread carries waits for so long.
-const SHARE: u64 = 512 << 10;
+const SHARE: u64 = 256 << 10;
 
 #[cfg(test)]
 mod tests {

@@ -147,7 +147,7 @@ fn entries() -> Vec<Entry> {
         entry.modified = Some(Moment::from_seconds(MODIFIED.seconds - number as i64 * 86_400));
         entry.mode = Some(0o644);
         entry.unique = Some((0x803, number as u64 + 0x1_0000));
-        (entry.owner, entry.group) = (Some("slacker".to_owned()), Some("users".to_owned()));
+        (entry.owner, entry.group) = (Some("slacker".into()), Some("users".into()));
         entry
     };
     (0..ENTRIES).map(entry).collect()

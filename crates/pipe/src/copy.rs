@@ -15,7 +15,7 @@ use crate::recode::{Decoder, Encoder, Form};
 use crate::wire::Wire;
 
 /// Sends `body` and returns the bytes put on the wire, without what frames them, counted in `progress` as they go.
-/// Dropping the future stops it within a chunk of at most 256 KiB. Needs a tokio runtime with time. `terms` may be a
+/// Dropping the future stops it within a chunk of at most 1 MiB. Needs a tokio runtime with time. `terms` may be a
 /// `Duration`: how long nothing may move.
 ///
 /// # Errors

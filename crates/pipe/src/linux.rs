@@ -28,14 +28,16 @@ pub(crate) async fn send(range: &mut Range, wire: &mut dyn Bare, pace: &mut Pace
         // cache or warm. Advice: nothing is lost when it is not taken.
         let _ = fadvise(&range.file, range.at, None, Advice::Sequential);
     }
-    let mut first = true;
+    let (mut first, mut warm_to) = (true, 0);
     loop {
-        let want = range.next(CHUNK);
+        let want = range.next(pace.stride());
         if want == 0 {
             return Ok(true);
         }
         let want = pace.allow(want).await;
-        warm(range, want).await;
+        if range.at >= warm_to {
+            warm_to = warm(range, want).await;
+        }
         let at = range.at;
         let step = |wire: BorrowedFd<'_>| {
             sendfile(wire, &range.file, Some(&mut { at }), want).map_err(io::Error::from)
@@ -90,19 +92,19 @@ fn read_now(file: &File, at: u64, into: &mut [u8]) -> Result<usize, Errno> {
 }
 
 /// Waits until the next bytes of the file are in memory, so that sendfile does not wait for a disk and hold up whatever else this
-/// thread carries. A look at both ends of them is enough; where the system does not tell, they are taken to be there.
-async fn warm(range: &Range, bytes: usize) {
-    let mut byte = [0];
-    let last = range.at + (bytes as u64).saturating_sub(1);
-    let cold = |at: u64, byte: &mut [u8]| matches!(read_now(&range.file, at, byte), Err(Errno::AGAIN));
-    if !cold(range.at, &mut byte) && !cold(last, &mut byte) {
-        return;
+/// thread carries; up to where they are. A look ahead is enough, since files are read in order; where the system does not tell, they
+/// are taken to be there.
+async fn warm(range: &Range, bytes: usize) -> u64 {
+    let cold = |at: u64| matches!(read_now(&range.file, at, &mut [0]), Err(Errno::AGAIN));
+    let far = range.at + range.next(WINDOW) as u64;
+    if !cold(range.at) && !cold(far.saturating_sub(1)) {
+        return far;
     }
-    let (file, mut at) = (Arc::clone(&range.file), range.at);
+    let (file, mut at, near) = (Arc::clone(&range.file), range.at, range.at + bytes as u64);
     // What fails here fails again where it is told.
     let _ = tokio::task::spawn_blocking(move || {
         let mut buffer = vec![0; SMALL_PIPE];
-        while at <= last {
+        while at < near {
             match file.read_at(&mut buffer, at) {
                 Ok(read @ 1..) => at += read as u64,
                 Ok(0) | Err(_) => break,
@@ -110,6 +112,7 @@ async fn warm(range: &Range, bytes: usize) {
         }
     })
     .await;
+    near
 }
 
 /// Sends the front of `bytes`, as much as a new socket takes without the runtime asking the kernel whether it is
@@ -191,10 +194,10 @@ fn is_of_the_wire(error: &io::Error) -> bool {
     )
 }
 
-/// Bytes of one call at most: a stop is late by as much.
-const CHUNK: usize = 256 << 10;
 /// Bytes below which a file is read and sent, and not sent by sendfile.
 const SMALL: u64 = 16 << 10;
+/// Bytes that are looked ahead.
+const WINDOW: usize = 4 << 20;
 /// Bytes from which read-ahead is worth a call.
 const LARGE: u64 = 1 << 20;
 /// Bytes of a pipe where the user may have one of that size.

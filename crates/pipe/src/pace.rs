@@ -34,8 +34,9 @@ pub(crate) struct Pace<'a> {
     /// Set by the first wait, and left to run through the later ones: it is put off only when it rings, not per chunk.
     alarm: Option<Pin<Box<Sleep>>>,
     moved: u64,
-    /// Bytes moved since this task last gave way.
+    /// Bytes moved since this task last gave way, and after how many it does.
     unrested: u64,
+    share: u64,
     rate: Option<Rate>,
     /// Bytes that were taken out of the rate and have not moved yet.
     allowed: usize,
@@ -45,7 +46,7 @@ pub(crate) struct Pace<'a> {
 impl<'a> Pace<'a> {
     pub(crate) fn new(terms: impl Into<Terms>, progress: &'a Progress) -> Self {
         let Terms { stall, rate } = terms.into();
-        Pace { stall, alarm: None, moved: 0, unrested: 0, rate, allowed: 0, progress }
+        Pace { stall, alarm: None, moved: 0, unrested: 0, share: SHARE, rate, allowed: 0, progress }
     }
 
     /// Whether bytes must be asked for before they move.
@@ -82,12 +83,23 @@ impl<'a> Pace<'a> {
         self.progress.add(bytes as u64);
     }
 
-    /// Lets other tasks run if this one has had its share without ever waiting.
+    /// Lets other tasks run if this one has had its share without ever waiting. Where nobody has waited for that the next share is
+    /// larger, and else smaller.
     pub(crate) async fn rest(&mut self) {
-        if self.unrested >= SHARE {
+        if self.unrested >= self.share {
             self.unrested = 0;
+            let clock = std::time::Instant::now();
             tokio::task::yield_now().await;
+            self.share = match clock.elapsed() < ALONE {
+                true => (self.share * 2).min(MOST),
+                false => (self.share / 2).max(LEAST),
+            };
         }
+    }
+
+    /// Bytes that may move in one call.
+    pub(crate) fn stride(&self) -> usize {
+        usize::try_from(self.share.min(STRIDE)).unwrap_or(usize::MAX)
     }
 
     /// Awaits `work` on the wire, `stall` at most.
@@ -132,9 +144,16 @@ impl Drop for Pace<'_> {
     }
 }
 
-/// Bytes after which a transfer that never waits gives way: about a tenth of a millisecond's worth from the page cache. Whatever
-/// else its thread carries waits for so long.
+/// Bytes after which a transfer that never waits gives way at first. Whatever else its thread carries waits for so long: from the
+/// page cache that is less than a tenth of a millisecond.
 const SHARE: u64 = 256 << 10;
+/// The same where others wait, and where none do.
+const LEAST: u64 = 128 << 10;
+const MOST: u64 = 4 << 20;
+/// Bytes of one call at most: a stop is late by as much.
+const STRIDE: u64 = 1 << 20;
+/// A task that gives way and is back so soon is alone.
+const ALONE: Duration = Duration::from_micros(100);
 
 #[cfg(test)]
 mod tests {

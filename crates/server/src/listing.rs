@@ -16,7 +16,7 @@ use twoport_store::{Folder, Links, Order, Store};
 use crate::pattern;
 
 /// Entries that are asked of the store at once: few enough for a first line soon, many enough to be worth the way.
-pub(crate) const BATCH: usize = 500;
+pub(crate) const BATCH: usize = 1000;
 
 /// A listing under way.
 pub(crate) struct Lister {

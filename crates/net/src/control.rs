@@ -11,7 +11,7 @@ use rustix::net::RecvFlags;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, Interest, ReadBuf};
 use tokio::net::TcpStream;
-use twoport_proto::line::{LineBuf, LineFault};
+use twoport_proto::line::{IAC, LineBuf, LineFault};
 use twoport_proto::{Reply, Request};
 
 use crate::proxy_protocol::{OPENING, is_header};
@@ -373,9 +373,6 @@ fn poll_clear(tcp: &TcpStream, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io
         }
     }
 }
-
-/// What marks of Telnet begin with (RFC 854).
-const IAC: u8 = 0xFF;
 
 /// What a look at the socket found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -41,7 +41,7 @@ impl DataStream {
     /// Takes over a connection that is open.
     #[must_use]
     pub fn new(stream: TcpStream) -> Self {
-        DataStream { stream: Stream::Clear(stream.into()), unread: Vec::new() }
+        LateStream::from(stream).into()
     }
 
     /// Begins TLS as the server, whichever side has connected (RFC 4217 §7): what was agreed on, and whose session was

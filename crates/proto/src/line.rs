@@ -185,7 +185,8 @@ const GA: u8 = 0xF9;
 const SB: u8 = 0xFA;
 const WILL: u8 = 0xFB;
 const DONT: u8 = 0xFE;
-const IAC: u8 = 0xFF;
+/// What marks of Telnet begin with.
+pub const IAC: u8 = 0xFF;
 
 /// The longest subnegotiation that is waited for, in bytes: no option that anybody would offer FTP needs more.
 const MAX_SUB: usize = 256;

@@ -197,7 +197,7 @@ impl Session {
             let reading = self.reading && self.machine.wants_lines();
             tokio::select! {
                 biased;
-                news = Running::news_of(&mut self.running), if self.running.is_some() => self.hear(news),
+                news = Running::news_of(&mut self.running) => self.hear(news),
                 answer = async { self.asking.as_mut().expect("it is asked").await }, if self.asking.is_some() => {
                     self.asking = None;
                     self.heard(answer);

@@ -15,6 +15,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
+use twoport_proto::hostport;
 
 /// Bytes that have passed, and whether it is enough.
 #[derive(Default)]
@@ -219,11 +220,8 @@ fn connect(at: SocketAddr) -> Result<TcpStream, String> {
     Ok(stream)
 }
 
-fn port_of_227(text: &str) -> Option<u16> {
-    let digits = text.get(4..)?.trim_start_matches(|c: char| !c.is_ascii_digit());
-    let mut numbers = digits.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse::<u16>().ok());
-    let (high, low) = (numbers.nth(4)?, numbers.next()?);
-    (high < 256 && low < 256).then_some(high << 8 | low)
+fn port_of_227(reply: &str) -> Option<u16> {
+    hostport::read_227(reply.strip_prefix("227 ")?.as_bytes()).ok().map(|told| told.port())
 }
 
 fn secure(stream: TcpStream, tls: &Arc<ClientConfig>) -> Result<Wire, String> {

@@ -342,7 +342,8 @@ fn counted(
         Ok(())
     };
     let (wall, cpu) = std::thread::scope(|scope| {
-        let running: Vec<_> = (0..sessions).map(|number| scope.spawn(move || one_of(&one, number))).collect();
+        let one = &one;
+        let running: Vec<_> = (0..sessions).map(|number| scope.spawn(move || one(number))).collect();
         ready.wait();
         // What logging in has begun is over then.
         std::thread::sleep(SETTLING);
@@ -359,10 +360,6 @@ fn counted(
     times.sort_by(f64::total_cmp);
     firsts.sort_by(f64::total_cmp);
     Ok(Done { wall, cpu, times, firsts })
-}
-
-fn one_of(one: &(dyn Fn(usize) -> Result<(), String> + Sync), number: usize) -> Result<(), String> {
-    one(number)
 }
 
 fn logged_in(session: &mut Option<Session>) -> &mut Session {

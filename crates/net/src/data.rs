@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use twoport_pipe::{Bare, Wire};
 
 use crate::late::LateStream;
-use crate::queue::SendQueue;
+use crate::queue::{SendQueue, delivery};
 use crate::tls::{Acceptor, Connector, Facts, Member, TlsFault, TlsStream, Whose};
 
 /// A data connection. It may carry several files (MODE B), and then what was read too far for one waits here for the next.
@@ -99,16 +99,43 @@ impl DataStream {
         }
     }
 
-    /// Says that no more bytes come. What was sent is delivered by the system; the peer sees the end after the last
-    /// byte. In TLS the peer's own end is awaited for a moment: a peer that breaks the connection instead has not heard ours.
+    /// Says that no more bytes come behind the `sent` ones; the peer sees the end after the last of them. Few bytes are left to the
+    /// system to deliver, as the reply that follows is. Many are waited for, as long as the peer goes on to acknowledge some within
+    /// `stall`: what a network swallows is not said to be sent. In TLS the peer's own end is awaited for a moment: a peer that breaks
+    /// the connection instead has not heard ours.
     ///
     /// # Errors
-    /// When the peer has broken the connection before.
-    pub async fn finish(mut self) -> io::Result<()> {
-        self.half_close().await?;
-        match self.is_secure() {
-            true => self.drain(FAREWELL).await,
-            false => Ok(()),
+    /// When the peer has broken the connection, or has acknowledged nothing for `stall` ([`io::ErrorKind::TimedOut`]).
+    pub async fn finish(&mut self, sent: u64, stall: Duration) -> io::Result<()> {
+        self.half_close().await.map_err(|e| match e.kind() {
+            // So it is told of one that was reset before.
+            io::ErrorKind::NotConnected => io::ErrorKind::ConnectionReset.into(),
+            _ => e,
+        })?;
+        if self.is_secure() {
+            self.drain(FAREWELL).await?;
+        }
+        if sent > FEW { self.deliver(sent, stall).await } else { Ok(()) }
+    }
+
+    /// Waits until the peer has acknowledged as many bytes, or all that there are.
+    async fn deliver(&mut self, sent: u64, stall: Duration) -> io::Result<()> {
+        let (mut before, mut moved, mut pause) = (None, Instant::now(), SOON);
+        let mut open = true;
+        loop {
+            let now = delivery(&self.tcp()).filter(|now| !now.complete && now.acknowledged < sent);
+            let Some(now) = now else { return Ok(()) };
+            if before != Some(now) {
+                (before, moved) = (Some(now), Instant::now());
+            } else if moved.elapsed() >= stall {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            let mut rest = [0; 512];
+            tokio::select! {
+                // Who has read the end ends too, mostly, and has acknowledged all before.
+                read = self.read(&mut rest), if open => open = read? > 0,
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(SELDOM),
+            }
         }
     }
 
@@ -154,6 +181,13 @@ impl DataStream {
         SendQueue::of(&self.tcp())
     }
 }
+
+/// Bytes that are on the way at once at the beginning of a transfer, and so of a small file.
+const FEW: u64 = 64 << 10;
+
+/// How often it is looked whether bytes were delivered: at first, and at last.
+const SOON: Duration = Duration::from_millis(1);
+const SELDOM: Duration = Duration::from_millis(100);
 
 /// How long the peer may take to end TLS, once we have.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -314,7 +348,7 @@ mod tests {
                     let stall = Duration::from_secs(60);
                     twoport_pipe::send(body, &mut near, form, stall, &progress).await.unwrap();
                 }
-                near.finish().await.unwrap();
+                near.finish(0, FAREWELL).await.unwrap();
             };
             let receiving = async {
                 for file in &files {
@@ -335,7 +369,7 @@ mod tests {
             let sending = async {
                 let (body, progress) = (Body::Bytes(file.clone()), Progress::default());
                 twoport_pipe::send(body, &mut near, form, Duration::from_secs(60), &progress).await.unwrap();
-                near.finish().await.unwrap();
+                near.finish(0, FAREWELL).await.unwrap();
             };
             let (back, ()) = tokio::join!(receive(&mut far, form), sending);
             assert!(back == file);
@@ -346,12 +380,45 @@ mod tests {
     async fn a_connection_that_ends_between_the_blocks_is_a_cut() {
         let (mut near, mut far) = pair().await;
         near.write_all(b"\0\0\x05abc").await.unwrap();
-        near.finish().await.unwrap();
+        near.finish(0, FAREWELL).await.unwrap();
         let (sender, _taken) = std::sync::mpsc::channel();
         let mut sink = Sink::Taker(Box::new(Channel(sender)));
         let (stall, progress) = (Duration::from_secs(60), Progress::default());
         let cut = twoport_pipe::receive(&mut far, &mut sink, Framing::Block, stall, &progress).await;
         assert_eq!(cut.unwrap_err().source.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[tokio::test]
+    async fn much_is_sent_when_the_peer_has_it() {
+        let (mut near, mut far) = pair().await;
+        let file = vec![7; 8 << 20];
+        let sending = async {
+            near.write_all(&file).await.unwrap();
+            near.finish(file.len() as u64, Duration::from_secs(60)).await.unwrap();
+            assert!(delivery(&near.tcp()).unwrap().complete);
+        };
+        let taking = async {
+            let mut taken = Vec::new();
+            far.read_to_end(&mut taken).await.unwrap();
+            taken.len()
+        };
+        let (taken, ()) = tokio::join!(taking, sending);
+        assert_eq!(taken, file.len());
+    }
+
+    #[tokio::test]
+    async fn what_the_peer_does_not_take_is_not_sent() {
+        let (mut near, _far) = pair().await;
+        let mut wrote = 0;
+        let piece = [7; 1 << 16];
+        let full = Duration::from_millis(200);
+        while let Ok(n) = tokio::time::timeout(full, near.write(&piece)).await {
+            wrote += n.unwrap() as u64;
+        }
+        let ended = near.finish(wrote, full).await;
+        assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        // Few bytes are the system's business.
+        near.finish(FEW, full).await.unwrap();
     }
 
     #[tokio::test]

@@ -21,5 +21,5 @@ pub use control::ControlStream;
 pub use data::DataStream;
 pub use dial::{Source, dial, dial_first, dial_telling};
 pub use listen::{ActiveListener, bind_control, own_addresses};
-pub use queue::{InUse, Lost, Packets, SendQueue, half_open_from, in_use};
+pub use queue::{InUse, Lost, Packets, SendQueue, half_open_from, in_use, unheard_from};
 pub use switchboard::{DataListener, PassivePorts, Unwanted};

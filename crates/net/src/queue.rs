@@ -1,9 +1,11 @@
-//! What the system tells of connections (Linux, in `/proc/net/tcp`): bytes that the peer has not acknowledged, and connections
-//! that have only begun.
+//! What the system tells of connections (Linux, in `/proc/net/tcp` and `TCP_INFO`): bytes that the peer has not acknowledged, and
+//! connections that have only begun.
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 
+use nix::sys::socket::getsockopt;
+use nix::{getsockopt_impl, libc, sockopt_impl};
 use socket2::SockRef;
 use twoport_plan::Stall;
 
@@ -41,6 +43,31 @@ impl SendQueue {
         }
     }
 }
+
+/// How far a connection has come, as the system knows without a look at all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Delivery {
+    /// Bytes that the peer has acknowledged, of all that were written to it; one more where we have opened the connection.
+    pub(crate) acknowledged: u64,
+    /// Whether that is all, the end too where it was said.
+    pub(crate) complete: bool,
+}
+
+/// Of this connection; none where the system does not tell.
+pub(crate) fn delivery(stream: &impl AsFd) -> Option<Delivery> {
+    let info = getsockopt(stream, Info).ok()?;
+    let number =
+        |at: usize| info.get(at..at + 4).map(|four| u32::from_ne_bytes(four.try_into().unwrap_or_default()));
+    let (unacknowledged, not_sent) = (number(24)?, number(144)?);
+    let acknowledged = u64::from_ne_bytes(info.get(120..128)?.try_into().ok()?);
+    Some(Delivery { acknowledged, complete: unacknowledged == 0 && not_sent == 0 })
+}
+
+// `tcp_info` of linux/tcp.h as far as it is needed, and as Linux 4.6 has it: eight bytes, then numbers of 32 bits, of which the fifth
+// is of segments that were not acknowledged; bytes that were acknowledged are of 64 bits and at 120, those not sent at 144.
+sockopt_impl!(
+    /// tcp(7).
+    Info, GetOnly, libc::IPPROTO_TCP, libc::TCP_INFO, [u8; 148]);
 
 const TABLES: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
 
@@ -85,6 +112,17 @@ pub fn in_use() -> Vec<InUse> {
 #[must_use]
 pub fn half_open_from(port: u16) -> Option<IpAddr> {
     of_all(|row| row.from.filter(|_| row.state == SYN_RECEIVED && row.local == port)).into_iter().next()
+}
+
+/// Connections from `client` to this port of ours that have not acknowledged all that was sent on them: from where, and how many
+/// bytes are meant. Whether a program still has them does not matter.
+#[must_use]
+pub fn unheard_from(client: IpAddr, port: u16) -> Vec<(SocketAddr, u64)> {
+    of_all(|row| {
+        let begun = row.state != SYN_RECEIVED && row.state != LISTENS && row.state != TIME_WAIT;
+        let unheard = row.unacknowledged > 0 && row.local == port && row.from == Some(client);
+        (begun && unheard).then_some((SocketAddr::new(client, row.peer), row.unacknowledged))
+    })
 }
 
 /// What the system has counted of packets of one family since it was started (Linux). They are the whole machine's.

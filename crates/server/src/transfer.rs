@@ -49,7 +49,8 @@ impl Protection {
         let tickets = self.sends || early && self.straight;
         let host = self.host.as_deref();
         let secured = wire.accept_tls(&self.acceptor, &self.member, host, tickets, patience).await;
-        let (wire, facts, whose) = secured.map_err(|fault| LinkFault::NoTls { why: fault.to_string() })?;
+        let (mut wire, facts, whose) =
+            secured.map_err(|fault| LinkFault::NoTls { why: fault.to_string() })?;
         let fault = match (self.resumption, whose) {
             (Resumption::Off, _) | (_, Whose::Own) | (Resumption::Prefer, Whose::Nobodys) => {
                 Journal::data_secured(self.session, &facts.to_string());
@@ -59,7 +60,7 @@ impl Protection {
             (Resumption::Require, Whose::Nobodys) => LinkFault::NotResumed,
         };
         // The client hears of it in TLS, and in the reply.
-        let _ = wire.finish().await;
+        let _ = wire.finish(0, patience).await;
         Err(fault)
     }
 }
@@ -160,29 +161,35 @@ impl Job {
             Err(ending) => return ending,
         };
         let stall = self.limits.limits.stall;
-        let moved = tokio::select! {
+        let carried = async {
+            let bytes = twoport_pipe::send(body, &mut wire, form, stall, &self.progress).await?;
+            if form.framing != Framing::Block {
+                let ended = wire.finish(bytes, stall).await;
+                ended.map_err(|source| Cut { side: Side::Wire, moved: bytes, source })?;
+            }
+            Ok(bytes)
+        };
+        let carried = tokio::select! {
             biased;
             _ = &mut self.stopped => None,
-            moved = twoport_pipe::send(body, &mut wire, form, stall, &self.progress) => Some(moved),
+            carried = carried => Some(carried),
         };
-        let Some(moved) = moved else {
-            if self.watched {
-                // Who stops what stands still may want to know why it did.
-                let unacknowledged = wire.send_queue().and_then(|queue| queue.unacknowledged());
-                self.tell_of(Some(Sightings { unacknowledged, ..Sightings::default() })).await;
+        match carried {
+            None => {
+                if self.watched {
+                    // Who stops what stands still may want to know why it did.
+                    let unacknowledged = wire.send_queue().and_then(|queue| queue.unacknowledged());
+                    self.tell_of(Some(Sightings { unacknowledged, ..Sightings::default() })).await;
+                }
+                self.stopped_ending()
             }
-            return self.stopped_ending();
-        };
-        match moved {
-            Ok(bytes) if form.framing == Framing::Block => {
-                self.keep_open(wire).await;
+            Some(Ok(bytes)) => {
+                if form.framing == Framing::Block {
+                    self.keep_open(wire).await;
+                }
                 Ending::Whole { bytes }
             }
-            Ok(bytes) => match wire.finish().await {
-                Ok(()) => Ending::Whole { bytes },
-                Err(e) => Ending::LinkBroke { bytes, fault: self.wire_fault(&e, || Stall::Unknown) },
-            },
-            Err(cut) => {
+            Some(Err(cut)) => {
                 let stall = || wire.send_queue().map_or(Stall::Unknown, |queue| queue.stall());
                 self.cut_ending(&path, cut, stall)
             }

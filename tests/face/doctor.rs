@@ -149,6 +149,28 @@ fn a_configuration_that_fits_this_machine_is_not_called_broken() {
 }
 
 #[test]
+fn what_the_servers_machine_says_makes_a_refusal_certain() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let folder = tempfile::tempdir_in(crate::support::files::room()).unwrap();
+    let said = folder.path().join("server-side.json");
+    let url = format!("ftp://{free}/");
+    let doctor = |flags: &[&str]| {
+        let output = twoport(&[&["doctor", "--json", &url], flags].concat());
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    assert_eq!(doctor(&[])["confidence"], "likely");
+    fs::write(&said, own_side(&free.to_string(), &["--json"]).0).unwrap();
+    let path = said.to_str().unwrap();
+    let found = doctor(&["--server-side", path]);
+    assert_eq!((&found["cause"], &found["confidence"]), (&"nothing-listening".into(), &"certain".into()));
+    fs::write(&said, "{}").unwrap();
+    let must = "it must be what 'twoport doctor --config FILE --json' prints";
+    super::ends(&["doctor", &url, "--server-side", path], 2, &["--server-side", must]);
+    super::ends(&["doctor", &url, "--server-side", "/nonexistent"], 2, &["--server-side", "/nonexistent"]);
+    super::ends(&["doctor", "--config", "x", "--server-side", path], 2, &["cannot be used with"]);
+}
+
+#[test]
 fn a_configuration_that_does_not_fit_this_machine_is_told_with_what_to_do() {
     let (text, code) = own_side("198.51.100.9:2121", &[]);
     assert_eq!(code, 4, "{text}");

@@ -315,6 +315,7 @@ causes! {
         "The session hangs at PASV for good.";
         "A helper is on the way, and the answer to PASV never comes; in a new session EPSV is answered.";
         [(Server, "Send each reply in one piece: update the server"),
+         (ServerRouter, "Let segments be as large as a reply (MSS of 536 and more), if they are made smaller on the way"),
          (ServerRouter, "Or take the helper away and forward the passive ports"),
          (Client, "EPSV")]
     TlsBlindsHelper = "tls-blinds-helper", ServerRouter;

@@ -83,7 +83,7 @@ async fn passive(dialogue: &mut Dialogue, mode: Mode, verb: Verb, load: &Load, c
     let cell = |said, place, outcome| Cell { place, said, took: clock.elapsed(), ..Cell::of(mode, outcome) };
     let said = match heard {
         Heard::Said(said) => said,
-        Heard::Nothing => return cell(None, None, Outcome::NoAnswer { lost: dialogue.lost() }),
+        Heard::Nothing => return cell(None, None, dialogue.no_answer()),
         Heard::End => return cell(None, None, Outcome::HungUp),
     };
     if said.code / 100 != 2 {
@@ -172,7 +172,7 @@ async fn active(dialogue: &mut Dialogue, mode: Mode, load: &Load, clock: Instant
     let said = match dialogue.ask(&request, PATIENCE).await {
         Heard::Said(said) if said.code / 100 == 2 => said,
         Heard::Said(said) => return cell(Some(said), Some(here), Outcome::Refused, asked),
-        Heard::Nothing => return cell(None, Some(here), Outcome::NoAnswer { lost: dialogue.lost() }, asked),
+        Heard::Nothing => return cell(None, Some(here), dialogue.no_answer(), asked),
         Heard::End => return cell(None, Some(here), Outcome::HungUp, asked),
     };
     let before = Packets::now(here.is_ipv6());

@@ -142,12 +142,17 @@ pub fn diagnose(evidence: &Evidence) -> Diagnosis {
     Diagnosis { verdict, cause, side: side(cause, evidence), confidence, because }
 }
 
-/// Who must act. Where the server offers active mode only, a helper that fails is the one of the client's router.
+/// Who must act. Where the server offers active mode only, a helper that fails is the one of the client's router; and it is not the
+/// server that cuts its replies in pieces where somebody has made its segments so small.
 fn side(cause: Cause, evidence: &Evidence) -> Side {
     let offered =
         evidence.cells().any(|(_, cell)| cell.mode.is_passive() && !matches!(cell.outcome, Outcome::Refused));
+    let door = evidence.server_side.as_ref().and_then(|side| side.door(evidence.port));
+    let lets_in = door.and_then(|door| door.let_through);
     match cause {
         Cause::TlsBlindsHelper | Cause::RelatedNotAccepted if !offered => Side::ClientRouter,
+        Cause::ControlBlocked if lets_in == Some(false) => Side::Server,
+        Cause::HelperHalfMatch if both::cramped(evidence).is_some() => Side::ServerRouter,
         _ => cause.entry().side,
     }
 }

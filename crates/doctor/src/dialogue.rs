@@ -13,7 +13,7 @@ use twoport_proto::reply_reader::{ReceivedReply, ReplyReader};
 use twoport_proto::sightings::Reading;
 use twoport_proto::{Request, Sightings, Verb};
 
-use crate::evidence::{Login, Said};
+use crate::evidence::{Login, Outcome, Said};
 
 /// The longest line of a reply that is taken, and the longest reply.
 const LINE: usize = 8192;
@@ -132,6 +132,11 @@ impl Dialogue {
     /// Bytes that were sent and not acknowledged.
     pub(crate) fn lost(&self) -> Option<u64> {
         self.control.send_queue()?.unacknowledged()
+    }
+
+    /// That nothing was said to a command.
+    pub(crate) fn no_answer(&self) -> Outcome {
+        Outcome::NoAnswer { lost: self.lost(), from: self.local }
     }
 
     /// TLS, by AUTH, or from the first byte.

@@ -7,6 +7,8 @@ use std::time::Duration;
 use twoport_plan::LinkFault;
 use twoport_proto::sightings::Reading;
 
+use crate::ServerSide;
+
 /// All that was seen of one server.
 #[derive(Debug, Clone)]
 pub struct Evidence {
@@ -24,6 +26,10 @@ pub struct Evidence {
     pub doors: Vec<Door>,
     /// The proxy that the environment names, and whether the server answers through it.
     pub proxy: Option<Proxied>,
+    /// What the server's machine says of itself, where somebody has brought it.
+    pub server_side: Option<ServerSide>,
+    /// The address inside its network at which it takes us in, while the public one does not.
+    pub inside: Option<SocketAddr>,
     /// Whether the server's address answers at the first hop: it is our own router's.
     pub is_our_router: bool,
     /// How the server has greeted.
@@ -36,6 +42,9 @@ pub struct Evidence {
     pub helper: Option<bool>,
     /// How far packets get, to the control port and to a passive port that did not answer.
     pub path: Option<Path>,
+    /// A port that was not told, at which the server was met while it listened on one that it told: both numbers, the outer one
+    /// first.
+    pub shifted: Option<(u16, u16)>,
     /// A file, or a listing, from the first byte to the last word.
     pub flow: Option<Flow>,
     /// The same with small segments, where the first stood still: the largest that came through, in bytes, or the smallest that was
@@ -206,6 +215,8 @@ pub enum Outcome {
     NoAnswer {
         /// Not acknowledged; none where the system does not tell.
         lost: Option<u64>,
+        /// From where it was said.
+        from: SocketAddr,
     },
     /// The session ended at the command.
     HungUp,
@@ -287,6 +298,8 @@ pub struct Path {
     pub last: Option<(u8, IpAddr)>,
     /// The hop at which somebody has taken, or refused, the connection.
     pub answered: Option<u8>,
+    /// Whether a refusal has passed as many routers as what the server sends; none where that was not measured.
+    pub as_far: Option<bool>,
 }
 
 /// A longer transfer.
@@ -329,12 +342,15 @@ impl Evidence {
             local: None,
             doors: Vec::new(),
             proxy: None,
+            server_side: None,
+            inside: None,
             is_our_router: false,
             greeting: None,
             implicit: false,
             legs: Vec::new(),
             helper: None,
             path: None,
+            shifted: None,
             flow: None,
             small: None,
             mute: false,

@@ -13,9 +13,10 @@ use twoport_client::url::{Login as Credentials, Scheme, Url};
 use twoport_client::{Security, Tls};
 use twoport_net::proxy::Target;
 use twoport_net::tls::Connector;
-use twoport_net::{Source, dial, own_addresses};
+use twoport_net::{Source, dial, dial_first, own_addresses};
 use twoport_plan::LinkFault;
 
+use crate::ServerSide;
 use crate::dialogue::{Dialogue, Heard};
 use crate::evidence::{Cell, Door, Evidence, Greeting, Leg, Login, Outcome, Proxied};
 use crate::path;
@@ -34,10 +35,15 @@ pub struct Patient {
     pub plain: bool,
     /// How long sessions are left silent, to see whether they live.
     pub idle: Option<Duration>,
+    /// What the server's machine says of itself.
+    pub server_side: Option<ServerSide>,
 }
 
 /// How long the control port may take to answer.
 const CONNECT: Duration = Duration::from_secs(6);
+
+/// The lead of one address before the next, where several are asked for.
+const HEAD_START: Duration = Duration::from_millis(250);
 
 /// How long the greeting may take, and when to ask whether it is TLS that is awaited.
 const GREETING: Duration = Duration::from_secs(25);
@@ -184,6 +190,16 @@ impl Exam<'_> {
         let (router, way) = tokio::join!(path::is_our_router(at), path::alone(at));
         self.evidence.is_our_router = router;
         self.evidence.path = Some(way);
+        let Some(side) = self.patient.server_side.as_ref().filter(|side| side.may_be(at.ip())) else {
+            return;
+        };
+        self.evidence.server_side = Some(side.clone());
+        if router {
+            (self.tell)("asking for the server inside its network");
+            let inside = side.inside(at.port());
+            let found = dial_first(&inside, Source::Free, HEAD_START, CONNECT, None).await;
+            self.evidence.inside = found.ok().map(|(_, at)| at);
+        }
     }
 
     /// All that is to be tried at one address.

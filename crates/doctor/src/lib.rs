@@ -14,8 +14,9 @@ pub mod evidence;
 mod exam;
 pub mod host;
 mod path;
+pub mod report;
+mod server_side;
 
 pub use exam::{Patient, Teller, examine};
-pub mod report;
-
 pub use report::Report;
+pub use server_side::ServerSide;

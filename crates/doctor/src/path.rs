@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
-use twoport_net::knock::{Met, knock};
+use twoport_net::knock::{Met, knock, knock_near};
 use twoport_net::{SendQueue, Source, dial};
 
 use crate::evidence::Path;
@@ -45,19 +45,62 @@ pub(crate) async fn compare(control: SocketAddr, data: SocketAddr) -> Path {
     let (hop, heard) = reach(control).await;
     let far = hop.map_or(2 * BATCH, |hop| hop + 1);
     let met = side_by_side(data, 1..far + 1).await;
+    let answered = met.iter().find(|(_, met)| matches!(met, Met::Open | Met::Reset));
+    let as_far = match (hop, answered) {
+        (Some(hop), Some((_, Met::Reset))) => is_as_far(control, data, hop).await,
+        _ => None,
+    };
     Path {
         control: hop,
         heard: heard.is_some(),
         port: data.port(),
         last: met.iter().filter_map(router).next_back(),
-        answered: met.iter().find(|(_, met)| matches!(met, Met::Open | Met::Reset)).map(|(hop, _)| *hop),
+        answered: answered.map(|(hop, _)| *hop),
+        as_far,
     }
+}
+
+/// What systems begin with, before the first router has taken one.
+const HOPS: [u8; 3] = [64, 128, 255];
+
+/// Whether the refusal of one port has passed as many routers as the answer of the control port, which is `hop` away.
+async fn is_as_far(control: SocketAddr, refused: SocketAddr, hop: u8) -> Option<bool> {
+    let exactly = async |at, left: u8| {
+        let farther = left.checked_add(1)?;
+        let (there, beyond) = tokio::join!(knock_near(at, left, ANSWER), knock_near(at, farther, ANSWER));
+        Some((there, beyond))
+    };
+    for left in HOPS.iter().filter_map(|hops| Some(hops.checked_sub(hop)? + 1)) {
+        if let Some((Met::Open, Met::Silence)) = exactly(control, left).await {
+            return match exactly(refused, left).await? {
+                (Met::Reset, Met::Silence) => Some(true),
+                (Met::Reset, Met::Reset) | (Met::Silence, Met::Silence) => Some(false),
+                _ => None,
+            };
+        }
+    }
+    None
+}
+
+/// Other numbers for a port that people who forward ports choose, by how much they differ.
+const SHIFTS: [u16; 10] = [100, 1_000, 2_000, 3_000, 5_000, 10_000, 15_000, 20_000, 25_000, 30_000];
+
+/// The ports at which `at` takes connections, of those that may be shown for its port by a NAT.
+pub(crate) async fn shown_for(at: SocketAddr) -> Vec<u16> {
+    let port = at.port();
+    let near = SHIFTS.iter().flat_map(|by| [port.checked_add(*by), port.checked_sub(*by)]).flatten();
+    let mut knocks = JoinSet::new();
+    for port in near.filter(|port| *port >= 1024) {
+        knocks.spawn(async move { (port, knock(SocketAddr::new(at.ip(), port), None, ANSWER).await) });
+    }
+    let met = knocks.join_all().await;
+    met.into_iter().filter(|(_, met)| *met == Met::Open).map(|(port, _)| port).collect()
 }
 
 /// The way to the control port alone.
 pub(crate) async fn alone(control: SocketAddr) -> Path {
     let (hop, last) = reach(control).await;
-    Path { control: hop, heard: last.is_some(), port: control.port(), last, answered: hop }
+    Path { control: hop, heard: last.is_some(), port: control.port(), last, answered: hop, as_far: None }
 }
 
 async fn side_by_side(at: SocketAddr, hops: std::ops::Range<u8>) -> Vec<(u8, Met)> {

@@ -128,13 +128,28 @@ pub struct Diagnosis {
     pub confidence: String,
 }
 
-/// Asks the doctor. None where it does not come to an end.
+/// What the server's own side says, as a file; none where that is no machine of ours.
+fn server_side(stage: &Stage, twoport: &Path) -> Option<std::path::PathBuf> {
+    let mut command = stage.server_host()?.command(twoport);
+    command.args(["doctor", "--json", "--config"]).arg(stage.config());
+    at_home(&mut command, stage);
+    let printed = stage.folder().join("server-side");
+    let output = std::fs::File::create(&printed).ok()?;
+    // Its exit code says how it stands.
+    run(command, output.into(), LIMIT);
+    Some(printed)
+}
+
+/// Asks the doctor, with what the other end has to say. None where it does not come to an end.
 #[must_use]
 pub fn diagnose(stage: &Stage, twoport: &Path) -> Option<Diagnosis> {
     let mut command = stage.client().command(twoport);
     // The server's certificate is made up, and that is not what the situation is about.
     let trusting = stage.situation().tls != Tls::None;
     command.args(["doctor", "--json"]).args(trusting.then_some("--insecure")).arg(stage.url());
+    if let Some(said) = server_side(stage, twoport) {
+        command.arg("--server-side").arg(said);
+    }
     at_home(&mut command, stage);
     // A file, since whatever it leaves running would keep a pipe open.
     let printed = stage.folder().join("printed");

@@ -68,7 +68,8 @@ impl Stage {
             fs::create_dir(folder.join(name)).map_err(failed)?;
         }
         fs::write(folder.join("root").join(FILE), &content).map_err(failed)?;
-        fs::write(folder.join("twoport.toml"), CONFIG).map_err(failed)?;
+        let listen = format!("listen = [\"[::]:{}\"]\n", situation.port);
+        fs::write(folder.join("twoport.toml"), listen + CONFIG).map_err(failed)?;
         let hosts = links(&net, situation)?;
         rules(situation, &hosts)?;
         let mut running = Vec::new();
@@ -113,6 +114,18 @@ impl Stage {
     #[must_use]
     pub fn client(&self) -> &Host {
         of(&self.hosts, At::Client)
+    }
+
+    /// Where the server is; none where a script plays it, which is nobody's machine.
+    #[must_use]
+    pub fn server_host(&self) -> Option<&Host> {
+        (!matches!(self.situation.peer, Peer::Scripted(_))).then(|| of(&self.hosts, At::Server))
+    }
+
+    /// The configuration of the server.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.folder.join("twoport.toml")
     }
 
     /// A folder that goes with it. The client works in `here`, and its home is `home`.
@@ -201,9 +214,6 @@ fn serve(
     let mut command = server.command(program);
     command.arg("serve").arg(folder.join("root")).arg("--config").arg(folder.join("twoport.toml"));
     command.args(flags);
-    if !has("--listen") {
-        command.args(["--listen", &format!("[::]:{}", situation.port)]);
-    }
     if !has("--tls") {
         command.args(["--tls", if situation.tls == Tls::None { "off" } else { "required" }]);
     }
@@ -267,9 +277,12 @@ fn links(net: &Net, situation: &Situation) -> Result<[Host; 4]> {
         home.run("ip", ["link", "set", "edge", "mtu", &mtu])?;
         edge.run("ip", ["link", "set", "home", "mtu", &mtu])?;
     }
-    for host in [&client, &server] {
+    for (host, by) in [(&client, &home), (&server, &edge)] {
         // None of them is a passive port.
         host.set("net/ipv4/ip_local_port_range", "50000 60000")?;
+        // Segments go one by one, as between machines: what is in one packet there is in one here.
+        let by = if situation.client == ClientPlace::Lan { "switch" } else { by.name() };
+        host.run("ip", ["link", "set", by, "gso_max_segs", "1"])?;
     }
     Ok([client, home, edge, server])
 }

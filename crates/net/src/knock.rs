@@ -5,6 +5,9 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use nix::libc;
+use nix::sys::socket::setsockopt;
+use nix::{setsockopt_impl, sockopt_impl};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::dial::{begin, completed};
@@ -32,21 +35,53 @@ pub enum Met {
 
 /// Knocks at `target` with a packet that `hops` routers may pass on less one; without a number as far as it takes.
 pub async fn knock(target: SocketAddr, hops: Option<u8>, patience: Duration) -> Met {
-    match tokio::time::timeout(patience, attempt(target, hops)).await {
+    let hops = hops.map(u32::from);
+    decided(
+        patience,
+        attempt(target, |socket| match (hops, target) {
+            (Some(hops), SocketAddr::V4(_)) => socket.set_ttl_v4(hops),
+            (Some(hops), SocketAddr::V6(_)) => socket.set_unicast_hops_v6(hops),
+            (None, _) => Ok(()),
+        }),
+    )
+    .await
+}
+
+/// Knocks at `target`, and listens only to what has at least so many hops left when it comes here: each router on the way takes one
+/// (Linux: `IP_MINTTL` and `IPV6_MINHOPCOUNT`). Answers that have fewer are as good as none.
+pub async fn knock_near(target: SocketAddr, left: u8, patience: Duration) -> Met {
+    let left = libc::c_int::from(left);
+    decided(
+        patience,
+        attempt(target, |socket| {
+            Ok(match target {
+                SocketAddr::V4(_) => setsockopt(socket, LeastHops, &left)?,
+                SocketAddr::V6(_) => setsockopt(socket, LeastHops6, &left)?,
+            })
+        }),
+    )
+    .await
+}
+
+sockopt_impl!(
+    /// ip(7).
+    LeastHops, SetOnly, libc::IPPROTO_IP, libc::IP_MINTTL, libc::c_int);
+sockopt_impl!(
+    /// The same of IPv6.
+    LeastHops6, SetOnly, libc::IPPROTO_IPV6, libc::IPV6_MINHOPCOUNT, libc::c_int);
+
+async fn decided(patience: Duration, attempt: impl Future<Output = io::Result<Met>>) -> Met {
+    match tokio::time::timeout(patience, attempt).await {
         Ok(Ok(met)) => met,
         Ok(Err(e)) => Met::Unreachable { by: None, why: e.to_string() },
         Err(_) => Met::Silence,
     }
 }
 
-async fn attempt(target: SocketAddr, hops: Option<u8>) -> io::Result<Met> {
+async fn attempt(target: SocketAddr, prepare: impl FnOnce(&Socket) -> io::Result<()>) -> io::Result<Met> {
     let socket = Socket::new(Domain::for_address(target), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
-    match (hops, target) {
-        (Some(hops), SocketAddr::V4(_)) => socket.set_ttl_v4(hops.into())?,
-        (Some(hops), SocketAddr::V6(_)) => socket.set_unicast_hops_v6(hops.into())?,
-        (None, _) => {}
-    }
+    prepare(&socket)?;
     // Whoever was reached must not be left with a connection that nobody speaks on.
     socket.set_linger(Some(Duration::ZERO))?;
     begin(&socket, target)?;
@@ -76,5 +111,21 @@ mod tests {
         assert_eq!(knock(at, Some(1), patience).await, Met::Open);
         drop(listener);
         assert_eq!(knock(at, Some(1), patience).await, Met::Reset);
+    }
+
+    #[tokio::test]
+    async fn what_comes_from_too_far_away_is_not_listened_to() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap();
+        let (long, short) = (Duration::from_secs(50), Duration::from_millis(300));
+        // What this machine sends to itself has 64 left, as its setting says where nobody has changed it.
+        let left: u8 =
+            std::fs::read_to_string("/proc/sys/net/ipv4/ip_default_ttl").unwrap().trim().parse().unwrap();
+        assert_eq!(knock_near(at, left, long).await, Met::Open);
+        assert_eq!(knock_near(at, left + 1, short).await, Met::Silence);
+        drop(listener);
+        // A listener that has gone resets.
+        assert_eq!(knock_near(at, left, long).await, Met::Reset);
+        assert_eq!(knock_near(at, left + 1, short).await, Met::Silence);
     }
 }

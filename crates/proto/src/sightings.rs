@@ -17,6 +17,9 @@ pub struct Sightings {
     pub listens: Vec<SocketAddr>,
     /// `mss`: bytes that the server may put into one segment of the control connection.
     pub mss: Option<u32>,
+    /// `unheard`: another control connection from the same address, and bytes of the server's on it that the client has not
+    /// acknowledged; a line for each.
+    pub unheard: Vec<Unheard>,
     /// `secure`: whether the control connection is in TLS now, `yes` or `no`.
     pub secure: Option<bool>,
     /// `heard`: the line of PORT, EPRT, PASV or EPSV as it came.
@@ -66,6 +69,15 @@ pub struct Came {
     pub own: bool,
 }
 
+/// A control connection on which the server is not heard: `ADDRESS:PORT BYTES`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unheard {
+    /// Where it comes from.
+    pub from: SocketAddr,
+    /// Bytes that were not acknowledged.
+    pub bytes: u64,
+}
+
 /// What came of a connection in active mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dial {
@@ -108,6 +120,9 @@ impl Sightings {
             lines.add("listens", Some(listens));
         }
         lines.add("mss", self.mss);
+        for unheard in &self.unheard {
+            lines.add("unheard", Some(format!("{} {}", unheard.from, unheard.bytes)));
+        }
         lines.add("secure", self.secure.map(|secure| word(secure, YES_NO)));
         lines.add("heard", self.heard.as_deref().map(escaped));
         lines.add("told", self.told.as_deref().map(escaped));
@@ -164,6 +179,7 @@ impl Sightings {
                 self.listens.extend(value.parse::<SocketAddr>().ok().filter(|_| self.listens.len() < MOST))
             }
             "mss" => self.mss = number(value),
+            "unheard" => self.unheard.extend(Unheard::read(value).filter(|_| self.unheard.len() < MOST)),
             "secure" => self.secure = which(value, YES_NO),
             "heard" => self.heard = unescaped(value),
             "told" => self.told = unescaped(value),
@@ -199,6 +215,9 @@ impl Sightings {
             self.listens = later.listens;
         }
         newer(&mut self.mss, later.mss);
+        if !later.unheard.is_empty() {
+            self.unheard = later.unheard;
+        }
         newer(&mut self.secure, later.secure);
         newer(&mut self.heard, later.heard);
         newer(&mut self.told, later.told);
@@ -226,6 +245,13 @@ impl Came {
     fn read(value: &str) -> Option<Came> {
         let (from, own) = value.split_once(' ')?;
         Some(Came { from: from.parse().ok()?, own: which(own, OWN)? })
+    }
+}
+
+impl Unheard {
+    fn read(value: &str) -> Option<Unheard> {
+        let (from, bytes) = value.split_once(' ')?;
+        Some(Unheard { from: from.parse().ok()?, bytes: number(bytes)? })
     }
 }
 
@@ -334,6 +360,7 @@ mod tests {
             reached: Some("[2001:db8::1]:21".parse().unwrap()),
             listens: vec!["192.0.2.1:21".parse().unwrap(), "[2001:db8::1]:21".parse().unwrap()],
             mss: Some(1448),
+            unheard: vec![Unheard { from: "203.0.113.5:39999".parse().unwrap(), bytes: 51 }],
             secure: Some(false),
             heard: Some(b"PORT 10,0,0,5,14,178".to_vec()),
             told: Some(b"227 Entering Passive Mode (10,0,0,9,195,149).".to_vec()),
@@ -385,6 +412,7 @@ mod tests {
             "listens: 192.0.2.1:21",
             "listens: [2001:db8::1]:21",
             "mss: 1448",
+            "unheard: 203.0.113.5:39999 51",
             "secure: no",
             "heard: PORT 10,0,0,5,14,178",
             "told: 227 Entering Passive Mode (10,0,0,9,195,149).",
@@ -404,7 +432,7 @@ mod tests {
             "held-back: 0",
             "fault: stalled",
             "helper: loaded",
-            "sum: 65a9adfc",
+            "sum: 4168d7f1",
         ];
         assert_eq!(lines.collect::<Vec<_>>(), expected);
     }

@@ -15,8 +15,9 @@ use twoport_certs::Facts;
 use twoport_net::control::{Arrived, ControlStream};
 use twoport_net::proxy_protocol::By;
 use twoport_net::tls::Member;
-use twoport_net::{DataListener, DataStream, Packets, Source};
+use twoport_net::{DataListener, DataStream, Packets, Source, unheard_from};
 use twoport_plan::{LinkFault, Network, Way};
+use twoport_proto::sightings::Unheard;
 use twoport_proto::{Failure, Reply, Sightings};
 use twoport_session::rights::Right;
 use twoport_session::server::io::{
@@ -44,6 +45,9 @@ const GATHER: usize = 16 * 1024;
 
 /// News of one transfer that wait for the session: it has six things to say at most.
 const NEWS: usize = 8;
+
+/// Other connections from a client's address that SITE DOCTOR tells of at most.
+const UNHEARD: usize = 8;
 
 /// The driver of one session.
 pub(crate) struct Session {
@@ -366,11 +370,14 @@ impl Session {
         if let (Some(seen), Some(counted)) = (&mut waiting, &self.counted) {
             tell_packets(seen, counted);
         }
+        let others = unheard_from(self.peer.ip(), self.reached.port()).into_iter();
+        let others = others.filter(|(from, _)| *from != self.peer).take(UNHEARD);
         Sightings {
             peer: Some(self.peer),
             reached: Some(self.reached),
             listens: self.shared.listens(),
             mss: self.control.mss().ok(),
+            unheard: others.map(|(from, bytes)| Unheard { from, bytes }).collect(),
             helper: outlook::helper(),
             ..waiting.unwrap_or_default()
         }

@@ -14,6 +14,9 @@ pub(crate) struct Doctor {
     /// rules in force too
     #[arg(long, value_name = "FILE", conflicts_with_all = ["plain", "svg", "tls", "ca", "pin", "insecure", "cert", "key"])]
     pub(crate) config: Option<PathBuf>,
+    /// What 'twoport doctor --config FILE --json' said on the server's machine: both ends, where there is no login yet
+    #[arg(long, value_name = "FILE", conflicts_with = "config")]
+    pub(crate) server_side: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) security: SecurityArgs,
     /// Log in in the clear too, where the server has TLS: to compare the two

@@ -9,7 +9,7 @@ use twoport_client::url::Url;
 use twoport_doctor::causes::Cause;
 use twoport_doctor::diagnosis::Verdict;
 use twoport_doctor::host::{self, Setup};
-use twoport_doctor::{Patient, Report, examine};
+use twoport_doctor::{Patient, Report, ServerSide, examine};
 use twoport_server::Settings;
 
 use crate::args::Doctor;
@@ -54,6 +54,14 @@ fn setup(file: &Path, settings: Settings) -> Setup {
     }
 }
 
+/// What was said on the server's machine.
+fn server_side(path: &Path) -> Result<ServerSide, Stopped> {
+    let wrong = |why: String| Stopped::usage(format!("--server-side: {}: {why}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
+    let said = "; it must be what 'twoport doctor --config FILE --json' prints on the server's machine";
+    ServerSide::read(&text).map_err(|why| wrong(format!("{why}{said}")))
+}
+
 /// From the client's end.
 fn from_here(args: &Doctor, url: &str) -> Result<(), Stopped> {
     let url = Url::read(url).map_err(|e| Stopped::usage(e.to_string()))?;
@@ -66,6 +74,7 @@ fn from_here(args: &Doctor, url: &str) -> Result<(), Stopped> {
         proxy: proxy::read(|name| std::env::var(name).ok(), &url.host).map_err(Stopped::usage)?,
         plain: args.plain,
         idle: args.idle.map(std::time::Duration::from_secs),
+        server_side: args.server_side.as_deref().map(server_side).transpose()?,
         url,
     };
     let quiet = args.quiet || args.json || !std::io::stderr().is_terminal();

@@ -33,18 +33,41 @@ pub(super) fn no_door(evidence: &Evidence) -> Option<Found> {
         return Some(Found(Cause::ProxyOnly, Certain, because));
     }
     let refused = |fault: &LinkFault| matches!(fault, LinkFault::Refused { .. });
-    if evidence.doors.iter().any(|door| door.met.as_ref().is_err_and(refused)) {
-        return Some(Found(Cause::NothingListening, Likely, because));
+    let refused = evidence.doors.iter().any(|door| door.met.as_ref().is_err_and(refused));
+    let door = evidence.server_side.as_ref().and_then(|side| side.door(evidence.port));
+    let listens = door.map(|door| door.listens);
+    if let (true, None | Some(false)) = (refused, listens) {
+        because.extend(listens.map(|_| "its machine says that nobody listens there".to_owned()));
+        let sure = if listens.is_some() { Certain } else { Likely };
+        return Some(Found(Cause::NothingListening, sure, because));
     }
     if evidence.is_our_router {
         because
             .push("another port of that address answers at the first hop: it is our own router".to_owned());
-        return Some(Found(Cause::Hairpin, Likely, because));
+        because.extend(
+            evidence.inside.map(|inside| format!("the server takes us in at {inside}, inside our network")),
+        );
+        let sure = if evidence.inside.is_some() { Certain } else { Likely };
+        return Some(Found(Cause::Hairpin, sure, because));
     }
-    if let Some((hop, by)) = evidence.path.as_ref().and_then(|path| path.last) {
+    let last = evidence.path.as_ref().and_then(|path| path.last);
+    if let Some((hop, by)) = last {
         because.push(format!("packets for the control port were last heard of at {by}, hop {hop}"));
     }
-    Some(Found(Cause::ControlBlocked, Likely, because))
+    let lets_in = door.and_then(|door| door.let_through);
+    because.extend(listens.map(|listens| {
+        format!("its machine says that {} listens there", if listens { "somebody" } else { "nobody" })
+    }));
+    because.extend(lets_in.map(|lets_in| {
+        format!("and that its own rules {}", if lets_in { "let us in" } else { "do not let us in" })
+    }));
+    let sure = match lets_in {
+        Some(false) => Certain,
+        // Beyond our own router, and before the server.
+        Some(true) if listens == Some(true) && (refused || last.is_some_and(|(hop, _)| hop > 1)) => Certain,
+        _ => Likely,
+    };
+    Some(Found(Cause::ControlBlocked, sure, because))
 }
 
 /// The connection is there, and no greeting comes, or one that turns us away.

@@ -21,6 +21,18 @@ pub(super) fn listens(evidence: &Evidence, at: SocketAddr) -> bool {
     seen(evidence).any(|(_, sightings)| sightings.listens.contains(&at))
 }
 
+/// Bytes of the server's that were not acknowledged on the control connection that we made `from` there. A NAT changes the
+/// address, and mostly not the port.
+pub(super) fn unheard(evidence: &Evidence, from: SocketAddr) -> Option<u64> {
+    let mut unheard = seen(evidence).flat_map(|(_, sightings)| &sightings.unheard);
+    unheard.find(|unheard| unheard.from.port() == from.port()).map(|unheard| unheard.bytes)
+}
+
+/// The size of the server's segments, where a reply like 227 has no room in one.
+pub(super) fn cramped(evidence: &Evidence) -> Option<u32> {
+    seen(evidence).find_map(|(_, sightings)| sightings.mss.filter(|mss| *mss < 100))
+}
+
 /// Whether the server is one of ours, and tells.
 pub(super) fn tells(evidence: &Evidence) -> bool {
     seen(evidence).next().is_some()
@@ -95,7 +107,17 @@ pub(super) fn passive(evidence: &Evidence) -> Option<Found> {
             Some(0) => {
                 let at = here.map_or_else(|| "the server".to_owned(), |here| here.to_string());
                 because.push(format!("no packet of it came to {at}"));
+                if let Some((outer, inner)) = evidence.shifted {
+                    because.push(format!("a connection to port {outer} came to the server's port {inner}"));
+                    return Some(Found(Cause::PortShift, Certain, because));
+                }
                 let path = evidence.path.as_ref();
+                if path.is_some_and(|path| path.as_far == Some(true)) {
+                    because.push(
+                        "the refusal has passed as many routers as the server's own packets".to_owned(),
+                    );
+                    return Some(Found(Cause::AcceptedElsewhere, Certain, because));
+                }
                 let first_hop = path.is_some_and(|path| {
                     path.control.is_some_and(|control| control > 2)
                         && path.last.is_none_or(|(hop, _)| hop == 1)

@@ -36,14 +36,21 @@ pub(super) fn ports_spent(evidence: &Evidence) -> Option<Found> {
 
 /// PASV hangs, and nothing of ours was lost: the answer was.
 pub(super) fn half_a_reply(evidence: &Evidence) -> Option<Found> {
-    let (_, cell) = evidence.cells().find(|(_, cell)| {
-        matches!(cell.outcome, Outcome::NoAnswer { lost: Some(0) | None }) && cell.mode.is_passive()
+    let (mode, from) = evidence.cells().find_map(|(_, cell)| match cell.outcome {
+        Outcome::NoAnswer { lost: Some(0) | None, from } if cell.mode.is_passive() => Some((cell.mode, from)),
+        _ => None,
     })?;
     if evidence.helper != Some(true) {
         return None;
     }
-    let because = vec![format!("{} was received and its answer never came", cell.mode), helper_text()];
-    Some(Found(Cause::HelperHalfMatch, Likely, because))
+    let mut because = vec![format!("{mode} was received and its answer never came"), helper_text()];
+    let unheard = both::unheard(evidence, from);
+    because.extend(
+        unheard.map(|bytes| format!("the server has answered: {bytes} bytes of it were not acknowledged")),
+    );
+    because
+        .extend(both::cramped(evidence).map(|mss| format!("it may put only {mss} bytes into one segment")));
+    Some(Found(Cause::HelperHalfMatch, if unheard.is_some() { Certain } else { Likely }, because))
 }
 
 /// A command never arrives.
@@ -54,7 +61,7 @@ pub(super) fn swallowed(evidence: &Evidence) -> Option<Found> {
     let other = evidence.of(Mode::Pasv).any(|cell| cell.said.is_some());
     let mut because = vec![format!("{} was never answered", cell.mode)];
     let lost =
-        if let Outcome::NoAnswer { lost: Some(lost @ 1..) } = cell.outcome { Some(lost) } else { None };
+        if let Outcome::NoAnswer { lost: Some(lost @ 1..), .. } = cell.outcome { Some(lost) } else { None };
     because.extend(lost.map(|lost| format!("{lost} bytes of it were never acknowledged")));
     if other {
         because.push("PASV was answered in a new session".to_owned());

@@ -10,6 +10,7 @@ use super::Confidence::{Certain, Likely, Possible};
 use super::*;
 use crate::evidence::{Door, Flow, Greeting, Leg, Login, Mode, Path, Proxied};
 use crate::report::Report;
+use crate::{ServerSide, host};
 
 const SERVER: &str = "203.0.113.2:21";
 
@@ -65,13 +66,24 @@ fn pasv(outcome: Outcome) -> Cell {
     cell(Mode::Pasv, "203.0.113.2:40013", "227 Entering Passive Mode (203,0,113,2,156,77).", outcome)
 }
 
+fn unanswered(lost: u64) -> Outcome {
+    Outcome::NoAnswer { lost: Some(lost), from: at("10.77.1.2:41000") }
+}
+
 fn port(outcome: Outcome) -> Cell {
     cell(Mode::Port, "10.77.1.2:4001", "200 PORT command successful.", outcome)
 }
 
 fn path(control: u8, last: u8, answered: Option<u8>) -> Option<Path> {
     let by = "198.51.100.2".parse().unwrap();
-    Some(Path { control: Some(control), heard: true, port: 40014, last: Some((last, by)), answered })
+    Some(Path {
+        control: Some(control),
+        heard: true,
+        port: 40014,
+        last: Some((last, by)),
+        answered,
+        as_far: None,
+    })
 }
 
 /// What the server saw, in its own words.
@@ -86,6 +98,14 @@ fn told_by_both(cell: Cell, lines: &str) -> Evidence {
     tried(vec![Cell { asked: Some("PORT 10,77,1,2,15,161".to_owned()), seen, ..cell }])
 }
 
+/// No address takes us in.
+fn without_a_door(fault: LinkFault) -> Evidence {
+    let mut evidence = tried(Vec::new());
+    (evidence.legs, evidence.greeting) = (Vec::new(), None);
+    evidence.doors = vec![Door { at: at(SERVER), met: Err(fault) }];
+    evidence
+}
+
 /// Every case, by what it is.
 fn all() -> Vec<(&'static str, Confidence, Evidence)> {
     let works = || Outcome::Works(120);
@@ -97,12 +117,6 @@ fn all() -> Vec<(&'static str, Confidence, Evidence)> {
     let waited = |dropped| {
         let (said, after) = (reply("425 Failed to establish connection."), Duration::from_secs(8));
         port(Outcome::NobodyCame { said, after, dropped: Some(dropped), first: None })
-    };
-    let without_a_door = |fault: LinkFault| {
-        let mut evidence = tried(Vec::new());
-        (evidence.legs, evidence.greeting) = (Vec::new(), None);
-        evidence.doors = vec![Door { at: at(SERVER), met: Err(fault) }];
-        evidence
     };
     let no_answer = || without_a_door(LinkFault::TimedOut { to: at(SERVER), after: Duration::from_secs(6) });
     let greeted = |said: Option<Said>, closed| {
@@ -295,18 +309,12 @@ fn all() -> Vec<(&'static str, Confidence, Evidence)> {
         (
             "alg-swallows-epsv",
             Likely,
-            tried(vec![
-                Cell { said: None, ..cell(Mode::Epsv, "", "1 x", Outcome::NoAnswer { lost: Some(6) }) },
-                pasv(works()),
-            ]),
+            tried(vec![Cell { said: None, ..cell(Mode::Epsv, "", "1 x", unanswered(6)) }, pasv(works())]),
         ),
         (
             "helper-half-match",
             Likely,
-            helped(vec![
-                epsv(works()),
-                Cell { said: None, ..cell(Mode::Pasv, "", "1 x", Outcome::NoAnswer { lost: Some(0) }) },
-            ]),
+            helped(vec![epsv(works()), Cell { said: None, ..cell(Mode::Pasv, "", "1 x", unanswered(0)) }]),
         ),
         (
             "helper-plus-masquerade",
@@ -580,10 +588,85 @@ fn a_dead_family_is_certain_where_the_server_tells_that_it_is_its_own() {
 }
 
 #[test]
+fn without_a_login_the_servers_own_side_makes_it_certain() {
+    let side = |listens: bool, let_through: Option<bool>| {
+        let door = host::Door { at: at("[::]:21"), listens, let_through };
+        Some(ServerSide { addresses: vec!["203.0.113.2".parse().unwrap()], doors: vec![door] })
+    };
+    let shut = |fault: LinkFault, server_side, hop: u8| {
+        let path = path(3, hop, None);
+        let evidence = Evidence { server_side, path, ..without_a_door(fault) };
+        let found = diagnose(&evidence);
+        (found.cause, found.side, found.confidence)
+    };
+    let refused = || LinkFault::Refused { to: at(SERVER), by: None };
+    let silent = || LinkFault::TimedOut { to: at(SERVER), after: Duration::from_secs(6) };
+    let (nothing, blocked) = (Cause::NothingListening, Cause::ControlBlocked);
+    for (fault, side, hop, expected) in [
+        (refused(), None, 2, (nothing, Side::Server, Likely)),
+        (refused(), side(false, None), 2, (nothing, Side::Server, Certain)),
+        // Who refuses is somebody else.
+        (refused(), side(true, Some(true)), 1, (blocked, Side::ServerRouter, Certain)),
+        (silent(), side(true, Some(true)), 2, (blocked, Side::ServerRouter, Certain)),
+        // It may be our own router.
+        (silent(), side(true, Some(true)), 1, (blocked, Side::ServerRouter, Likely)),
+        (silent(), side(true, None), 2, (blocked, Side::ServerRouter, Likely)),
+        (silent(), side(false, Some(true)), 2, (blocked, Side::ServerRouter, Likely)),
+        (silent(), side(true, Some(false)), 2, (blocked, Side::Server, Certain)),
+    ] {
+        assert_eq!(shut(fault.clone(), side.clone(), hop), expected, "{fault:?} {side:?} {hop}");
+    }
+    let inside = Some(at("192.168.50.2:21"));
+    let hairpin = Evidence { is_our_router: true, inside, ..without_a_door(silent()) };
+    let found = diagnose(&hairpin);
+    assert_eq!((found.cause, found.confidence), (Cause::Hairpin, Certain));
+}
+
+#[test]
+fn a_refusal_that_the_server_knows_nothing_of_is_another_machines_or_of_another_port() {
+    let refused =
+        || told_by_both(epsv(refused_after("203.0.113.2:40012", 1)), " first-packet: no\n dropped: 0");
+    let found = diagnose(&refused());
+    assert_eq!((found.cause, found.confidence), (Cause::PassiveRejected, Certain));
+    let found = diagnose(&Evidence { shifted: Some((45012, 40012)), ..refused() });
+    assert_eq!((found.cause, found.confidence), (Cause::PortShift, Certain));
+    for (as_far, cause) in [(true, Cause::AcceptedElsewhere), (false, Cause::PassiveRejected)] {
+        let path = path(3, 2, Some(3)).map(|path| Path { as_far: Some(as_far), ..path });
+        let found = diagnose(&Evidence { path, ..refused() });
+        assert_eq!((found.cause, found.confidence), (cause, Certain));
+    }
+}
+
+#[test]
+fn an_end_that_is_lost_is_certain_where_the_server_has_sent_as_much_as_came() {
+    for (sent, sure) in [(120, Certain), (121, Likely)] {
+        let evidence = told_by_both(epsv(Outcome::NoEnd(120)), &format!(" told: x\n sent: {sent}"));
+        let found = diagnose(&evidence);
+        assert_eq!((found.cause, found.confidence), (Cause::FinLost, sure));
+    }
+}
+
+#[test]
+fn half_a_reply_is_certain_where_the_server_tells_that_it_was_not_heard() {
+    let unheard = |from: &str| {
+        let mut evidence =
+            told_by_both(epsv(Outcome::Works(1)), &format!(" mss: 58\n unheard: {from} 51\n told: x"));
+        evidence.helper = Some(true);
+        evidence.legs[0].cells.push(Cell::of(Mode::Pasv, unanswered(0)));
+        let found = diagnose(&evidence);
+        assert_eq!(found.cause, Cause::HelperHalfMatch);
+        (found.confidence, found.side)
+    };
+    // A NAT may give us another address. Who gives no room for a reply in one piece is not the server.
+    assert_eq!(unheard("198.51.100.1:41000"), (Certain, Side::ServerRouter));
+    assert_eq!(unheard("198.51.100.1:41001").0, Likely);
+}
+
+#[test]
 fn a_swallowed_epsv_is_certain_where_the_server_is_one_that_answers_it() {
     let mut evidence =
         told_by_both(pasv(Outcome::Works(1)), " told: 227 Entering Passive Mode (1,2,3,4,156,77).");
-    let swallowed = Cell::of(Mode::Epsv, Outcome::NoAnswer { lost: Some(6) });
+    let swallowed = Cell::of(Mode::Epsv, unanswered(6));
     evidence.legs[0].cells.insert(0, swallowed);
     let found = diagnose(&evidence);
     assert_eq!((found.cause, found.confidence), (Cause::EpsvSwallowed, Certain));

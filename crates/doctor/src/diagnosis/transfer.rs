@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use twoport_proto::Sightings;
+
 use super::Confidence::{Certain, Likely, Possible};
 use super::{Found, MUCH, both, is_inner, place, said, span};
 use crate::causes::Cause;
@@ -30,6 +32,13 @@ pub(super) fn cut(evidence: &Evidence) -> Option<Found> {
     Some(Found(Cause::MidReset, sure, because))
 }
 
+/// What came of each transfer, the long one first, and what the server tells of it.
+fn transfers(evidence: &Evidence) -> impl Iterator<Item = (&Outcome, Option<&Sightings>)> {
+    let flow = evidence.flow.iter().map(|flow| (&flow.outcome, &flow.seen));
+    let tries = flow.chain(evidence.cells().map(|(_, cell)| (&cell.outcome, &cell.seen)));
+    tries.map(|(outcome, seen)| (outcome, seen.as_ref().and_then(|seen| seen.sound())))
+}
+
 /// It stands still, and with small segments it does not.
 pub(super) fn black_hole(evidence: &Evidence) -> Option<Found> {
     if evidence.mute {
@@ -44,10 +53,8 @@ pub(super) fn black_hole(evidence: &Evidence) -> Option<Found> {
         };
     }
     let stalled = |outcome: &Outcome| if let Outcome::Stalled(bytes) = outcome { Some(*bytes) } else { None };
-    let flow = evidence.flow.iter().map(|flow| (&flow.outcome, &flow.seen));
-    let tries = flow.chain(evidence.cells().map(|(_, cell)| (&cell.outcome, &cell.seen)));
-    let (bytes, seen) = tries.into_iter().find_map(|(outcome, seen)| Some((stalled(outcome)?, seen)))?;
-    let lost = seen.as_ref().and_then(|seen| seen.sound()?.unacknowledged).filter(|lost| *lost > 0);
+    let (bytes, seen) = transfers(evidence).find_map(|(outcome, seen)| Some((stalled(outcome)?, seen)))?;
+    let lost = seen.and_then(|seen| seen.unacknowledged).filter(|lost| *lost > 0);
     let told = lost.map(|lost| format!("the server sent on, and {lost} bytes of it were not acknowledged"));
     if bytes >= MUCH {
         let because =
@@ -71,13 +78,15 @@ pub(super) fn black_hole(evidence: &Evidence) -> Option<Found> {
 
 /// All came, and the data connection did not end.
 pub(super) fn end_lost(evidence: &Evidence) -> Option<Found> {
-    let flow = evidence.flow.as_ref().map(|flow| &flow.outcome);
-    let outcome = flow.into_iter().chain(evidence.cells().map(|(_, cell)| &cell.outcome));
-    let bytes = outcome
-        .into_iter()
-        .find_map(|outcome| if let Outcome::NoEnd(bytes) = outcome { Some(*bytes) } else { None })?;
-    let because = vec![format!("{bytes} bytes and 226 came, and the data connection did not end")];
-    Some(Found(Cause::FinLost, Likely, because))
+    let ends_not = |outcome: &Outcome| if let Outcome::NoEnd(bytes) = outcome { Some(*bytes) } else { None };
+    let (bytes, seen) = transfers(evidence).find_map(|(outcome, seen)| Some((ends_not(outcome)?, seen)))?;
+    let mut because = vec![format!("{bytes} bytes and 226 came, and the data connection did not end")];
+    // What a server says 226 to it has ended.
+    let sure = seen.is_some_and(|seen| seen.sent == Some(bytes) && seen.fault.is_none());
+    if sure {
+        because.push(format!("the server sent {bytes} bytes, and ended it behind them"));
+    }
+    Some(Found(Cause::FinLost, if sure { Certain } else { Likely }, because))
 }
 
 /// The control connection did not live through the silence.

@@ -9,7 +9,7 @@ use twoport_proto::{Request, Verb};
 
 use super::Exam;
 use crate::cell::told;
-use crate::dialogue::{Heard, PATIENCE};
+use crate::dialogue::{Dialogue, Heard, PATIENCE};
 use crate::evidence::{Cell, Idle, Mode, Outcome};
 use crate::path;
 
@@ -71,8 +71,25 @@ impl Exam<'_> {
         let verb = if mode == Mode::Epsv { Verb::Epsv } else { Verb::Pasv };
         let Heard::Said(said) = dialogue.ask(&Request::bare(verb), PATIENCE).await else { return };
         let Some(place) = told(&said, dialogue.peer()).filter(|_| said.code / 100 == 2) else { return };
-        self.evidence.path = Some(path::compare(at, SocketAddr::new(at.ip(), place.port())).await);
+        let data = SocketAddr::new(at.ip(), place.port());
+        let path = path::compare(at, data).await;
+        let refused = path.as_far.is_some() || path.answered.is_some();
+        self.evidence.path = Some(path);
+        if refused && self.both_ends == Some(true) && !self.is_late() {
+            (self.tell)("looking for the port under another number");
+            self.find_shift(&mut dialogue, data).await;
+        }
         dialogue.quit().await;
+    }
+
+    /// Whether a NAT shows the port under another number. A server that tells what it sees says whether it was that port, and its
+    /// administrator has allowed such tests.
+    async fn find_shift(&mut self, dialogue: &mut Dialogue, at: SocketAddr) {
+        let [outer] = path::shown_for(at).await[..] else { return };
+        let Some(seen) = dialogue.sightings().await else { return };
+        if let Some(seen) = seen.sound().filter(|seen| seen.came.iter().any(|came| came.own)) {
+            self.evidence.shifted = Some((outer, seen.port.unwrap_or(at.port())));
+        }
     }
 
     /// Where the server sees a new session come from, if it says so in STAT.

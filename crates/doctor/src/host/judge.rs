@@ -4,9 +4,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use twoport_plan::PortRange;
-use twoport_plan::flow::Active;
+use twoport_plan::flow::{Active, Purpose};
 
-use super::{Examined, Finding, Host, Setup, Used, addresses, filter};
+use super::{Door, Examined, Finding, Host, Setup, Used, addresses, filter};
 use crate::causes::{Cause, Side};
 use crate::diagnosis::Confidence;
 
@@ -20,6 +20,10 @@ pub fn judge(setup: &Setup, host: &Host) -> Examined {
     }
     let (filtered, passages) = filter::judge(setup, host);
     findings.extend(filtered);
+    let control = passages.iter().find(|passage| passage.flow.purpose == Purpose::Control);
+    let let_through = control.and_then(|passage| passage.let_through);
+    let door = |at: &SocketAddr| Door { at: *at, listens: holders(*at, host).next().is_some(), let_through };
+    let doors = setup.listen.iter().map(door).collect();
     findings.extend(addresses::judge(setup, host));
     if let (true, Some(range)) = (setup.site.passive, setup.site.passive_ports) {
         findings.extend(passive_range(range, setup, host));
@@ -33,7 +37,7 @@ pub fn judge(setup: &Setup, host: &Host) -> Examined {
     if let (Some(Err(why)), true) = (&host.world, setup.site.passive) {
         unseen.push(format!("the address that the world sees ({why})"));
     }
-    Examined { findings, passages, unseen }
+    Examined { own: host.own.clone(), doors, findings, passages, unseen }
 }
 
 /// How a program gets the right to low ports without being root.
@@ -56,15 +60,10 @@ fn listener(at: SocketAddr, host: &Host, unseen: &mut Vec<String>) -> Finding {
     if at.port() == 0 {
         return Finding::ok(format!("listens on any port of {ip} that the system gives"));
     }
-    let holders: Vec<&Used> = host
-        .used
-        .iter()
-        .filter(|used| used.listens && used.at.port() == at.port() && meets(used.at.ip(), at.ip()))
-        .collect();
-    if holders.iter().any(|used| used.is_ours()) {
+    if holders(at, host).any(Used::is_ours) {
         return Finding::ok(format!("twoport listens on {at}"));
     }
-    match holders.first().map(|used| &used.by) {
+    match holders(at, host).next().map(|used| &used.by) {
         Some(Some((name, _))) if name == DOCKER => {
             Finding::ok(format!("Docker listens on {at} for a container"))
         }
@@ -91,6 +90,13 @@ fn listener(at: SocketAddr, host: &Host, unseen: &mut Vec<String>) -> Finding {
         .sure(Confidence::Possible),
         None => Finding::ok(format!("{at} is free: nothing listens there now")),
     }
+}
+
+/// Who listens there, or on all addresses.
+fn holders(at: SocketAddr, host: &Host) -> impl Iterator<Item = &Used> {
+    let there =
+        move |used: &&Used| used.listens && used.at.port() == at.port() && meets(used.at.ip(), at.ip());
+    host.used.iter().filter(there)
 }
 
 /// As the system tells its process.

@@ -200,9 +200,24 @@ pub struct Passage {
     pub by: Option<String>,
 }
 
+/// A place at which the configuration takes control connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Door {
+    /// The address and the port.
+    pub at: SocketAddr,
+    /// Whether somebody listens there now.
+    pub listens: bool,
+    /// Whether this machine's rules let connections to it in; none where that is not known.
+    pub let_through: Option<bool>,
+}
+
 /// What was found.
 #[derive(Debug, Clone)]
 pub struct Examined {
+    /// This machine's addresses, as in [`Host::own`].
+    pub own: Vec<IpAddr>,
+    /// Where control connections are taken.
+    pub doors: Vec<Door>,
     /// Each thing that was looked at.
     pub findings: Vec<Finding>,
     /// Each connection that must pass.

@@ -27,6 +27,12 @@ impl Examined {
             "cause": self.cause().entry().slug,
             "side": worst.map_or(Side::None, |worst| worst.side).name(),
             "confidence": worst.map_or(Confidence::Certain, |worst| worst.confidence).name(),
+            "addresses": self.own,
+            "control": self.doors.iter().map(|door| json!({
+                "at": door.at,
+                "listens": door.listens,
+                "let_through": door.let_through,
+            })).collect::<Vec<_>>(),
             "findings": self.findings.iter().map(|finding| json!({
                 "what": finding.what,
                 "severity": finding.severity.name(),

@@ -85,7 +85,7 @@ pub(super) fn outcome(outcome: &Outcome, reply: Option<&Said>) -> String {
         Outcome::Works(bytes) => format!("works, {bytes} bytes"),
         Outcome::Refused => format!("refused: {}", said(reply)),
         Outcome::Unreadable => format!("not understood: {}", said(reply)),
-        Outcome::NoAnswer { lost: Some(lost @ 1..) } => {
+        Outcome::NoAnswer { lost: Some(lost @ 1..), .. } => {
             format!("never answered; {lost} bytes of the command were lost")
         }
         Outcome::NoAnswer { .. } => "never answered".to_owned(),

@@ -104,6 +104,24 @@ pub(super) const ALL: &[Situation] = &[
         server: ServerPlace::Behind("tcp dport 21"),
         rules: &[
             Rule { at: At::Edge, hook: "postrouting", lines: "" },
+            // There is no way back to such an address.
+            Rule {
+                at: At::Home,
+                hook: "forward",
+                lines: "iifname client ip daddr 192.168.0.0/16 counter name hit drop",
+            },
+        ],
+        ..BLOCKED
+    },
+    Situation {
+        slug: "active-from-a-private-address-filtered",
+        sentence: "The same, and the client's provider drops what comes from private addresses",
+        shows: "A10",
+        cause: Cause::ActiveNotNatted,
+        side: Side::ServerRouter,
+        server: ServerPlace::Behind("tcp dport 21"),
+        rules: &[
+            Rule { at: At::Edge, hook: "postrouting", lines: "" },
             Rule {
                 at: At::Home,
                 hook: "forward",

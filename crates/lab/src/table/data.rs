@@ -58,11 +58,11 @@ pub(super) const ALL: &[Situation] = &[
         cause: Cause::FinLost,
         side: Side::ServerRouter,
         modes: [HALF, HALF, NO, NO],
-        peer: Peer::Scripted(Script { ends_after: Duration::from_millis(300), ..GOOD }),
         rules: &[Rule {
             at: At::Edge,
             hook: "forward",
-            lines: "tcp sport 40000-40100 tcp flags & fin == fin counter name hit drop",
+            lines: "tcp sport 40000-40100 tcp flags & fin == fin meta length < 80 counter name hit drop
+                    tcp sport 40000-40100 tcp flags & fin == fin counter name hit tcp flags set psh | ack",
         }],
         ..PLAIN
     },

@@ -1,6 +1,5 @@
 //! Routers that read the control connection and open what it names: the kernel's FTP helper, and what it cannot do.
 
-use crate::scripted::{GOOD, Script};
 use twoport_doctor::causes::{Cause, Side};
 
 use super::TELLS;
@@ -32,12 +31,20 @@ pub(super) const ALL: &[Situation] = &[
     },
     Situation {
         slug: "helper-half-match",
-        sentence: "The server sends 227 in two pieces, and the helper drops the half that it recognises",
+        sentence: "A router makes segments so small that 227 goes in two pieces, and its helper drops the half that it recognises",
         shows: "A4",
         cause: Cause::HelperHalfMatch,
-        side: Side::Server,
+        side: Side::ServerRouter,
         modes: [YES, NO, NO, NO],
-        peer: Peer::Scripted(Script { pasv: "227 Entering Passive Mode ({host}~,{halves}).", ..GOOD }),
+        rules: &[Rule {
+            at: At::Edge,
+            hook: "forward",
+            lines: "iifname home tcp dport 21 tcp flags & syn == syn counter name hit tcp option maxseg size set 58
+                    ct state established,related accept
+                    iifname != home accept
+                    ct status dnat accept
+                    drop",
+        }],
         ..HELPED
     },
     Situation {

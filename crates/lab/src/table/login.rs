@@ -31,6 +31,16 @@ pub(super) const ALL: &[Situation] = &[
         ..PLAIN
     },
     Situation {
+        slug: "control-dropped-at-server",
+        sentence: "The server's own firewall drops port 21",
+        shows: "C1",
+        cause: Cause::ControlBlocked,
+        side: Side::Server,
+        modes: [NO; 4],
+        rules: &[Rule { at: At::Server, hook: "input", lines: "tcp dport 21 counter name hit drop" }],
+        ..PLAIN
+    },
+    Situation {
         slug: "nothing-listens",
         sentence: "The server's machine is up, and no server runs",
         shows: "C2",

@@ -96,15 +96,16 @@ pub(super) const ALL: &[Situation] = &[
         sentence: "The NAT before the server shows the passive ports under other numbers than the server tells",
         shows: "P15",
         cause: Cause::PortShift,
-        also: &[Cause::PassiveRejected],
         side: Side::ServerRouter,
         server: ServerPlace::Behind(""),
-        peer: TELLS,
+        peer: Peer::Ours(&["--passive-address", "198.51.100.2", "--passive-ports", "40000-40003"]),
         rules: &[Rule {
             at: At::Edge,
             hook: "prerouting",
             lines: "ip daddr 198.51.100.2 tcp dport 21 dnat ip to 192.168.50.2
-                    ip daddr 198.51.100.2 tcp dport 45000-45100 dnat ip to 192.168.50.2:40000-40100",
+                    ip daddr 198.51.100.2 dnat ip to tcp dport map {
+                        45000: 192.168.50.2 . 40000, 45001: 192.168.50.2 . 40001,
+                        45002: 192.168.50.2 . 40002, 45003: 192.168.50.2 . 40003 }",
         }],
         ..PUBLIC
     },
@@ -159,7 +160,7 @@ pub(super) const ALL: &[Situation] = &[
     Situation {
         slug: "range-spent",
         sentence: "The only passive port is taken by another program",
-        shows: "P11",
+        shows: "P10 P11",
         cause: Cause::RangeExhausted,
         side: Side::Server,
         peer: Peer::Ours(&["--passive-ports", "40000-40000"]),

@@ -54,10 +54,11 @@ pub async fn knock_near(target: SocketAddr, left: u8, patience: Duration) -> Met
     decided(
         patience,
         attempt(target, |socket| {
-            Ok(match target {
-                SocketAddr::V4(_) => setsockopt(socket, LeastHops, &left)?,
-                SocketAddr::V6(_) => setsockopt(socket, LeastHops6, &left)?,
-            })
+            let set = match target {
+                SocketAddr::V4(_) => setsockopt(socket, LeastHops, &left),
+                SocketAddr::V6(_) => setsockopt(socket, LeastHops6, &left),
+            };
+            Ok(set?)
         }),
     )
     .await

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::{push_name, push_number, push_zeroed};
+use super::{push_name, push_number, push_zeroed, set_zeroed};
 use crate::entry::{Access, Entry, Kind};
 use crate::error::Malformed;
 use crate::time::Moment;
@@ -259,14 +259,14 @@ pub fn write_facts(entry: &Entry, facts: FactSet, kind: MlsKind, perm: &[u8], ou
     }
     if let Some((device, number)) = entry.unique.filter(|_| facts.has(Fact::Unique)) {
         out.extend_from_slice(b"unique=");
-        push_in_base(16, device, 1, out);
+        push_in_bits(4, device, 1, out);
         out.push(b'g');
-        push_in_base(16, number, 1, out);
+        push_in_bits(4, number, 1, out);
         out.push(b';');
     }
     if let Some(mode) = entry.mode.filter(|_| facts.has(Fact::Mode)) {
         out.extend_from_slice(b"UNIX.mode=");
-        push_in_base(8, u64::from(mode & 0o7777), 4, out);
+        push_in_bits(3, u64::from(mode & 0o7777), 4, out);
         out.push(b';');
     }
     push_token(b"UNIX.owner=", entry.owner.as_deref().filter(|_| facts.has(Fact::Owner)), out);
@@ -380,30 +380,34 @@ fn read_in_base(base: u32, digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// Appends a number in a base that is a power of two, with zeros before it up to `width` digits.
-fn push_in_base(base: u64, mut number: u64, width: usize, out: &mut Vec<u8>) {
-    let start = out.len();
-    while number > 0 || out.len() < start + width {
-        let digit = u32::try_from(number % base).unwrap_or(0);
-        out.push(char::from_digit(digit, 16).map_or(b'?', |c| u8::try_from(c).unwrap_or(b'?')));
-        number /= base;
+/// Appends a number in base 2 to the power of `bits` (at most 4), with zeros before it where it has fewer than `width` digits (at most
+/// 22).
+fn push_in_bits(bits: u32, mut number: u64, width: usize, out: &mut Vec<u8>) {
+    let mut digits = [b'0'; 22];
+    let mut at = digits.len();
+    while number > 0 {
+        at -= 1;
+        digits[at] = b"0123456789abcdef"[(number & ((1 << bits) - 1)) as usize];
+        number >>= bits;
     }
-    out[start..].reverse();
+    out.extend_from_slice(&digits[at.min(digits.len() - width)..]);
 }
 
 /// Appends a fact whose value is [`Moment::stamp`], here without an allocation.
 fn push_moment(fact: &[u8], moment: Option<Moment>, out: &mut Vec<u8>) {
     let Some(moment) = moment else { return };
-    out.extend_from_slice(fact);
     let c = moment.civil();
-    push_zeroed(u64::try_from(c.year.clamp(0, 9999)).unwrap_or(0), 4, out);
-    for part in [c.month, c.day, c.hour, c.minute, c.second] {
-        push_zeroed(u64::from(part), 2, out);
+    let mut stamp = [0; 14];
+    set_zeroed(u64::try_from(c.year.clamp(0, 9999)).unwrap_or(0), &mut stamp[..4]);
+    for (place, part) in [c.month, c.day, c.hour, c.minute, c.second].into_iter().enumerate() {
+        set_zeroed(part.into(), &mut stamp[4 + 2 * place..6 + 2 * place]);
     }
+    out.extend_from_slice(fact);
+    out.extend_from_slice(&stamp);
     let millis = moment.nanos / 1_000_000;
     if millis > 0 {
         out.push(b'.');
-        push_zeroed(u64::from(millis), 3, out);
+        push_zeroed(millis.into(), 3, out);
     }
     out.push(b';');
 }

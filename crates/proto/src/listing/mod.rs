@@ -51,10 +51,16 @@ fn push_number(mut number: u64, width: usize, out: &mut Vec<u8>) {
 }
 
 /// Appends a number in decimal with zeros before it, `width` digits (at most 20); what does not fit is cut.
-fn push_zeroed(mut number: u64, width: usize, out: &mut Vec<u8>) {
-    let start = out.len();
-    out.resize(start + width, b'0');
-    for place in out[start..].iter_mut().rev() {
+fn push_zeroed(number: u64, width: usize, out: &mut Vec<u8>) {
+    let mut digits = [b'0'; 20];
+    let digits = &mut digits[..width];
+    set_zeroed(number, digits);
+    out.extend_from_slice(digits);
+}
+
+/// The same in a place that is there.
+fn set_zeroed(mut number: u64, digits: &mut [u8]) {
+    for place in digits.iter_mut().rev() {
         *place = digit(number % 10);
         number /= 10;
     }

@@ -2,7 +2,6 @@
 //! long listing costs one system call a file).
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::OnceLock;
@@ -113,9 +112,12 @@ fn moment(stamp: StatxTimestamp) -> Moment {
 
 #[derive(Default)]
 struct OwnerNames {
-    users: HashMap<u32, String>,
-    groups: HashMap<u32, String>,
+    users: Names,
+    groups: Names,
 }
+
+/// By number, in order: there are few of them, and each line of a listing looks for two.
+type Names = Vec<(u32, String)>;
 
 /// Once per process: the files may be out of reach later, and reading them for each account would be waste.
 fn owner_names() -> &'static OwnerNames {
@@ -127,22 +129,28 @@ fn owner_names() -> &'static OwnerNames {
 }
 
 /// Both files begin a line with name, password, number. The first line with a number wins, as with getpwuid.
-fn read_names(text: &[u8]) -> HashMap<u32, String> {
-    let mut names = HashMap::new();
+fn read_names(text: &[u8]) -> Names {
+    let mut names = Names::new();
     for line in String::from_utf8_lossy(text).lines() {
         let mut fields = line.split(':');
         let (Some(name), Some(_), Some(number)) = (fields.next(), fields.next(), fields.next()) else {
             continue;
         };
         if let Ok(number) = number.parse() {
-            names.entry(number).or_insert_with(|| name.to_owned());
+            names.push((number, name.to_owned()));
         }
     }
+    // It leaves those of one number as they stand.
+    names.sort_by_key(|(number, _)| *number);
+    names.dedup_by_key(|(number, _)| *number);
     names
 }
 
-fn named(names: &'static HashMap<u32, String>, number: u32) -> Cow<'static, str> {
-    names.get(&number).map_or_else(|| Cow::Owned(number.to_string()), |name| Cow::Borrowed(name.as_str()))
+fn named(names: &'static Names, number: u32) -> Cow<'static, str> {
+    match names.binary_search_by_key(&number, |(number, _)| *number) {
+        Ok(at) => Cow::Borrowed(names[at].1.as_str()),
+        Err(_) => Cow::Owned(number.to_string()),
+    }
 }
 
 #[cfg(test)]

@@ -138,22 +138,26 @@ impl LocalFolder {
         if names.behind == Behind::Unsorted {
             let mut names = self.names.take().ok_or(Failure::Stopped)?;
             let sight = Arc::clone(&self.sight);
-            let (names, sorted) = off_thread(Weight::Files(usize::MAX), move || {
-                let sorted = names.sort(&sight);
-                (names, sorted)
+            let (names, first) = off_thread(Weight::Files(usize::MAX), move || {
+                let first = names.sort(&sight).map(|()| {
+                    let few = names.take(at_most.min(FEW));
+                    sight.look(&names.held, few)
+                });
+                (names, first)
             })
             .await?;
             self.names = Some(names);
-            sorted?;
-            return Ok(true);
+            // They are told before more is looked at: whoever waits for the first line waits for no turn.
+            self.rest = first?.into_iter();
+            return Ok(false);
         }
         let sight = Arc::clone(&self.sight);
-        // The first ones soon.
+        // The first ones soon: they are looked at here.
         let batch = names.take(if names.next == 0 { at_most.min(FEW) } else { at_most });
         let looking = if !batch.is_empty() {
             let is_last = names.left() == 0 && names.behind == Behind::Nothing;
-            let (weight, held) = (if is_last { batch.len() } else { usize::MAX }, Arc::clone(&names.held));
-            begin(Weight::Files(weight), move || Ok(Seen { entries: sight.look(&held, batch), is_last }))
+            let (weight, held) = (Weight::Files(batch.len()), Arc::clone(&names.held));
+            begin(weight, move || Ok(Seen { entries: sight.look(&held, batch), is_last }))
         } else if names.behind == Behind::More {
             // Several threads read on side by side: the system gives each what no other has had.
             begin(Weight::Files(usize::MAX), move || {
@@ -186,6 +190,9 @@ impl Folder for LocalFolder {
                     return Ok(rest);
                 }
                 while self.ahead.len() < AHEAD && self.look_on(at_most).await? {}
+                if self.rest.len() > 0 {
+                    continue;
+                }
                 // It stays in its place until it is there: whoever gives up waiting loses nothing.
                 let Some(looking) = self.ahead.front_mut() else { return Ok(Vec::new()) };
                 let seen = looking.end().await;

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::thread::{self, ThreadId};
 
 use rustix::io::Errno;
 use rustix::net::{Shutdown, SocketFlags, acceptfrom_with};
@@ -19,34 +20,45 @@ use twoport_pipe::Bare;
 pub(crate) enum LateStream {
     /// Nobody has had to wait for it.
     New(OwnedFd),
-    /// The runtime knows it.
-    Known(TcpStream),
+    /// The runtime knows it: that of this thread, where it belongs to one.
+    Known(TcpStream, Option<ThreadId>),
     /// It could not be made known, and is closed.
     Gone,
 }
 
 impl LateStream {
     /// The runtime's own, from now on. What is written in pieces does not wait in Nagle's queue then; where that option is refused
-    /// the transfer is slower and nothing else.
+    /// the transfer is slower and nothing else. One that has moved to another thread is known to the runtime there, so that the first
+    /// is not woken for it.
     pub(crate) fn known(&mut self) -> io::Result<&mut TcpStream> {
+        if let LateStream::Known(_, Some(home)) = self
+            && *home != thread::current().id()
+            && let LateStream::Known(stream, _) = std::mem::replace(self, LateStream::Gone)
+        {
+            *self = LateStream::New(stream.into_std()?.into());
+        }
         if let LateStream::New(_) = self
             && let LateStream::New(socket) = std::mem::replace(self, LateStream::Gone)
         {
-            let stream = TcpStream::from_std(socket.into())?;
-            let _ = stream.set_nodelay(true);
-            *self = LateStream::Known(stream);
+            *self = LateStream::at_home(TcpStream::from_std(socket.into())?);
         }
         match self {
-            LateStream::Known(stream) => Ok(stream),
+            LateStream::Known(stream, _) => Ok(stream),
             LateStream::New(_) | LateStream::Gone => Err(io::ErrorKind::NotConnected.into()),
         }
+    }
+
+    /// One that this thread's runtime knows, and no other thread's shares.
+    fn at_home(stream: TcpStream) -> Self {
+        let _ = stream.set_nodelay(true);
+        LateStream::Known(stream, Some(thread::current().id()))
     }
 
     /// The same, for whoever takes it over.
     pub(crate) fn into_known(mut self) -> io::Result<TcpStream> {
         self.known()?;
         match self {
-            LateStream::Known(stream) => Ok(stream),
+            LateStream::Known(stream, _) => Ok(stream),
             LateStream::New(_) | LateStream::Gone => Err(io::ErrorKind::NotConnected.into()),
         }
     }
@@ -60,7 +72,7 @@ impl LateStream {
 impl From<TcpStream> for LateStream {
     fn from(stream: TcpStream) -> Self {
         let _ = stream.set_nodelay(true);
-        LateStream::Known(stream)
+        LateStream::Known(stream, None)
     }
 }
 
@@ -68,7 +80,7 @@ impl AsFd for LateStream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             LateStream::New(socket) => socket.as_fd(),
-            LateStream::Known(stream) => stream.as_fd(),
+            LateStream::Known(stream, _) => stream.as_fd(),
             // No descriptor, and every call says so.
             LateStream::Gone => rustix::fs::CWD,
         }
@@ -145,7 +157,7 @@ impl LateListener {
         let known = self.known()?;
         loop {
             match known.accept().await {
-                Ok((stream, from)) => return Ok((stream.into(), from)),
+                Ok((stream, from)) => return Ok((LateStream::at_home(stream), from)),
                 Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(e) => return Err(e),
             }
@@ -161,5 +173,40 @@ impl LateListener {
                 Ok(Arc::clone(known.insert(new)))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    #[test]
+    fn a_connection_that_has_moved_is_served_where_it_is() {
+        let runtime = || Builder::new_current_thread().enable_all().build().unwrap();
+        let (first, second) = (runtime(), runtime());
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = socket.local_addr().unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let listener = LateListener::new(socket.into());
+        let mut peer = std::net::TcpStream::connect(at).unwrap();
+        let mut stream = first.block_on(async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(b"here").await.unwrap();
+            stream
+        });
+        // Nobody runs the first any more, so that it could wake nobody.
+        let there = std::thread::spawn(move || {
+            second.block_on(async {
+                let mut heard = [0; 5];
+                stream.read_exact(&mut heard).await.unwrap();
+                heard
+            })
+        });
+        std::io::Read::read_exact(&mut peer, &mut [0; 4]).unwrap();
+        std::io::Write::write_all(&mut peer, b"there").unwrap();
+        assert_eq!(&there.join().unwrap(), b"there");
     }
 }

@@ -15,7 +15,7 @@ use twoport_net::{ControlStream, bind_control};
 use twoport_plan::ports::Gauge;
 
 use crate::certificates::{self, Known, Source};
-use crate::crew::Crew;
+use crate::crew::{Crew, One};
 use crate::error::StartError;
 use crate::session::Session;
 use crate::settings::{Listener, Settings};
@@ -207,11 +207,11 @@ async fn serve(
                     Ok(seat) => {
                         let (shared, stopping) = (warden.shared(), for_sessions.clone());
                         let today = place.today(&shared);
-                        crew.carry(|one| async move {
-                            if let Some(session) = Box::pin(begin(met, today, shared)).await {
+                        crew.take_on(|one| async move {
+                            if let Some(session) = Box::pin(begin(met, today, shared, one)).await {
                                 Box::pin(session.run(stopping)).await;
                             }
-                            drop((seat, one));
+                            drop(seat);
                         });
                     }
                     Err(_) => refuse(&met, place.most),
@@ -231,7 +231,7 @@ async fn serve(
 }
 
 /// A session with whoever was met. It is in a box, as all that is needed once and not while it waits: most sessions wait.
-async fn begin(met: Met, listener: Listener, shared: Arc<Shared>) -> Option<Box<Session>> {
+async fn begin(met: Met, listener: Listener, shared: Arc<Shared>, one: One) -> Option<Box<Session>> {
     let Met { stream, peer, local, by } = met;
     // It came to another thread's runtime.
     let stream = stream.into_std().and_then(TcpStream::from_std).ok()?;
@@ -243,7 +243,7 @@ async fn begin(met: Met, listener: Listener, shared: Arc<Shared>) -> Option<Box<
         return None;
     }
     match ControlStream::new(stream, shared.session.limits.line, shared.keepalive) {
-        Ok(control) => Session::new(control, peer, local, by, listener, shared).map(Box::new),
+        Ok(control) => Session::new(control, peer, (local, by), listener, shared, one).map(Box::new),
         Err(e) => {
             tracing::debug!("a connection was gone before it began: {e}");
             None

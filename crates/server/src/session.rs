@@ -28,6 +28,7 @@ use twoport_session::{Event, Grant, ServerSession};
 use twoport_store::Store;
 use twoport_users::Shown;
 
+use crate::crew::One;
 use crate::files;
 use crate::journal::Journal;
 use crate::outlook;
@@ -45,6 +46,9 @@ const GATHER: usize = 16 * 1024;
 
 /// News of one transfer that wait for the session: it has six things to say at most.
 const NEWS: usize = 8;
+
+/// Bytes with which a transfer is heavy.
+const MUCH: u64 = 1 << 20;
 
 /// Other connections from a client's address that SITE DOCTOR tells of at most.
 const UNHEARD: usize = 8;
@@ -79,6 +83,8 @@ pub(crate) struct Session {
     running: Option<Running>,
     /// Whether the peer's half of the control connection is still open.
     reading: bool,
+    /// Its place among the crew.
+    one: One,
 }
 
 /// A listener, and where the client is told to come; or why there is none.
@@ -135,10 +141,10 @@ impl Session {
     pub(crate) fn new(
         control: ControlStream,
         peer: SocketAddr,
-        reached: SocketAddr,
-        by: By,
+        (reached, by): (SocketAddr, By),
         listener: Listener,
         shared: Arc<Shared>,
+        one: One,
     ) -> Option<Session> {
         let ends = Ends { peer: peer.ip(), local: reached.ip() };
         let local = control.local().ok()?;
@@ -166,6 +172,7 @@ impl Session {
             links: 0,
             running: None,
             reading: true,
+            one,
         })
     }
 
@@ -465,7 +472,7 @@ impl Session {
     }
 
     /// Begins a transfer. A small one is through at once, and its first reply goes out with its last; one that has to wait goes on
-    /// beside the session.
+    /// beside the session, and with those that are heavy once it has moved much.
     async fn begin(&mut self, order: TransferOrder) {
         let road = match order.link {
             Link::Passive(id) => {
@@ -501,11 +508,8 @@ impl Session {
             stopped,
             kept: Some(kept),
         };
-        self.running = Some(Running { progress, news, stop: Some(stop), keep: Some(keep) });
-        let mut carrying = Box::pin(job.carry_out(order));
-        if poll_fn(|cx| Poll::Ready(carrying.as_mut().poll(cx))).await.is_pending() {
-            tokio::spawn(carrying);
-        }
+        self.running = Some(Running { progress: progress.clone(), news, stop: Some(stop), keep: Some(keep) });
+        self.one.carry(job.carry_out(order), move || progress.moved() >= MUCH).await;
     }
 
     /// Where an active connection to `target` comes from: the address that the client knows. Behind a balancer it knows none of

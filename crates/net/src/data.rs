@@ -44,6 +44,12 @@ impl DataStream {
         LateStream::from(stream).into()
     }
 
+    /// The same where each thread has a runtime of its own: it is known to that of whichever thread waits for it.
+    #[must_use]
+    pub fn at_home(stream: TcpStream) -> Self {
+        LateStream::at_home(stream).into()
+    }
+
     /// Begins TLS as the server, whichever side has connected (RFC 4217 §7): what was agreed on, and whose session was
     /// resumed. `host` is what HOST has said, `tickets` whether the peer will read some.
     ///

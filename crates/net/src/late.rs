@@ -49,7 +49,7 @@ impl LateStream {
     }
 
     /// One that this thread's runtime knows, and no other thread's shares.
-    fn at_home(stream: TcpStream) -> Self {
+    pub(crate) fn at_home(stream: TcpStream) -> Self {
         let _ = stream.set_nodelay(true);
         LateStream::Known(stream, Some(thread::current().id()))
     }

@@ -512,7 +512,7 @@ impl Line {
             // Nobody waits any more where the line is gone.
             let Some(line) = line.upgrade() else { return };
             match met {
-                Ok(Met { stream, peer, .. }) => line.hand_over(stream.into(), peer),
+                Ok(Met { stream, peer, .. }) => line.hand_over(LateStream::at_home(stream), peer),
                 Err(turned_away) => {
                     if !turned_away.fault.is_a_look() {
                         line.note(from);

@@ -129,12 +129,12 @@ pub(crate) async fn receive(
     at: &mut u64,
     pace: &mut Pace<'_>,
 ) -> Result<bool, Cut> {
-    let wire = wire.known().map_err(|error| pace.wire(error))?;
     let Ok((from, into)) = pipe_with(PipeFlags::CLOEXEC) else { return Ok(false) };
     // A user with many pipes is held to small ones; those are slower, not wrong.
     let size = fcntl_setpipe_size(&into, PIPE).unwrap_or(SMALL_PIPE);
     loop {
         let most = pace.allow(size).await;
+        let wire = wire.known().map_err(|error| pace.wire(error))?;
         let step = || splice(wire, None, &into, None, most, SpliceFlags::NONBLOCK).map_err(io::Error::from);
         let taken = match pace.hold(wire.async_io(Interest::READABLE, step)).await {
             Ok(0) => return Ok(true),

@@ -32,7 +32,7 @@ impl Road {
                 if !as_wished {
                     Journal::port_20_refused();
                 }
-                Ok(DataStream::new(stream))
+                Ok(DataStream::at_home(stream))
             }
             Road::Open(_) | Road::None => {
                 let Road::Open(mut wire) = std::mem::replace(self, Road::None) else {

@@ -149,7 +149,8 @@ impl LocalFolder {
             self.names = Some(names);
             // They are told before more is looked at: whoever waits for the first line waits for no turn.
             self.rest = first?.into_iter();
-            return Ok(false);
+            // All of them may have gone meanwhile.
+            return Ok(self.rest.len() == 0);
         }
         let sight = Arc::clone(&self.sight);
         // The first ones soon: they are looked at here.

@@ -527,6 +527,31 @@ async fn a_folder_whose_names_all_vanish_ends() {
 }
 
 #[tokio::test]
+async fn a_folder_whose_first_names_vanish_goes_on() {
+    let world = World::new();
+    for number in 1_000..2_000 {
+        fs::write(world.real(&format!("{number}")), "").unwrap();
+    }
+    let mut folder = world.store.list(&FtpPath::root(), Order::ByName).await.unwrap();
+    // Names that the folder has told by now, and that are no more when they are looked at: as many as one look takes, and more.
+    let mut taken = 0;
+    let first = folder.next(64);
+    for number in 1_000..1_200 {
+        taken += u32::from(fs::remove_file(world.real(&format!("{number}"))).is_ok());
+    }
+    assert_eq!(taken, 200);
+    let mut listed = first.await.unwrap().len();
+    assert_ne!(listed, 0);
+    loop {
+        match folder.next(64).await.unwrap().len() {
+            0 => break,
+            some => listed += some,
+        }
+    }
+    assert!(listed >= 800, "{listed}");
+}
+
+#[tokio::test]
 async fn names_of_the_disk_are_bytes() {
     let world = World::new();
     let names = [&b"\n"[..], b"\r\n", b" ", b"\"", b"\xff\xfe"];

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use twoport_pipe::{Bare, Wire};
 
 use crate::late::LateStream;
-use crate::queue::{SendQueue, delivery};
+use crate::queue::{Delivery, SendQueue, delivery};
 use crate::tls::{Acceptor, Connector, Facts, Member, TlsFault, TlsStream, Whose};
 
 /// A data connection. It may carry several files (MODE B), and then what was read too far for one waits here for the next.
@@ -113,24 +113,48 @@ impl DataStream {
     /// # Errors
     /// When the peer has broken the connection, or has acknowledged nothing for `stall` ([`io::ErrorKind::TimedOut`]).
     pub async fn finish(&mut self, sent: u64, stall: Duration) -> io::Result<()> {
-        self.half_close().await.map_err(|e| match e.kind() {
-            // So it is told of one that was reset before.
-            io::ErrorKind::NotConnected => io::ErrorKind::ConnectionReset.into(),
-            _ => e,
-        })?;
+        match self.half_close().await {
+            Ok(()) => {}
+            // So it is told of one that was reset before, be it behind the last byte.
+            Err(e) if e.kind() == io::ErrorKind::NotConnected => {
+                let may_have_all = |now: Delivery| !self.is_secure() && self.may_have(sent, now);
+                return match delivery(&self.tcp()).is_some_and(may_have_all) {
+                    true => Ok(()),
+                    false => Err(io::ErrorKind::ConnectionReset.into()),
+                };
+            }
+            Err(e) => return Err(e),
+        }
+        // In TLS more goes over the wire than was sent; the system has the rest of it, and the end.
+        let wanted = match (self.is_secure(), delivery(&self.tcp())) {
+            _ if sent <= FEW => None,
+            (false, _) => Some(sent),
+            (true, now) => {
+                let left = self.send_queue().and_then(|queue| queue.unacknowledged()).unwrap_or(0);
+                now.map(|now| now.acknowledged + left.saturating_sub(1))
+            }
+        };
         if self.is_secure() {
             self.drain(FAREWELL).await?;
         }
-        if sent > FEW { self.deliver(sent, stall).await } else { Ok(()) }
+        match wanted {
+            Some(wanted) => self.deliver(wanted, stall).await,
+            None => Ok(()),
+        }
     }
 
-    /// Waits until the peer has acknowledged as many bytes, or all that there are.
-    async fn deliver(&mut self, sent: u64, stall: Duration) -> io::Result<()> {
+    /// Waits until the peer has acknowledged so many bytes.
+    async fn deliver(&mut self, wanted: u64, stall: Duration) -> io::Result<()> {
         let (mut before, mut moved, mut pause) = (None, Instant::now(), SOON);
         let mut open = true;
         loop {
-            let now = delivery(&self.tcp()).filter(|now| !now.complete && now.acknowledged < sent);
+            let now = delivery(&self.tcp()).filter(|now| now.acknowledged < wanted);
             let Some(now) = now else { return Ok(()) };
+            if now.over && self.may_have(wanted, now) {
+                return Ok(());
+            } else if now.over {
+                return Err(io::ErrorKind::ConnectionReset.into());
+            }
             if before != Some(now) {
                 (before, moved) = (Some(now), Instant::now());
             } else if moved.elapsed() >= stall {
@@ -138,11 +162,17 @@ impl DataStream {
             }
             let mut rest = [0; 512];
             tokio::select! {
-                // Who has read the end ends too, mostly, and has acknowledged all before.
-                read = self.read(&mut rest), if open => open = read? > 0,
+                // Who has read the end ends too, mostly, in one way or the other; what he had before is seen at the next look.
+                read = self.read(&mut rest), if open => open = read.is_ok_and(|n| n > 0),
                 () = tokio::time::sleep(pause) => pause = (pause * 2).min(SELDOM),
             }
         }
+    }
+
+    /// Whether a peer that has reset the connection may have had so many bytes: it says so of two segments at once, and who resets
+    /// behind the last byte does not say it any more.
+    fn may_have(&self, wanted: u64, now: Delivery) -> bool {
+        wanted.saturating_sub(now.acknowledged) <= 2 * u64::from(self.mss().unwrap_or(0))
     }
 
     /// The same without waiting, and the connection is kept, so that its send queue tells what becomes of the bytes.
@@ -401,7 +431,7 @@ mod tests {
         let sending = async {
             near.write_all(&file).await.unwrap();
             near.finish(file.len() as u64, Duration::from_secs(60)).await.unwrap();
-            assert!(delivery(&near.tcp()).unwrap().complete);
+            assert!(delivery(&near.tcp()).unwrap().acknowledged >= file.len() as u64);
         };
         let taking = async {
             let mut taken = Vec::new();
@@ -410,6 +440,39 @@ mod tests {
         };
         let (taken, ()) = tokio::join!(taking, sending);
         assert_eq!(taken, file.len());
+    }
+
+    #[tokio::test]
+    async fn who_resets_the_connection_behind_its_end_has_it_all() {
+        let (mut near, mut far) = pair().await;
+        let file = vec![7; 1 << 20];
+        let sending = async {
+            near.write_all(&file).await.unwrap();
+            near.finish(file.len() as u64, Duration::from_secs(60)).await
+        };
+        let taking = async {
+            assert_eq!(far.read_to_end(&mut Vec::new()).await.unwrap(), file.len());
+            SockRef::from(&far.tcp()).set_linger(Some(Duration::ZERO)).unwrap();
+            drop(far);
+        };
+        tokio::join!(taking, sending).1.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_resets_the_connection_before_does_not() {
+        let (mut near, mut far) = pair().await;
+        let mut wrote = 0;
+        while let Ok(n) = tokio::time::timeout(Duration::from_millis(200), near.write(&[7; 1 << 16])).await {
+            wrote += n.unwrap() as u64;
+        }
+        let ending = near.finish(wrote, Duration::from_secs(60));
+        let leaving = async {
+            far.read_exact(&mut [0; 1 << 16]).await.unwrap();
+            SockRef::from(&far.tcp()).set_linger(Some(Duration::ZERO)).unwrap();
+            drop(far);
+        };
+        let (ended, ()) = tokio::join!(ending, leaving);
+        assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
+use std::sync::OnceLock;
 
 use nix::sys::socket::getsockopt;
 use nix::{getsockopt_impl, libc, sockopt_impl};
@@ -47,27 +48,40 @@ impl SendQueue {
 /// How far a connection has come, as the system knows without a look at all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Delivery {
-    /// Bytes that the peer has acknowledged, of all that were written to it; one more where we have opened the connection.
+    /// Bytes that the peer has acknowledged, of all that were written to it; one more where we have opened the connection, and one
+    /// for the end.
     pub(crate) acknowledged: u64,
-    /// Whether that is all, the end too where it was said.
-    pub(crate) complete: bool,
+    /// Whether it is over: reset, given up, or ended by both.
+    pub(crate) over: bool,
 }
 
 /// Of this connection; none where the system does not tell.
 pub(crate) fn delivery(stream: &impl AsFd) -> Option<Delivery> {
+    static TELLS: OnceLock<bool> = OnceLock::new();
+    if !TELLS.get_or_init(|| is_from(rustix::system::uname().release().to_bytes(), (4, 1))) {
+        return None;
+    }
     let info = getsockopt(stream, Info).ok()?;
-    let number =
-        |at: usize| info.get(at..at + 4).map(|four| u32::from_ne_bytes(four.try_into().unwrap_or_default()));
-    let (unacknowledged, not_sent) = (number(24)?, number(144)?);
-    let acknowledged = u64::from_ne_bytes(info.get(120..128)?.try_into().ok()?);
-    Some(Delivery { acknowledged, complete: unacknowledged == 0 && not_sent == 0 })
+    let acknowledged = u64::from_ne_bytes(info[120..128].try_into().ok()?);
+    Some(Delivery { acknowledged, over: info[0] == CLOSED })
 }
 
-// `tcp_info` of linux/tcp.h as far as it is needed, and as Linux 4.6 has it: eight bytes, then numbers of 32 bits, of which the fifth
-// is of segments that were not acknowledged; bytes that were acknowledged are of 64 bits and at 120, those not sent at 144.
+/// Whether a system of this release is of this version or a later one.
+fn is_from(release: &[u8], version: (u32, u32)) -> bool {
+    let mut numbers = release
+        .split(|b| !b.is_ascii_digit())
+        .map_while(|digits| std::str::from_utf8(digits).ok()?.parse::<u32>().ok());
+    numbers.next().zip(numbers.next()).is_some_and(|release| release >= version)
+}
+
+// The front of `tcp_info` (linux/tcp.h), as it is since Linux 4.1: the state is its first byte, and the number of bytes that were
+// acknowledged its last. An elder system has less to tell than is asked for.
 sockopt_impl!(
     /// tcp(7).
-    Info, GetOnly, libc::IPPROTO_TCP, libc::TCP_INFO, [u8; 148]);
+    Info, GetOnly, libc::IPPROTO_TCP, libc::TCP_INFO, [u8; 128]);
+
+/// `TCP_CLOSE` (net/tcp_states.h).
+const CLOSED: u8 = 7;
 
 const TABLES: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
 
@@ -262,6 +276,20 @@ const PROBE: &str = "04";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn releases_are_compared_by_their_numbers() {
+        for (release, fits) in [
+            ("4.1.0", true),
+            ("6.18.44-fc-v595", true),
+            ("10.0", true),
+            ("4.0.9", false),
+            ("3.10.0-1160.el7", false),
+            ("x", false),
+        ] {
+            assert_eq!(is_from(release.as_bytes(), (4, 1)), fits, "{release}");
+        }
+    }
 
     #[test]
     fn the_send_queue_is_found_by_its_ports() {

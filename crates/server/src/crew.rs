@@ -56,16 +56,21 @@ impl Crew {
 /// The sessions that are left are cut, and have put their files in order when this is over.
 impl Drop for Crew {
     fn drop(&mut self) {
-        let carriers = self.hands.iter_mut().flat_map(|hand| [&mut hand.light, &mut hand.heavy]);
-        let told = carriers.filter_map(|carrier| {
-            carrier.end = None;
-            carrier.thread.take()
-        });
-        // All are told before one is waited for.
-        for thread in told.collect::<Vec<_>>() {
-            // One that has panicked has let go of its sessions as well.
-            let _ = thread.join();
-        }
+        // The heavy have clocks from before they moved, and end while those still go.
+        end(self.hands.iter_mut().map(|hand| &mut hand.heavy));
+        end(self.hands.iter_mut().map(|hand| &mut hand.light));
+    }
+}
+
+/// Ends them; all are told before one is waited for.
+fn end<'a>(carriers: impl Iterator<Item = &'a mut Carrier>) {
+    let told = carriers.filter_map(|carrier| {
+        carrier.end = None;
+        carrier.thread.take()
+    });
+    for thread in told.collect::<Vec<_>>() {
+        // One that has panicked has let go of its sessions as well.
+        let _ = thread.join();
     }
 }
 

@@ -147,8 +147,7 @@ pub fn diagnose(evidence: &Evidence) -> Diagnosis {
 fn side(cause: Cause, evidence: &Evidence) -> Side {
     let offered =
         evidence.cells().any(|(_, cell)| cell.mode.is_passive() && !matches!(cell.outcome, Outcome::Refused));
-    let door = evidence.server_side.as_ref().and_then(|side| side.door(evidence.port));
-    let lets_in = door.and_then(|door| door.let_through);
+    let lets_in = evidence.server_door.and_then(|door| door.let_through);
     match cause {
         Cause::TlsBlindsHelper | Cause::RelatedNotAccepted if !offered => Side::ClientRouter,
         Cause::ControlBlocked if lets_in == Some(false) => Side::Server,

@@ -222,6 +222,13 @@ impl Dialogue {
         ours.then(|| Sightings::read(reply.lines.iter().map(Vec::as_slice)))
     }
 
+    /// How many connections of ours the server has seen come to the passive port, and which port that is to it.
+    pub(crate) async fn own_came(&mut self) -> Option<(usize, Option<u16>)> {
+        let reading = self.sightings().await?;
+        let seen = reading.sound()?;
+        Some((seen.came.iter().filter(|came| came.own).count(), seen.port))
+    }
+
     /// Ends a transfer that stands still, in words, and asks what the server saw of it: what it has sent in vain it tells only then.
     pub(crate) async fn give_up(&mut self) -> Option<Reading> {
         self.say(&Request::bare(Verb::Abor)).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use twoport_plan::LinkFault;
 use twoport_proto::sightings::Reading;
 
-use crate::ServerSide;
+use crate::host;
 
 /// All that was seen of one server.
 #[derive(Debug, Clone)]
@@ -26,8 +26,10 @@ pub struct Evidence {
     pub doors: Vec<Door>,
     /// The proxy that the environment names, and whether the server answers through it.
     pub proxy: Option<Proxied>,
-    /// What the server's machine says of itself, where somebody has brought it.
-    pub server_side: Option<ServerSide>,
+    /// What the server's machine says of the place that we asked for, where somebody has brought it.
+    pub server_door: Option<host::Door>,
+    /// The hop at which the server's address refuses a port that nobody listens on, where its control port does not answer.
+    pub machine: Option<u8>,
     /// The address inside its network at which it takes us in, while the public one does not.
     pub inside: Option<SocketAddr>,
     /// Whether the server's address answers at the first hop: it is our own router's.
@@ -298,7 +300,9 @@ pub struct Path {
     pub last: Option<(u8, IpAddr)>,
     /// The hop at which somebody has taken, or refused, the connection.
     pub answered: Option<u8>,
-    /// Whether a refusal has passed as many routers as what the server sends; none where that was not measured.
+    /// Whether that was a refusal.
+    pub refused: bool,
+    /// Whether it has passed as many routers as what the server sends; none where that was not measured.
     pub as_far: Option<bool>,
 }
 
@@ -342,7 +346,8 @@ impl Evidence {
             local: None,
             doors: Vec::new(),
             proxy: None,
-            server_side: None,
+            server_door: None,
+            machine: None,
             inside: None,
             is_our_router: false,
             greeting: None,

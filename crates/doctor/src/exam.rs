@@ -193,13 +193,14 @@ impl Exam<'_> {
         let Some(side) = self.patient.server_side.as_ref().filter(|side| side.may_be(at.ip())) else {
             return;
         };
-        self.evidence.server_side = Some(side.clone());
-        if router {
-            (self.tell)("asking for the server inside its network");
-            let inside = side.inside(at.port());
-            let found = dial_first(&inside, Source::Free, HEAD_START, CONNECT, None).await;
-            self.evidence.inside = found.ok().map(|(_, at)| at);
+        self.evidence.server_door = side.door(at).copied();
+        if !router {
+            self.evidence.machine = path::machine(at).await;
+            return;
         }
+        (self.tell)("asking for the server inside its network");
+        let found = dial_first(&side.inside(), Source::Free, HEAD_START, CONNECT, None).await;
+        self.evidence.inside = found.ok().map(|(_, at)| at);
     }
 
     /// All that is to be tried at one address.

@@ -46,6 +46,7 @@ pub(crate) async fn compare(control: SocketAddr, data: SocketAddr) -> Path {
     let far = hop.map_or(2 * BATCH, |hop| hop + 1);
     let met = side_by_side(data, 1..far + 1).await;
     let answered = met.iter().find(|(_, met)| matches!(met, Met::Open | Met::Reset));
+    let refused = matches!(answered, Some((_, Met::Reset)));
     let as_far = match (hop, answered) {
         (Some(hop), Some((_, Met::Reset))) => is_as_far(control, data, hop).await,
         _ => None,
@@ -56,6 +57,7 @@ pub(crate) async fn compare(control: SocketAddr, data: SocketAddr) -> Path {
         port: data.port(),
         last: met.iter().filter_map(router).next_back(),
         answered: answered.map(|(hop, _)| *hop),
+        refused,
         as_far,
     }
 }
@@ -100,7 +102,15 @@ pub(crate) async fn shown_for(at: SocketAddr) -> Vec<u16> {
 /// The way to the control port alone.
 pub(crate) async fn alone(control: SocketAddr) -> Path {
     let (hop, last) = reach(control).await;
-    Path { control: hop, heard: last.is_some(), port: control.port(), last, answered: hop, as_far: None }
+    Path {
+        control: hop,
+        heard: last.is_some(),
+        port: control.port(),
+        last,
+        answered: hop,
+        refused: false,
+        as_far: None,
+    }
 }
 
 async fn side_by_side(at: SocketAddr, hops: std::ops::Range<u8>) -> Vec<(u8, Met)> {
@@ -118,6 +128,11 @@ pub(crate) async fn is_our_router(at: SocketAddr) -> bool {
     // Port 9 is nobody's (discard, RFC 863): a router refuses it.
     let met = knock(SocketAddr::new(at.ip(), 9), Some(1), ANSWER).await;
     matches!(met, Met::Reset | Met::Open)
+}
+
+/// How far away the machine is, where it refuses port 9.
+pub(crate) async fn machine(at: SocketAddr) -> Option<u8> {
+    reach(SocketAddr::new(at.ip(), 9)).await.0
 }
 
 /// Whether a helper of the kind of Linux is on the way. It drops a packet that is the beginning of a command that it looks for,

@@ -42,15 +42,21 @@ impl ServerSide {
         })
     }
 
-    /// The door of this port; none where it tells of none. A NAT may show it under another number: then it is the only one. Of several
-    /// one that somebody listens at.
+    /// The door that somebody meets who asks for this address, or for the NAT's in front of it; none where there is none of that port.
+    /// Of several one that somebody listens at.
     #[must_use]
-    pub fn door(&self, port: u16) -> Option<&Door> {
-        let mut there = self.doors.iter().filter(|door| door.at.port() == port);
-        match &self.doors[..] {
-            [only] => Some(only),
-            _ => there.clone().find(|door| door.listens).or_else(|| there.next()),
-        }
+    pub fn door(&self, at: SocketAddr) -> Option<&Door> {
+        let asked = at.ip().to_canonical();
+        let meets = |door: &&Door| {
+            let here = door.at.ip();
+            let all = here.is_unspecified() && (here.is_ipv6() || asked.is_ipv4());
+            let one = here.to_canonical();
+            let behind_nat = !self.addresses.contains(&asked) && one.is_ipv4() == asked.is_ipv4();
+            let named = one == asked || behind_nat && !one.is_unspecified() && !one.is_loopback();
+            door.at.port() == at.port() && (all || named)
+        };
+        let mut there = self.doors.iter().filter(meets);
+        there.clone().find(|door| door.listens).or_else(|| there.next())
     }
 
     /// Whether it can be the machine that answers at `address`: it is one of its own, or this machine's to itself, or it has none that
@@ -65,18 +71,46 @@ impl ServerSide {
             || self.addresses.iter().filter(same).all(hidden)
     }
 
-    /// Its addresses inside its own network, with the port of a control connection each.
+    /// Where it takes control connections inside its own network, as far as that can be asked.
     #[must_use]
-    pub fn inside(&self, port: u16) -> Vec<SocketAddr> {
-        let port = self.door(port).map_or(port, |door| door.at.port());
+    pub fn inside(&self) -> Vec<SocketAddr> {
         let inner = self.addresses.iter().filter(|ip| matches!(ip, IpAddr::V4(v4) if is_local(*v4)));
-        inner.take(4).map(|ip| SocketAddr::new(*ip, port)).collect()
+        let doors = inner.flat_map(|ip| self.doors.iter().map(|door| SocketAddr::new(*ip, door.at.port())));
+        doors.filter(|at| self.door(*at).is_some_and(|door| door.listens)).take(4).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn at(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_door_is_of_a_port_and_a_family_and_not_of_the_machine_to_itself() {
+        let said = |doors: &[&str]| {
+            let door = |text: &&str| Door { at: at(text), listens: true, let_through: None };
+            ServerSide { addresses: vec![at("203.0.113.2:0").ip()], doors: doors.iter().map(door).collect() }
+        };
+        let met = |doors: &[&str], asked: &str| said(doors).door(at(asked)).map(|door| door.at);
+        let doors = ["127.0.0.1:21", "0.0.0.0:2121", "[::]:990", "203.0.113.2:2100"];
+        for (asked, door) in [
+            ("203.0.113.2:21", None),
+            ("127.0.0.1:21", Some("127.0.0.1:21")),
+            ("203.0.113.2:2121", Some("0.0.0.0:2121")),
+            ("[2001:db8::2]:2121", None),
+            ("203.0.113.2:990", Some("[::]:990")),
+            ("[2001:db8::2]:990", Some("[::]:990")),
+            ("203.0.113.2:2100", Some("203.0.113.2:2100")),
+            // By a NAT.
+            ("198.51.100.2:2100", Some("203.0.113.2:2100")),
+            ("198.51.100.2:21", None),
+        ] {
+            assert_eq!(met(&doors, asked), door.map(at), "{asked}");
+        }
+    }
 
     const SAID: &str = r#"{
         "addresses": ["192.168.50.2", "2001:db8::2"],
@@ -86,12 +120,9 @@ mod tests {
     #[test]
     fn what_was_said_there_is_read_here() {
         let said = ServerSide::read(SAID).unwrap();
-        let door = Door { at: "[::]:21".parse().unwrap(), listens: true, let_through: None };
-        assert_eq!((said.door(21), said.door(2121)), (Some(&door), Some(&door)));
-        let other = Door { at: "[::]:2121".parse().unwrap(), listens: false, ..door };
-        let two = ServerSide { doors: vec![other, door], ..said.clone() };
-        assert_eq!((two.door(21), two.door(2121), two.door(990)), (Some(&door), Some(&other), None));
-        assert_eq!(said.inside(21), ["192.168.50.2:21".parse().unwrap()]);
+        let door = Door { at: at("[::]:21"), listens: true, let_through: None };
+        assert_eq!(said.doors, [door]);
+        assert_eq!(said.inside(), [at("192.168.50.2:21")]);
         for (address, may_be) in [("192.168.50.2", true), ("198.51.100.2", true), ("2001:db8::3", false)] {
             assert_eq!(said.may_be(address.parse().unwrap()), may_be, "{address}");
         }

@@ -377,8 +377,13 @@ impl Session {
         if let (Some(seen), Some(counted)) = (&mut waiting, &self.counted) {
             tell_packets(seen, counted);
         }
-        let others = unheard_from(self.peer.ip(), self.reached.port()).into_iter();
-        let others = others.filter(|(from, _)| *from != self.peer).take(UNHEARD);
+        // Behind a balancer the system knows only him.
+        let others = if self.by == By::Itself {
+            unheard_from(self.peer.ip(), self.reached.port())
+        } else {
+            Vec::new()
+        };
+        let others = others.into_iter().filter(|(from, _)| *from != self.peer).take(UNHEARD);
         Sightings {
             peer: Some(self.peer),
             reached: Some(self.reached),

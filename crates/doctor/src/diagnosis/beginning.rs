@@ -32,11 +32,10 @@ pub(super) fn no_door(evidence: &Evidence) -> Option<Found> {
         because.push(format!("the server answers through the proxy {}", proxy.what));
         return Some(Found(Cause::ProxyOnly, Certain, because));
     }
-    let refused = |fault: &LinkFault| matches!(fault, LinkFault::Refused { .. });
-    let refused = evidence.doors.iter().any(|door| door.met.as_ref().is_err_and(refused));
-    let door = evidence.server_side.as_ref().and_then(|side| side.door(evidence.port));
+    let refusing = evidence.doors.iter().find(|door| matches!(door.met, Err(LinkFault::Refused { .. })));
+    let door = evidence.server_door;
     let listens = door.map(|door| door.listens);
-    if let (true, None | Some(false)) = (refused, listens) {
+    if let (Some(_), None | Some(false)) = (refusing, listens) {
         because.extend(listens.map(|_| "its machine says that nobody listens there".to_owned()));
         let sure = if listens.is_some() { Certain } else { Likely };
         return Some(Found(Cause::NothingListening, sure, because));
@@ -61,10 +60,15 @@ pub(super) fn no_door(evidence: &Evidence) -> Option<Found> {
     because.extend(lets_in.map(|lets_in| {
         format!("and that its own rules {}", if lets_in { "let us in" } else { "do not let us in" })
     }));
+    // The last router before the machine, and not our own: of those between nobody knows whose they are.
+    let at_the_server =
+        last.zip(evidence.machine).is_some_and(|((hop, _), machine)| hop > 1 && hop + 1 == machine);
+    if let (true, Some(machine)) = (at_the_server, evidence.machine) {
+        because.push(format!("another port of its answers at hop {machine}"));
+    }
     let sure = match lets_in {
         Some(false) => Certain,
-        // Beyond our own router, and before the server.
-        Some(true) if listens == Some(true) && (refused || last.is_some_and(|(hop, _)| hop > 1)) => Certain,
+        Some(true) if listens == Some(true) && at_the_server => Certain,
         _ => Likely,
     };
     Some(Found(Cause::ControlBlocked, sure, because))

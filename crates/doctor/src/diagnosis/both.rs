@@ -114,9 +114,10 @@ pub(super) fn passive(evidence: &Evidence) -> Option<Found> {
                 let path = evidence.path.as_ref();
                 if path.is_some_and(|path| path.as_far == Some(true)) {
                     because.push(
-                        "the refusal has passed as many routers as the server's own packets".to_owned(),
+                        "the refusal has passed as many routers as the server's own packets: another machine is there, or a bridge \
+                         refuses in its name"
+                            .to_owned(),
                     );
-                    return Some(Found(Cause::AcceptedElsewhere, Certain, because));
                 }
                 let first_hop = path.is_some_and(|path| {
                     path.control.is_some_and(|control| control > 2)

@@ -9,8 +9,8 @@ use twoport_proto::sightings::Reading;
 use super::Confidence::{Certain, Likely, Possible};
 use super::*;
 use crate::evidence::{Door, Flow, Greeting, Leg, Login, Mode, Path, Proxied};
+use crate::host;
 use crate::report::Report;
-use crate::{ServerSide, host};
 
 const SERVER: &str = "203.0.113.2:21";
 
@@ -82,6 +82,7 @@ fn path(control: u8, last: u8, answered: Option<u8>) -> Option<Path> {
         port: 40014,
         last: Some((last, by)),
         answered,
+        refused: answered.is_some(),
         as_far: None,
     })
 }
@@ -589,13 +590,10 @@ fn a_dead_family_is_certain_where_the_server_tells_that_it_is_its_own() {
 
 #[test]
 fn without_a_login_the_servers_own_side_makes_it_certain() {
-    let side = |listens: bool, let_through: Option<bool>| {
-        let door = host::Door { at: at("[::]:21"), listens, let_through };
-        Some(ServerSide { addresses: vec!["203.0.113.2".parse().unwrap()], doors: vec![door] })
-    };
-    let shut = |fault: LinkFault, server_side, hop: u8| {
+    let side = |listens: bool, let_through| Some(host::Door { at: at("[::]:21"), listens, let_through });
+    let shut = |fault: LinkFault, server_door, hop: u8| {
         let path = path(3, hop, None);
-        let evidence = Evidence { server_side, path, ..without_a_door(fault) };
+        let evidence = Evidence { server_door, path, machine: Some(3), ..without_a_door(fault) };
         let found = diagnose(&evidence);
         (found.cause, found.side, found.confidence)
     };
@@ -606,7 +604,7 @@ fn without_a_login_the_servers_own_side_makes_it_certain() {
         (refused(), None, 2, (nothing, Side::Server, Likely)),
         (refused(), side(false, None), 2, (nothing, Side::Server, Certain)),
         // Who refuses is somebody else.
-        (refused(), side(true, Some(true)), 1, (blocked, Side::ServerRouter, Certain)),
+        (refused(), side(true, Some(true)), 1, (blocked, Side::ServerRouter, Likely)),
         (silent(), side(true, Some(true)), 2, (blocked, Side::ServerRouter, Certain)),
         // It may be our own router.
         (silent(), side(true, Some(true)), 1, (blocked, Side::ServerRouter, Likely)),
@@ -614,7 +612,7 @@ fn without_a_login_the_servers_own_side_makes_it_certain() {
         (silent(), side(false, Some(true)), 2, (blocked, Side::ServerRouter, Likely)),
         (silent(), side(true, Some(false)), 2, (blocked, Side::Server, Certain)),
     ] {
-        assert_eq!(shut(fault.clone(), side.clone(), hop), expected, "{fault:?} {side:?} {hop}");
+        assert_eq!(shut(fault.clone(), side, hop), expected, "{fault:?} {side:?} {hop}");
     }
     let inside = Some(at("192.168.50.2:21"));
     let hairpin = Evidence { is_our_router: true, inside, ..without_a_door(silent()) };
@@ -623,18 +621,18 @@ fn without_a_login_the_servers_own_side_makes_it_certain() {
 }
 
 #[test]
-fn a_refusal_that_the_server_knows_nothing_of_is_another_machines_or_of_another_port() {
+fn a_refusal_that_the_server_knows_nothing_of_is_not_its_own() {
     let refused =
         || told_by_both(epsv(refused_after("203.0.113.2:40012", 1)), " first-packet: no\n dropped: 0");
     let found = diagnose(&refused());
     assert_eq!((found.cause, found.confidence), (Cause::PassiveRejected, Certain));
     let found = diagnose(&Evidence { shifted: Some((45012, 40012)), ..refused() });
     assert_eq!((found.cause, found.confidence), (Cause::PortShift, Certain));
-    for (as_far, cause) in [(true, Cause::AcceptedElsewhere), (false, Cause::PassiveRejected)] {
-        let path = path(3, 2, Some(3)).map(|path| Path { as_far: Some(as_far), ..path });
-        let found = diagnose(&Evidence { path, ..refused() });
-        assert_eq!((found.cause, found.confidence), (cause, Certain));
-    }
+    // A bridge before the server is as far away as it is.
+    let path = path(3, 2, Some(3)).map(|path| Path { as_far: Some(true), ..path });
+    let found = diagnose(&Evidence { path, ..refused() });
+    assert_eq!((found.cause, found.confidence), (Cause::PassiveRejected, Certain));
+    assert!(found.because.iter().any(|because| because.contains("as many routers")), "{:?}", found.because);
 }
 
 #[test]

@@ -73,7 +73,7 @@ impl Exam<'_> {
         let Some(place) = told(&said, dialogue.peer()).filter(|_| said.code / 100 == 2) else { return };
         let data = SocketAddr::new(at.ip(), place.port());
         let path = path::compare(at, data).await;
-        let refused = path.as_far.is_some() || path.answered.is_some();
+        let refused = path.refused;
         self.evidence.path = Some(path);
         if refused && self.both_ends == Some(true) && !self.is_late() {
             (self.tell)("looking for the port under another number");
@@ -85,10 +85,12 @@ impl Exam<'_> {
     /// Whether a NAT shows the port under another number. A server that tells what it sees says whether it was that port, and its
     /// administrator has allowed such tests.
     async fn find_shift(&mut self, dialogue: &mut Dialogue, at: SocketAddr) {
+        let Some(before) = dialogue.own_came().await else { return };
         let [outer] = path::shown_for(at).await[..] else { return };
-        let Some(seen) = dialogue.sightings().await else { return };
-        if let Some(seen) = seen.sound().filter(|seen| seen.came.iter().any(|came| came.own)) {
-            self.evidence.shifted = Some((outer, seen.port.unwrap_or(at.port())));
+        if let Some((came, port)) = dialogue.own_came().await
+            && came > before.0
+        {
+            self.evidence.shifted = Some((outer, port.unwrap_or(at.port())));
         }
     }
 

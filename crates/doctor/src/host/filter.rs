@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use twoport_plan::Tell;
 use twoport_plan::firewall::{self, Dialect};
-use twoport_plan::flow::{self, Active, Flow, Mode, Purpose, Side as Whose, Site, TlsUse};
+use twoport_plan::flow::{self, Active, Flow, Mode, Ports, Purpose, Side as Whose, Site, TlsUse};
 
 use super::rules::{Fate, Judged, Packet, Rules, Stage, Tool, named};
 use super::{Finding, Host, Passage, Setup, Severity};
@@ -49,6 +49,22 @@ pub(super) fn judge(setup: &Setup, host: &Host) -> (Vec<Finding>, Vec<Passage>) 
         )));
     }
     (findings, passages)
+}
+
+/// Whether the rules let control connections to this place in; none where that is not known, or not the same for both families.
+pub(super) fn lets_in(setup: &Setup, host: &Host, at: SocketAddr) -> Option<bool> {
+    let rules = host.rules.as_ref()?;
+    let one = Setup { listen: vec![at], ..setup.clone() };
+    let flows = flow::flows(&setup.site, Whose::Server, Mode::Both).ok()?;
+    let control = |flow: &&Flow| matches!(flow.purpose, Purpose::Control | Purpose::ImplicitControl);
+    let flow = Flow { target: Ports::list([at.port()]), ..flows.iter().find(control)?.clone() };
+    let seen = Seen::of(&one, host, rules, &flow, Stage::New);
+    let all = |fate: Fate| !seen.0.is_empty() && seen.with(fate).count() == seen.0.len();
+    match (all(Fate::Passes), all(Fate::Stops)) {
+        (true, _) => Some(true),
+        (_, true) => Some(false),
+        _ => None,
+    }
 }
 
 fn passage(flow: &Flow, through: Option<bool>, by: Option<String>) -> Passage {

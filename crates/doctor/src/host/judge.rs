@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use twoport_plan::PortRange;
-use twoport_plan::flow::{Active, Purpose};
+use twoport_plan::flow::Active;
 
 use super::{Door, Examined, Finding, Host, Setup, Used, addresses, filter};
 use crate::causes::{Cause, Side};
@@ -20,9 +20,11 @@ pub fn judge(setup: &Setup, host: &Host) -> Examined {
     }
     let (filtered, passages) = filter::judge(setup, host);
     findings.extend(filtered);
-    let control = passages.iter().find(|passage| passage.flow.purpose == Purpose::Control);
-    let let_through = control.and_then(|passage| passage.let_through);
-    let door = |at: &SocketAddr| Door { at: *at, listens: holders(*at, host).next().is_some(), let_through };
+    let door = |at: &SocketAddr| Door {
+        at: *at,
+        listens: holders(*at, host).next().is_some(),
+        let_through: filter::lets_in(setup, host, *at),
+    };
     let doors = setup.listen.iter().map(door).collect();
     findings.extend(addresses::judge(setup, host));
     if let (true, Some(range)) = (setup.site.passive, setup.site.passive_ports) {

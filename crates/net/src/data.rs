@@ -105,19 +105,20 @@ impl DataStream {
         }
     }
 
-    /// Says that no more bytes come behind the `sent` ones; the peer sees the end after the last of them. Few bytes are left to the
-    /// system to deliver, as the reply that follows is. Many are waited for, as long as the peer goes on to acknowledge some within
-    /// `stall`: what a network swallows is not said to be sent. In TLS the peer's own end is awaited for a moment: a peer that breaks
-    /// the connection instead has not heard ours.
+    /// Says that no more bytes come behind the `sent` ones, which are as many on the wire where they went `as_they_are`; the peer sees
+    /// the end after the last of them. Few bytes are left to the system to deliver, as the reply that follows is. Many are waited for,
+    /// as long as the peer goes on to acknowledge some within `stall`: what a network swallows is not said to be sent. In TLS the
+    /// peer's own end is awaited for a moment: a peer that breaks the connection instead has not heard ours.
     ///
     /// # Errors
     /// When the peer has broken the connection, or has acknowledged nothing for `stall` ([`io::ErrorKind::TimedOut`]).
-    pub async fn finish(&mut self, sent: u64, stall: Duration) -> io::Result<()> {
+    pub async fn finish(&mut self, sent: u64, as_they_are: bool, stall: Duration) -> io::Result<()> {
+        let as_they_are = as_they_are && !self.is_secure();
         match self.half_close().await {
             Ok(()) => {}
             // So it is told of one that was reset before, be it behind the last byte.
             Err(e) if e.kind() == io::ErrorKind::NotConnected => {
-                let may_have_all = |now: Delivery| !self.is_secure() && self.may_have(sent, now);
+                let may_have_all = |now: Delivery| as_they_are && self.may_have(sent, now);
                 return match delivery(&self.tcp()).is_some_and(may_have_all) {
                     true => Ok(()),
                     false => Err(io::ErrorKind::ConnectionReset.into()),
@@ -125,11 +126,11 @@ impl DataStream {
             }
             Err(e) => return Err(e),
         }
-        // In TLS more goes over the wire than was sent; the system has the rest of it, and the end.
-        let wanted = match (self.is_secure(), delivery(&self.tcp())) {
+        // In TLS more goes over the wire, deflated less; the system has the rest of it, and the end.
+        let wanted = match (as_they_are, delivery(&self.tcp())) {
             _ if sent <= FEW => None,
-            (false, _) => Some(sent),
-            (true, now) => {
+            (true, _) => Some(sent),
+            (false, now) => {
                 let left = self.send_queue().and_then(|queue| queue.unacknowledged()).unwrap_or(0);
                 now.map(|now| now.acknowledged + left.saturating_sub(1))
             }
@@ -384,7 +385,7 @@ mod tests {
                     let stall = Duration::from_secs(60);
                     twoport_pipe::send(body, &mut near, form, stall, &progress).await.unwrap();
                 }
-                near.finish(0, FAREWELL).await.unwrap();
+                near.finish(0, true, FAREWELL).await.unwrap();
             };
             let receiving = async {
                 for file in &files {
@@ -405,7 +406,7 @@ mod tests {
             let sending = async {
                 let (body, progress) = (Body::Bytes(file.clone()), Progress::default());
                 twoport_pipe::send(body, &mut near, form, Duration::from_secs(60), &progress).await.unwrap();
-                near.finish(0, FAREWELL).await.unwrap();
+                near.finish(0, true, FAREWELL).await.unwrap();
             };
             let (back, ()) = tokio::join!(receive(&mut far, form), sending);
             assert!(back == file);
@@ -416,7 +417,7 @@ mod tests {
     async fn a_connection_that_ends_between_the_blocks_is_a_cut() {
         let (mut near, mut far) = pair().await;
         near.write_all(b"\0\0\x05abc").await.unwrap();
-        near.finish(0, FAREWELL).await.unwrap();
+        near.finish(0, true, FAREWELL).await.unwrap();
         let (sender, _taken) = std::sync::mpsc::channel();
         let mut sink = Sink::Taker(Box::new(Channel(sender)));
         let (stall, progress) = (Duration::from_secs(60), Progress::default());
@@ -430,7 +431,7 @@ mod tests {
         let file = vec![7; 8 << 20];
         let sending = async {
             near.write_all(&file).await.unwrap();
-            near.finish(file.len() as u64, Duration::from_secs(60)).await.unwrap();
+            near.finish(file.len() as u64, true, Duration::from_secs(60)).await.unwrap();
             assert!(delivery(&near.tcp()).unwrap().acknowledged >= file.len() as u64);
         };
         let taking = async {
@@ -443,12 +444,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_became_less_on_its_way_is_delivered_when_the_peer_has_what_there_was() {
+        let (mut near, mut far) = pair().await;
+        let sending = async {
+            near.write_all(&[7; 1 << 17]).await.unwrap();
+            near.finish(1 << 20, false, Duration::from_secs(60)).await.unwrap();
+        };
+        let taking = async { far.read_to_end(&mut Vec::new()).await.unwrap() };
+        assert_eq!(tokio::join!(taking, sending).0, 1 << 17);
+    }
+
+    #[tokio::test]
     async fn who_resets_the_connection_behind_its_end_has_it_all() {
         let (mut near, mut far) = pair().await;
         let file = vec![7; 1 << 20];
         let sending = async {
             near.write_all(&file).await.unwrap();
-            near.finish(file.len() as u64, Duration::from_secs(60)).await
+            near.finish(file.len() as u64, true, Duration::from_secs(60)).await
         };
         let taking = async {
             assert_eq!(far.read_to_end(&mut Vec::new()).await.unwrap(), file.len());
@@ -465,7 +477,7 @@ mod tests {
         while let Ok(n) = tokio::time::timeout(Duration::from_millis(200), near.write(&[7; 1 << 16])).await {
             wrote += n.unwrap() as u64;
         }
-        let ending = near.finish(wrote, Duration::from_secs(60));
+        let ending = near.finish(wrote, true, Duration::from_secs(60));
         let leaving = async {
             far.read_exact(&mut [0; 1 << 16]).await.unwrap();
             SockRef::from(&far.tcp()).set_linger(Some(Duration::ZERO)).unwrap();
@@ -484,10 +496,10 @@ mod tests {
         while let Ok(n) = tokio::time::timeout(full, near.write(&piece)).await {
             wrote += n.unwrap() as u64;
         }
-        let ended = near.finish(wrote, full).await;
+        let ended = near.finish(wrote, true, full).await;
         assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::TimedOut);
         // Few bytes are the system's business.
-        near.finish(FEW, full).await.unwrap();
+        near.finish(FEW, true, full).await.unwrap();
     }
 
     #[tokio::test]

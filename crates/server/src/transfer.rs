@@ -60,7 +60,7 @@ impl Protection {
             (Resumption::Require, Whose::Nobodys) => LinkFault::NotResumed,
         };
         // The client hears of it in TLS, and in the reply.
-        let _ = wire.finish(0, patience).await;
+        let _ = wire.finish(0, true, patience).await;
         Err(fault)
     }
 }
@@ -164,7 +164,8 @@ impl Job {
         let carried = async {
             let bytes = twoport_pipe::send(body, &mut wire, form, stall, &self.progress).await?;
             if form.framing != Framing::Block {
-                let ended = wire.finish(bytes, stall).await;
+                let as_they_are = form.recode == Recode::None && form.framing == Framing::Stream;
+                let ended = wire.finish(bytes, as_they_are, stall).await;
                 ended.map_err(|source| Cut { side: Side::Wire, moved: bytes, source })?;
             }
             Ok(bytes)

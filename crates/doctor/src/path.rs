@@ -47,9 +47,9 @@ pub(crate) async fn compare(control: SocketAddr, data: SocketAddr) -> Path {
     let met = side_by_side(data, 1..far + 1).await;
     let answered = met.iter().find(|(_, met)| matches!(met, Met::Open | Met::Reset));
     let refused = matches!(answered, Some((_, Met::Reset)));
-    let as_far = match (hop, answered) {
-        (Some(hop), Some((_, Met::Reset))) => is_as_far(control, data, hop).await,
-        _ => None,
+    let as_far = match hop.filter(|_| refused) {
+        Some(hop) => is_as_far(control, data, hop).await,
+        None => None,
     };
     Path {
         control: hop,

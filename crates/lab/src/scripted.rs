@@ -21,7 +21,7 @@ pub(crate) struct Script {
     pub(crate) greeting: &'static str,
     /// The answer to EPSV. It listens if that begins with 2.
     pub(crate) epsv: &'static str,
-    /// The answer to PASV. `{host}` is `h1,h2,h3,h4`, `{port}` the port and `{halves}` `p1,p2`; behind `~` begins another segment.
+    /// The answer to PASV. `{host}` is `h1,h2,h3,h4`, `{port}` the port and `{halves}` `p1,p2`.
     pub(crate) pasv: &'static str,
     /// The answer to EPRT. It connects if that begins with 2.
     pub(crate) eprt: &'static str,
@@ -31,8 +31,6 @@ pub(crate) struct Script {
     pub(crate) ports: &'static [u16],
     /// How long it rests behind each 10000 bytes of the file.
     pub(crate) rests: Duration,
-    /// How long the end of the data connection comes behind the last byte.
-    pub(crate) ends_after: Duration,
 }
 
 /// A server that is as it should be.
@@ -45,7 +43,6 @@ pub(crate) const GOOD: Script = Script {
     port: "200 PORT command successful.",
     ports: &[],
     rests: Duration::ZERO,
-    ends_after: Duration::ZERO,
 };
 
 /// How long it waits for a data connection, or for one to take what is sent.
@@ -182,15 +179,7 @@ impl<'a> Session<'a> {
             .replace("{host}", &host)
             .replace("{port}", &port.to_string())
             .replace("{halves}", &format!("{},{}", port >> 8, port & 255));
-        match answer.split_once('~') {
-            Some((first, second)) => {
-                self.control.get_mut().write_all(first.as_bytes())?;
-                // Long enough for the first to go alone.
-                self.sleep(Duration::from_millis(100));
-                self.say(second)
-            }
-            None => self.say(&answer),
-        }
+        self.say(&answer)
     }
 
     fn active(&mut self, answer: &str, to: Option<SocketAddr>) -> std::io::Result<()> {
@@ -206,7 +195,6 @@ impl<'a> Session<'a> {
     }
 
     fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        let script = &self.server.script;
         let Some(mut data) = self.connect() else {
             return self.say("425 No data connection.");
         };
@@ -214,7 +202,6 @@ impl<'a> Session<'a> {
         if self.pour(&mut data, bytes).is_err() {
             return self.say("426 The data connection broke.");
         }
-        self.sleep(script.ends_after);
         drop(data);
         self.say("226 That was all.")
     }

@@ -470,13 +470,19 @@ mod tests {
         tokio::join!(taking, sending).1.unwrap();
     }
 
-    #[tokio::test]
-    async fn who_resets_the_connection_before_does_not() {
-        let (mut near, mut far) = pair().await;
+    /// Writes until the system takes nothing more, and says how much that was.
+    async fn fill(near: &mut DataStream) -> u64 {
         let mut wrote = 0;
         while let Ok(n) = tokio::time::timeout(Duration::from_millis(200), near.write(&[7; 1 << 16])).await {
             wrote += n.unwrap() as u64;
         }
+        wrote
+    }
+
+    #[tokio::test]
+    async fn who_resets_the_connection_before_does_not() {
+        let (mut near, mut far) = pair().await;
+        let wrote = fill(&mut near).await;
         let ending = near.finish(wrote, true, Duration::from_secs(60));
         let leaving = async {
             far.read_exact(&mut [0; 1 << 16]).await.unwrap();
@@ -490,12 +496,8 @@ mod tests {
     #[tokio::test]
     async fn what_the_peer_does_not_take_is_not_sent() {
         let (mut near, _far) = pair().await;
-        let mut wrote = 0;
-        let piece = [7; 1 << 16];
+        let wrote = fill(&mut near).await;
         let full = Duration::from_millis(200);
-        while let Ok(n) = tokio::time::timeout(full, near.write(&piece)).await {
-            wrote += n.unwrap() as u64;
-        }
         let ended = near.finish(wrote, true, full).await;
         assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::TimedOut);
         // Few bytes are the system's business.
